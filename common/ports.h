@@ -1,0 +1,92 @@
+// The four interfaces through which workers see the rest of the system. Embedded,
+// they are bound straight to Queue and ParameterStore in the same process; in a
+// cluster, to gRPC clients. Nothing else differs between the two.
+//
+// Every implementation is thread-safe. A call that blocks ends early, with
+// CANCELLED, once Close() was called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/experience.pb.h"
+#include "proto/parameters.pb.h"
+
+namespace cadre {
+
+// One published version, shared by everybody who still uses it.
+using ParametersPtr = std::shared_ptr<const v1::Parameters>;
+
+// Where an actor puts experience.
+class ExperienceSink {
+ public:
+  virtual ~ExperienceSink() = default;
+
+  // Takes one rollout; run id, writer id and sequence are filled in here. Blocks
+  // while the queue holds the writer back. OK means that the rollout will be
+  // settled exactly once. INVALID_ARGUMENT: it was refused, and why.
+  virtual absl::Status Append(v1::Rollout rollout) = 0;
+
+  virtual void Close() = 0;
+};
+
+// Rollouts handed out for one update. They go back to the queue if the consumer
+// goes away before it acknowledges the lease.
+struct Lease {
+  uint64_t id = 0;
+  std::vector<v1::Rollout> rollouts;
+};
+
+// Where a learner gets experience.
+class ExperienceSource {
+ public:
+  virtual ~ExperienceSource() = default;
+
+  // Blocks until at least `steps` steps, in whole rollouts, oldest first, can be
+  // leased. `version` is the consumer's own: what is older than it by more than
+  // the queue's max_version_lag is dropped and counted.
+  virtual absl::StatusOr<Lease> Take(int64_t steps, int64_t version) = 0;
+
+  // The rollouts of the lease have been used: they will never be handed out again.
+  virtual absl::Status Acknowledge(uint64_t lease_id) = 0;
+
+  virtual void Close() = 0;
+};
+
+// Where an actor gets parameters.
+class ParameterSource {
+ public:
+  virtual ~ParameterSource() = default;
+
+  // The newest version known here; null before the first. Never blocks.
+  virtual ParametersPtr Newest() = 0;
+
+  // Blocks until there is a version newer than `version`, or the run is FINISHED
+  // (then FAILED_PRECONDITION), or `deadline` passes (DEADLINE_EXCEEDED). While
+  // the run is PAUSED it waits.
+  virtual absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time deadline) = 0;
+
+  // The run's state as known here. Never blocks.
+  virtual v1::RunState run_state() = 0;
+
+  virtual void Close() = 0;
+};
+
+// Where a learner publishes parameters.
+class ParameterSink {
+ public:
+  virtual ~ParameterSink() = default;
+
+  // Versions must increase. The sink shares the message from here on.
+  virtual absl::Status Publish(ParametersPtr parameters) = 0;
+
+  virtual absl::Status SetRunState(v1::RunState state) = 0;
+
+  virtual void Close() = 0;
+};
+
+}  // namespace cadre

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Usage: scripts/install-deps.sh [--torch=debian|wheel]
+# Installs what Cadre builds with, on Debian 12 and Ubuntu 24.04. Runs as root or
+# through sudo, and does nothing where everything is there already.
+#   --torch=debian  LibTorch from the distribution (default; CPU)
+#   --torch=wheel   the current LibTorch out of PyPI's torch wheel (scripts/torch-wheel.sh)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+torch=debian
+for argument in "$@"; do
+  case "$argument" in
+    --torch=debian | --torch=wheel) torch="${argument#--torch=}" ;;
+    *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
+  esac
+done
+
+packages=(
+  g++ make cmake ninja-build ccache mold clang-format python3 python3-venv pkg-config
+  libtorch-dev libopenblas0-pthread libopenblas-pthread-dev libgloo-dev
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+  libabsl-dev prometheus-cpp-dev libspdlog-dev nlohmann-json3-dev libssl-dev zlib1g-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
+)
+
+system="unknown"
+if [[ -r /etc/os-release ]]; then
+  system="$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-}")"
+fi
+case "$system" in
+  debian-12 | ubuntu-24.04) ;;
+  *)
+    echo "install-deps: this system is $system; wanted debian-12 or ubuntu-24.04." >&2
+    echo "Install these (Debian's names) yourself, then run 'make build DEPS=skip':" >&2
+    printf '  %s\n' "${packages[@]}" >&2
+    exit 1 ;;
+esac
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  sudo=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || { echo "install-deps: run as root, or install sudo; missing: ${missing[*]}" >&2; exit 1; }
+    sudo=(sudo)
+  fi
+  "${sudo[@]}" apt-get -qq update
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q install --no-install-recommends "${missing[@]}"
+fi
+if [[ "$torch" == wheel ]]; then scripts/torch-wheel.sh; fi
