@@ -15,16 +15,16 @@
 namespace cadre {
 
 struct EnvironmentSpec {
-  std::string id;                    // "CartPole-v1"
+  std::string id;  // "CartPole-v1"
   ObservationSpace observation;
   ActionSpace action;
-  int64_t max_episode_steps = 0;     // Truncated after so many steps; 0: never.
+  int64_t max_episode_steps = 0;  // Truncated after so many steps; 0: never.
   double reward_threshold = std::numeric_limits<double>::quiet_NaN();  // "Solved"; NaN: none.
 };
 
 struct StepResult {
   double reward = 0;
-  bool terminated = false;           // A terminal state: no bootstrap.
+  bool terminated = false;  // A terminal state: no bootstrap.
   // The time limit is not here: VectorEnvironment counts steps and truncates.
 };
 

@@ -1,0 +1,45 @@
+// The subcommands of `cadre`. Each takes its options, prints, and returns a status
+// that main turns into an exit code.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/shutdown.h"
+
+namespace cadre {
+
+struct TrainOptions {
+  std::string config;                  // Path; empty with `resume`.
+  std::vector<std::string> overrides;  // "path=value"
+  std::optional<uint64_t> seed;
+  std::string out;                // Run folder; empty: one under runs/.
+  std::string mode = "embedded";  // or "processes"
+  std::string resume;             // Run folder to go on with; empty: a new run.
+  std::string metrics_address;    // Empty: no metrics.
+};
+absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown);
+
+struct EvalOptions {
+  std::string run_folder;
+  std::string checkpoint = "last";  // "last", "best" or a number of steps
+  int64_t episodes = 100;
+  uint64_t seed = 1;
+  bool stochastic = false;
+};
+absl::Status Eval(const EvalOptions& options);
+
+// Lists the environments.
+absl::Status ListEnvironments();
+
+struct ConfigCheckOptions {
+  std::string config;
+  std::vector<std::string> overrides;
+};
+// Prints the resolved config.
+absl::Status CheckConfig(const ConfigCheckOptions& options);
+
+}  // namespace cadre

@@ -1,0 +1,44 @@
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "cli/commands.h"
+#include "cli/experiment.h"
+#include "common/status_macros.h"
+#include "learner/checkpoint.h"
+#include "learner/evaluation.h"
+#include "learner/run_folder.h"
+#include "learner/trainer_state.h"
+#include "nlohmann/json.hpp"
+#include "policy/network.h"
+
+namespace cadre {
+
+absl::Status Eval(const EvalOptions& options) {
+  if (options.episodes < 1)
+    return absl::InvalidArgumentError(
+        absl::StrCat("--episodes is ", options.episodes, "; wanted 1 or more"));
+  CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
+                         LoadExperiment(ConfigPath(options.run_folder), {}));
+  CADRE_ASSIGN_OR_RETURN(const std::string path,
+                         FindCheckpoint(options.run_folder, options.checkpoint));
+  CADRE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, LoadCheckpoint(path));
+  CADRE_ASSIGN_OR_RETURN(
+      const ActorCriticNetwork network,
+      MakeActorCritic(experiment.config.model(), experiment.environment.observation,
+                      experiment.environment.action));
+  CADRE_ASSIGN_OR_RETURN(const v1::Parameters parameters, ParametersOf(checkpoint, network.layout));
+  CADRE_ASSIGN_OR_RETURN(const Evaluation evaluation, Evaluate(experiment.config, parameters,
+                                                               {.episodes = options.episodes,
+                                                                .seed = options.seed,
+                                                                .stochastic = options.stochastic}));
+  nlohmann::ordered_json json;
+  json["mean_return"] = evaluation.mean_return;
+  json["std_return"] = evaluation.std_return;
+  json["episodes"] = evaluation.episodes;
+  json["mean_length"] = evaluation.mean_length;
+  json["checkpoint"] = path;
+  std::printf("%s\n", json.dump().c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace cadre

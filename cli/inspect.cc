@@ -1,0 +1,38 @@
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "cli/commands.h"
+#include "cli/experiment.h"
+#include "common/config.h"
+#include "common/status_macros.h"
+#include "envs/registry.h"
+
+namespace cadre {
+
+absl::Status ListEnvironments() {
+  std::printf("%-26s %-12s %-16s %10s %12s\n", "id", "observation", "action", "steps", "solved at");
+  for (const EnvironmentSpec& spec : RegisteredEnvironments()) {
+    const std::string observation =
+        absl::StrFormat("float32[%s]", absl::StrJoin(spec.observation.shape, ","));
+    const std::string action = spec.action.discrete()
+                                   ? absl::StrFormat("%d choices", spec.action.count)
+                                   : absl::StrFormat("float32[%d]", spec.action.dimensions);
+    std::printf("%-26s %-12s %-16s %10lld %12s\n", spec.id.c_str(), observation.c_str(),
+                action.c_str(), static_cast<long long>(spec.max_episode_steps),
+                spec.reward_threshold == spec.reward_threshold
+                    ? absl::StrFormat("%.1f", spec.reward_threshold).c_str()
+                    : "-");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckConfig(const ConfigCheckOptions& options) {
+  CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
+                         LoadExperiment(options.config, options.overrides));
+  std::printf("%s", ConfigText(experiment.config).c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace cadre

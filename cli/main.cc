@@ -1,0 +1,50 @@
+// cadre: the command that people use. Flags, a subcommand, an exit code.
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+#include "common/exit_code.h"
+#include "common/logging.h"
+#include "common/shutdown.h"
+
+int main(int argc, char** argv) {
+  cadre::ShutdownSignal shutdown;
+  CLI::App app("Distributed actor-learner reinforcement learning.", "cadre");
+  app.require_subcommand(1);
+  absl::Status status;
+
+  cadre::TrainOptions train;
+  CLI::App* command = app.add_subcommand("train", "Train an experiment");
+  command->add_option("config", train.config, "Experiment (configs/*.textproto)");
+  command->add_option("--set", train.overrides, "Override a field: path=value")->take_all();
+  command->add_option("--seed", train.seed, "Seed, instead of the config's");
+  command->add_option("--out", train.out, "Run folder (default: a new one under runs/)");
+  command->add_option("--mode", train.mode, "embedded: one process; processes: real servers")
+      ->check(CLI::IsMember({"embedded", "processes"}));
+  command->add_option("--resume", train.resume, "Go on with the run in this folder");
+  command->callback([&] { status = cadre::Train(train, shutdown); });
+
+  cadre::EvalOptions eval;
+  command = app.add_subcommand("eval", "Evaluate a checkpoint; prints JSON");
+  command->add_option("run", eval.run_folder, "Run folder")->required();
+  command->add_option("--checkpoint", eval.checkpoint, "last, best, or a number of steps");
+  command->add_option("--episodes", eval.episodes, "Episodes");
+  command->add_option("--seed", eval.seed, "Seed of the episodes");
+  command->add_flag("--stochastic", eval.stochastic, "Sample actions");
+  command->callback([&] { status = cadre::Eval(eval); });
+
+  command = app.add_subcommand("envs", "List the environments");
+  command->callback([&] { status = cadre::ListEnvironments(); });
+
+  cadre::ConfigCheckOptions check;
+  CLI::App* config = app.add_subcommand("config", "Work with experiment files");
+  config->require_subcommand(1);
+  command = config->add_subcommand("check", "Validate one; prints it resolved");
+  command->add_option("config", check.config, "Experiment")->required();
+  command->add_option("--set", check.overrides, "Override a field: path=value")->take_all();
+  command->callback([&] { status = cadre::CheckConfig(check); });
+
+  if (status = cadre::SetUpLogging("cadre"); status.ok()) {
+    CLI11_PARSE(app, argc, argv);
+  }
+  return cadre::ReportAndExitCode(status, "cadre");
+}

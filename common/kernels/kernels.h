@@ -1,0 +1,55 @@
+// The arithmetic under the networks and optimisers: dense layers, activations and
+// flat-vector steps on plain float32 arrays, single-threaded, without LibTorch.
+// Compiled once for each instruction set; the best one that the processor has is
+// chosen at the first call. The same machine gives the same bits every time.
+// Pure functions, callable from any thread.
+#pragma once
+
+#include <cstdint>
+
+namespace cadre::kernels {
+
+// A matrix element (i, p) stands at data[i * row_stride + p * column_stride].
+struct StridedMatrix {
+  const float* data;
+  int64_t row_stride;
+  int64_t column_stride;
+};
+
+struct KernelTable {
+  const char* name;  // "avx512", "avx2", "baseline"
+
+  // C[i, j] = start + sum_p A[i, p] B[p, j]; A [M, P], B [P, N] with rows `ldb`
+  // apart, C [M, N] with rows `ldc` apart. `start` is C itself where `accumulate`,
+  // else bias[j], else 0 where bias is null.
+  void (*gemm)(int64_t m, int64_t n, int64_t p, StridedMatrix a, const float* b, int64_t ldb,
+               float* c, int64_t ldc, const float* bias, bool accumulate);
+
+  // y = tanh(y), y = max(y, 0); [n] in place. tanh is within 3 ulp.
+  void (*tanh)(int64_t n, float* y);
+  void (*relu)(int64_t n, float* y);
+
+  // Gradient through the activation, from its output y: d *= 1 - y^2, d *= (y > 0).
+  void (*tanh_backward)(int64_t n, const float* y, float* d);
+  void (*relu_backward)(int64_t n, const float* y, float* d);
+
+  // out[j] += sum_i d[i, j]; d [M, N].
+  void (*column_sums)(int64_t m, int64_t n, const float* d, float* out);
+
+  // sum_i x[i]^2, accumulated in float64.
+  double (*squared_norm)(int64_t n, const float* x);
+
+  // Adam (Kingma and Ba 2015, algorithm 1): parameters, first and second moments [n].
+  // The gradient is multiplied by `gradient_scale` first. `step_size` already
+  // holds the bias corrections, as does `epsilon`.
+  void (*adam)(int64_t n, float* parameters, float* m, float* v, const float* gradient,
+               float gradient_scale, float beta1, float beta2, float step_size, float epsilon);
+};
+
+// The fastest table that this processor runs.
+const KernelTable& Best();
+
+// Every table that this processor runs, for tests: they must agree.
+const KernelTable* Supported(int index);  // null past the last
+
+}  // namespace cadre::kernels

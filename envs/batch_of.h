@@ -1,0 +1,123 @@
+// The VectorEnvironment of one concrete environment: the copies lie side by side,
+// and where E is final the compiler calls E::Step itself, not through its vtable.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "common/check.h"
+#include "common/experience_spec.h"
+#include "common/random.h"
+#include "common/status_macros.h"
+#include "envs/environment.h"
+#include "envs/vector_environment.h"
+
+namespace cadre {
+
+// INVALID_ARGUMENT unless `actions` holds `count` actions of `space`: the right
+// size, discrete ones in range, continuous ones finite (they may be out of bounds).
+absl::Status CheckActions(const ActionSpace& space, int64_t count,
+                          absl::Span<const std::byte> actions);
+
+template <typename E>
+class BatchOf final : public VectorEnvironment {
+ public:
+  // At least one environment, all with the same spec. Episodes are truncated after
+  // `max_episode_steps`; 0: never. It replaces the spec's own.
+  BatchOf(std::vector<E> environments, int64_t max_episode_steps);
+
+  const EnvironmentSpec& spec() const override { return spec_; }
+  int64_t count() const override { return static_cast<int64_t>(environments_.size()); }
+
+  absl::Status Reset(uint64_t seed) override;
+  absl::Status Step(absl::Span<const std::byte> actions) override;
+
+  absl::Span<const std::byte> observations() const override { return observations_; }
+  absl::Span<const std::byte> final_observations() const override { return final_observations_; }
+  absl::Span<const float> rewards() const override { return rewards_; }
+  absl::Span<const uint8_t> terminated() const override { return terminated_; }
+  absl::Span<const uint8_t> truncated() const override { return truncated_; }
+
+ private:
+  absl::Span<std::byte> ObservationRow(size_t i) {
+    return absl::MakeSpan(observations_.data() + i * observation_bytes_, observation_bytes_);
+  }
+  void StartEpisode(size_t i);
+
+  std::vector<E> environments_;
+  EnvironmentSpec spec_;
+  size_t action_bytes_;
+  size_t observation_bytes_;
+  int64_t step_limit_;
+
+  std::vector<Random> random_;  // [N]; empty before the first Reset.
+  std::vector<int64_t> steps_;  // [N] of the running episode
+
+  std::vector<std::byte> observations_, final_observations_;  // [N, O]
+  std::vector<float> rewards_;                                // [N]
+  std::vector<uint8_t> terminated_, truncated_;               // [N]
+};
+
+template <typename E>
+BatchOf<E>::BatchOf(std::vector<E> environments, int64_t max_episode_steps)
+    : environments_(std::move(environments)) {
+  CADRE_CHECK(!environments_.empty());
+  spec_ = environments_.front().spec();
+  spec_.max_episode_steps = max_episode_steps;
+  step_limit_ = max_episode_steps > 0 ? max_episode_steps : std::numeric_limits<int64_t>::max();
+  action_bytes_ = spec_.action.bytes();
+  observation_bytes_ = spec_.observation.elements() * DTypeBytes(spec_.observation.dtype);
+
+  const size_t n = environments_.size();
+  steps_.resize(n);
+  observations_.resize(n * observation_bytes_);
+  final_observations_.resize(n * observation_bytes_);
+  rewards_.resize(n);
+  terminated_.resize(n);
+  truncated_.resize(n);
+}
+
+template <typename E>
+absl::Status BatchOf<E>::Reset(uint64_t seed) {
+  random_.clear();
+  for (size_t i = 0; i < environments_.size(); ++i) {
+    random_.push_back(Random::ForStream(seed, i));
+    StartEpisode(i);
+    rewards_[i] = 0;
+    terminated_[i] = truncated_[i] = 0;
+  }
+  return absl::OkStatus();
+}
+
+template <typename E>
+absl::Status BatchOf<E>::Step(absl::Span<const std::byte> actions) {
+  if (random_.empty()) return absl::FailedPreconditionError("Step before the first Reset");
+  CADRE_RETURN_IF_ERROR(CheckActions(spec_.action, count(), actions));
+  for (size_t i = 0; i < environments_.size(); ++i) {
+    const absl::Span<const std::byte> action(actions.data() + i * action_bytes_, action_bytes_);
+    const StepResult result = environments_[i].Step(action, random_[i], ObservationRow(i));
+    const bool truncated = ++steps_[i] >= step_limit_ && !result.terminated;
+    rewards_[i] = static_cast<float>(result.reward);
+    terminated_[i] = result.terminated;
+    truncated_[i] = truncated;
+    if (result.terminated || truncated) [[unlikely]] {
+      std::memcpy(final_observations_.data() + i * observation_bytes_, ObservationRow(i).data(),
+                  observation_bytes_);
+      StartEpisode(i);
+    }
+  }
+  return absl::OkStatus();
+}
+
+template <typename E>
+void BatchOf<E>::StartEpisode(size_t i) {
+  steps_[i] = 0;
+  environments_[i].Reset(random_[i], ObservationRow(i));
+}
+
+}  // namespace cadre

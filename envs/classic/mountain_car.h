@@ -1,0 +1,31 @@
+// MountainCar-v0: drive out of a valley with an engine weaker than gravity, so by
+// swinging (Moore 1990, "Efficient memory-based learning for robot control", PhD
+// thesis, Cambridge; in the form of Sutton and Barto 2018, example 10.1). Equal to
+// Gymnasium's.
+#pragma once
+
+#include <array>
+
+#include "absl/types/span.h"
+#include "envs/environment.h"
+
+namespace cadre {
+
+class MountainCar final : public Environment {
+ public:
+  static const EnvironmentSpec& Spec();
+
+  const EnvironmentSpec& spec() const override { return Spec(); }
+  void Reset(Random& random, absl::Span<std::byte> observation) override;
+  StepResult Step(absl::Span<const std::byte> action, Random& random,
+                  absl::Span<std::byte> observation) override;
+
+  // Position and velocity.
+  absl::Span<const double> state() const { return state_; }
+  void set_state(absl::Span<const double> state);
+
+ private:
+  std::array<double, 2> state_ = {};
+};
+
+}  // namespace cadre

@@ -1,0 +1,48 @@
+#include "learner/algorithms/advantages.h"
+
+#include <limits>
+
+#include "common/check.h"
+
+namespace cadre {
+
+void GeneralizedAdvantage(absl::Span<const float> rewards, absl::Span<const float> values,
+                          absl::Span<const SegmentBounds> segments, float gamma, float lambda,
+                          absl::Span<float> advantages, absl::Span<float> returns) {
+  CADRE_CHECK(values.size() == rewards.size() + segments.size());
+  CADRE_CHECK(advantages.size() == rewards.size() && returns.size() == rewards.size());
+  for (size_t s = 0; s < segments.size(); ++s) {
+    const SegmentBounds& segment = segments[s];
+    const float* value = &values[segment.first_step + s];  // [length + 1]
+    float next_value = segment.terminated ? 0.0f : value[segment.length];
+    float advantage = 0;
+    for (int64_t t = segment.length - 1; t >= 0; --t) {
+      const int64_t step = segment.first_step + t;
+      const float delta = rewards[step] + gamma * next_value - value[t];
+      advantage = delta + gamma * lambda * advantage;
+      advantages[step] = advantage;
+      returns[step] = advantage + value[t];
+      next_value = value[t];
+    }
+  }
+}
+
+double ExplainedVariance(absl::Span<const float> values, absl::Span<const float> returns) {
+  const double n = static_cast<double>(returns.size());
+  double mean_return = 0, mean_error = 0;
+  for (size_t i = 0; i < returns.size(); ++i) {
+    mean_return += returns[i] / n;
+    mean_error += (returns[i] - values[i]) / n;
+  }
+  double return_variance = 0, error_variance = 0;
+  for (size_t i = 0; i < returns.size(); ++i) {
+    const double r = returns[i] - mean_return;
+    const double e = returns[i] - values[i] - mean_error;
+    return_variance += r * r;
+    error_variance += e * e;
+  }
+  if (return_variance == 0) return std::numeric_limits<double>::quiet_NaN();
+  return 1.0 - error_variance / return_variance;
+}
+
+}  // namespace cadre

@@ -1,0 +1,23 @@
+// Advantage estimates over segments. Pure functions on plain rows.
+#pragma once
+
+#include "absl/types/span.h"
+#include "learner/algorithms/on_policy_batch.h"
+
+namespace cadre {
+
+// Generalised advantage estimation (Schulman et al. 2016, arXiv:1506.02438, eq. 16):
+//   delta_t = r_t + gamma V(s_{t+1}) - V(s_t)
+//   A_t     = delta_t + gamma lambda A_{t+1}
+// within each segment; V of the observation after a terminal step counts as 0, that
+// after a cut or a truncation as it is. The return is A_t + V(s_t).
+// `rewards` [N]; `values` [N + S], of each observation row; `advantages`, `returns` [N].
+void GeneralizedAdvantage(absl::Span<const float> rewards, absl::Span<const float> values,
+                          absl::Span<const SegmentBounds> segments, float gamma, float lambda,
+                          absl::Span<float> advantages, absl::Span<float> returns);
+
+// 1 - Var(returns - values) / Var(returns): 1 is a perfect value function, 0 no
+// better than a constant. NaN where the returns do not vary.
+double ExplainedVariance(absl::Span<const float> values, absl::Span<const float> returns);
+
+}  // namespace cadre

@@ -1,0 +1,58 @@
+// What every on-policy algorithm is to the training loop: a batch in, an update,
+// diagnostics out. An algorithm knows no gRPC, no clock, no files, no log and no
+// global random numbers. Not thread-safe.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "learner/algorithms/on_policy_batch.h"
+#include "learner/safetensors.h"
+#include "policy/actor_critic.h"
+
+namespace cadre {
+
+// Names are stable: they are columns of progress.csv. "policy_loss", "approx_kl", ...
+using Diagnostics = std::vector<std::pair<std::string, double>>;
+
+// The parts of an update, for whoever measures where its time goes.
+enum class UpdatePart { kPrepare, kForward, kLoss, kBackward, kOptimize };
+
+// Told when each part begins; whether and how it measures is its own business.
+class UpdateListener {
+ public:
+  virtual ~UpdateListener() = default;
+  virtual void Enter(UpdatePart part) = 0;
+};
+
+class OnPolicyAlgorithm {
+ public:
+  virtual ~OnPolicyAlgorithm() = default;
+
+  // Learns from one batch. `progress` in [0, 1]: the share of the run that is over,
+  // for schedules. The model's parameters are changed in place.
+  virtual Diagnostics Update(const OnPolicyBatch& batch, double progress) = 0;
+
+  virtual ActorCritic& model() = 0;
+
+  // Everything besides the parameters that the next update depends on: optimiser
+  // moments, random numbers, adaptive coefficients. Restore after Save gives
+  // updates that are the same bit for bit. DATA_LOSS where something is missing.
+  virtual void Save(TensorMap& state) const = 0;
+  virtual absl::Status Restore(const TensorMap& state) = 0;
+
+  // `listener` may be null and must outlive the algorithm.
+  void set_listener(UpdateListener* listener) { listener_ = listener; }
+
+ protected:
+  void Enter(UpdatePart part) {
+    if (listener_ != nullptr) listener_->Enter(part);
+  }
+
+ private:
+  UpdateListener* listener_ = nullptr;
+};
+
+}  // namespace cadre

@@ -1,0 +1,237 @@
+#include "learner/algorithms/ppo.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "common/check.h"
+#include "common/kernels/optimizer.h"
+#include "common/status_macros.h"
+#include "learner/algorithms/advantages.h"
+#include "learner/algorithms/optimizer_state.h"
+#include "learner/algorithms/ppo_loss.h"
+
+namespace cadre {
+namespace {
+
+absl::Span<float> Flat(const torch::Tensor& tensor) {
+  CADRE_CHECK(tensor.is_contiguous() && tensor.device().is_cpu());
+  return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+}
+
+double Scheduled(double initial, Schedule schedule, double progress) {
+  return schedule == LINEAR_TO_ZERO ? initial * (1.0 - std::clamp(progress, 0.0, 1.0)) : initial;
+}
+
+// (A - mean) / (deviation + 1e-8) in place; the unbiased deviation.
+void Normalize(absl::Span<float> advantages) {
+  const double n = static_cast<double>(advantages.size());
+  if (n < 2) return;
+  const double mean = std::accumulate(advantages.begin(), advantages.end(), 0.0) / n;
+  double squares = 0;
+  for (float a : advantages) squares += (a - mean) * (a - mean);
+  const double scale = 1.0 / (std::sqrt(squares / (n - 1)) + 1e-8);
+  for (float& a : advantages) a = static_cast<float>((a - mean) * scale);
+}
+
+// `source` rows at `rows`, into `out`, which is allocated on first use.
+void Gather(const torch::Tensor& source, const torch::Tensor& rows, torch::Tensor& out) {
+  std::vector<int64_t> shape = source.sizes().vec();
+  shape[0] = rows.size(0);
+  if (!out.defined() || out.sizes() != shape) out = torch::empty(shape, source.options());
+  torch::index_select_out(out, source, 0, rows);
+}
+
+class Ppo final : public OnPolicyAlgorithm {
+ public:
+  Ppo(const PpoConfig& config, std::unique_ptr<ActorCritic> model, Random random)
+      : config_(config),
+        model_(std::move(model)),
+        random_(random),
+        adam_(model_->parameters().numel(), {.epsilon = config.adam_epsilon()}),
+        kl_beta_(config.initial_kl_beta()) {}
+
+  ActorCritic& model() override { return *model_; }
+
+  Diagnostics Update(const OnPolicyBatch& batch, double progress) override;
+
+  void Save(TensorMap& state) const override {
+    SaveAdam(adam_, state);
+    SaveRandom("ppo.random", random_, state);
+    state.AddScalar<double>("ppo.kl_beta", kl_beta_);
+  }
+
+  absl::Status Restore(const TensorMap& state) override {
+    CADRE_RETURN_IF_ERROR(RestoreAdam(state, adam_));
+    CADRE_RETURN_IF_ERROR(RestoreRandom("ppo.random", state, random_));
+    CADRE_ASSIGN_OR_RETURN(kl_beta_, state.ReadScalar<double>("ppo.kl_beta"));
+    return absl::OkStatus();
+  }
+
+ private:
+  // Means over the minibatches of an update.
+  struct Sums {
+    PpoDiagnostics loss;
+    double gradient_norm = 0;
+    int64_t minibatches = 0;
+  };
+
+  void EstimateAdvantages(const OnPolicyBatch& batch);
+  void GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows);
+  bool UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate, Sums& sums);
+  void AdaptKlBeta(double kl);
+  Diagnostics Report(const Sums& sums, int64_t epochs, double explained_variance,
+                     double learning_rate, double clip_range) const;
+
+  const PpoConfig config_;
+  const std::unique_ptr<ActorCritic> model_;
+  Random random_;
+  Adam adam_;
+  double kl_beta_;
+
+  // Of the current update, kept to be allocated once.
+  torch::Tensor values_, advantages_, returns_;  // [N + S], [N], [N]
+  torch::Tensor step_values_;                    // [N]
+  torch::Tensor old_policy_, old_log_std_;       // [N, D], [A]; KL penalty only
+  torch::Tensor order_;                          // [N] int64, shuffled
+  torch::Tensor observation_rows_;               // [minibatch] int64
+  PpoMinibatch minibatch_;
+  PpoHeadGradient head_gradient_;
+};
+
+Diagnostics Ppo::Update(const OnPolicyBatch& batch, double progress) {
+  const double learning_rate =
+      Scheduled(config_.learning_rate(), config_.learning_rate_schedule(), progress);
+  PpoCoefficients coefficients;
+  coefficients.objective = config_.objective();
+  coefficients.clip_range =
+      Scheduled(config_.clip_range(), config_.clip_range_schedule(), progress);
+  coefficients.value_clip_range = config_.value_clip_range();
+  coefficients.value = config_.value_coefficient();
+  coefficients.entropy = config_.entropy_coefficient();
+  if (config_.objective() == PpoConfig::ADAPTIVE_KL) coefficients.kl_beta = kl_beta_;
+
+  Enter(UpdatePart::kPrepare);
+  EstimateAdvantages(batch);
+  const int64_t steps = batch.steps();
+  const int64_t size = std::min<int64_t>(config_.minibatch_size(), steps);
+  order_ = torch::arange(steps);
+  int64_t* order = order_.data_ptr<int64_t>();
+
+  Sums sums;
+  int64_t epoch = 0;
+  bool stop = false;
+  while (epoch < config_.epochs() && !stop) {
+    ++epoch;
+    for (int64_t i = steps - 1; i > 0; --i) std::swap(order[i], order[random_.Below(i + 1)]);
+    // Steps that do not fill a minibatch wait for the next epoch's shuffle.
+    for (int64_t begin = 0; begin + size <= steps && !stop; begin += size) {
+      GatherMinibatch(batch, order_.narrow(0, begin, size));
+      stop = !UpdateMinibatch(coefficients, learning_rate, sums);
+      Enter(UpdatePart::kPrepare);
+    }
+  }
+  if (config_.objective() == PpoConfig::ADAPTIVE_KL)
+    AdaptKlBeta(sums.loss.kl / static_cast<double>(sums.minibatches));
+  const double explained_variance = ExplainedVariance(Flat(step_values_), Flat(returns_));
+  return Report(sums, epoch, explained_variance, learning_rate, coefficients.clip_range);
+}
+
+void Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
+  values_ = model_->Values(batch.observations).cpu().clone();
+  advantages_ = torch::empty({batch.steps()});
+  returns_ = torch::empty({batch.steps()});
+  const torch::Tensor rewards = batch.rewards.cpu();
+  GeneralizedAdvantage(Flat(rewards), Flat(values_), batch.segments,
+                       static_cast<float>(config_.gamma()),
+                       static_cast<float>(config_.gae_lambda()), Flat(advantages_), Flat(returns_));
+  step_values_ = values_.index_select(0, batch.observation_rows);
+  if (config_.objective() == PpoConfig::ADAPTIVE_KL) {
+    const Heads heads = model_->Forward(batch.observations);
+    old_policy_ = heads.policy.index_select(0, batch.observation_rows);
+    if (heads.log_std.defined()) old_log_std_ = heads.log_std.clone();
+  }
+}
+
+void Ppo::GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows) {
+  Gather(batch.observation_rows, rows, observation_rows_);
+  Gather(batch.observations, observation_rows_, minibatch_.observations);
+  Gather(batch.actions, rows, minibatch_.actions);
+  Gather(batch.log_probs, rows, minibatch_.log_probs);
+  Gather(advantages_, rows, minibatch_.advantages);
+  Gather(returns_, rows, minibatch_.returns);
+  Gather(step_values_, rows, minibatch_.values);
+  if (config_.objective() == PpoConfig::ADAPTIVE_KL) {
+    Gather(old_policy_, rows, minibatch_.old_policy);
+    minibatch_.old_log_std = old_log_std_;
+  }
+  if (config_.normalize_advantages()) Normalize(Flat(minibatch_.advantages));
+}
+
+// One gradient step; false, and no step, where the KL bound ends the update.
+bool Ppo::UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate, Sums& sums) {
+  Enter(UpdatePart::kForward);
+  const Heads heads = model_->Forward(minibatch_.observations);
+  Enter(UpdatePart::kLoss);
+  if (heads.policy.device().is_cpu())
+    PpoGradientInClosedForm(heads, minibatch_, coefficients, head_gradient_);
+  else
+    PpoGradientByAutograd(heads, minibatch_, coefficients, head_gradient_);
+
+  const PpoDiagnostics& loss = head_gradient_.diagnostics;
+  sums.loss.policy_loss += loss.policy_loss;
+  sums.loss.value_loss += loss.value_loss;
+  sums.loss.entropy += loss.entropy;
+  sums.loss.approx_kl += loss.approx_kl;
+  sums.loss.clip_fraction += loss.clip_fraction;
+  sums.loss.kl += loss.kl;
+  ++sums.minibatches;
+  if (config_.target_kl() > 0 && loss.approx_kl > 1.5 * config_.target_kl()) return false;
+
+  Enter(UpdatePart::kBackward);
+  model_->Backward(head_gradient_.gradient);
+  Enter(UpdatePart::kOptimize);
+  const absl::Span<float> gradient = Flat(model_->gradient());
+  const double norm = GradientNorm(gradient);
+  sums.gradient_norm += norm;
+  adam_.Step(Flat(model_->parameters()), gradient, learning_rate,
+             GradientScale(norm, config_.max_gradient_norm()));
+  model_->ParametersChanged();
+  return true;
+}
+
+void Ppo::AdaptKlBeta(double kl) {
+  if (kl > 1.5 * config_.kl_target()) kl_beta_ *= 2;
+  if (kl < config_.kl_target() / 1.5) kl_beta_ /= 2;
+  // Neither so large that it can never come back, nor so small that it is gone.
+  kl_beta_ = std::clamp(kl_beta_, 1e-6, 1e6);
+}
+
+Diagnostics Ppo::Report(const Sums& sums, int64_t epochs, double explained_variance,
+                        double learning_rate, double clip_range) const {
+  const double n = static_cast<double>(sums.minibatches);
+  Diagnostics diagnostics{{"policy_loss", sums.loss.policy_loss / n},
+                          {"value_loss", sums.loss.value_loss / n},
+                          {"entropy", sums.loss.entropy / n},
+                          {"approx_kl", sums.loss.approx_kl / n},
+                          {"clip_fraction", sums.loss.clip_fraction / n},
+                          {"explained_variance", explained_variance},
+                          {"gradient_norm", sums.gradient_norm / n},
+                          {"learning_rate", learning_rate},
+                          {"clip_range", clip_range},
+                          {"epochs", static_cast<double>(epochs)}};
+  if (config_.objective() == PpoConfig::ADAPTIVE_KL) {
+    diagnostics.emplace_back("kl", sums.loss.kl / n);
+    diagnostics.emplace_back("kl_beta", kl_beta_);
+  }
+  return diagnostics;
+}
+
+}  // namespace
+
+std::unique_ptr<OnPolicyAlgorithm> MakePpo(const PpoConfig& config,
+                                           std::unique_ptr<ActorCritic> model, Random random) {
+  return std::make_unique<Ppo>(config, std::move(model), random);
+}
+
+}  // namespace cadre

@@ -1,0 +1,171 @@
+// The gradient of the PPO loss with respect to the heads, by hand. With p the
+// softmax of the logits, H its entropy, a the action taken, z = (a - mean) / sigma:
+//   d log p(a) / d logit_j  = 1[j = a] - p_j         d log p(a) / d mean    = z / sigma
+//   d H / d logit_j         = -p_j (log p_j + H)     d log p(a) / d log std = z^2 - 1
+//   d KL(old||p) / d logit_j = p_j - old_j           d H / d log std        = 1
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "common/check.h"
+#include "learner/algorithms/ppo_loss.h"
+#include "policy/distributions.h"
+
+namespace cadre {
+namespace {
+
+absl::Span<const float> Row(const torch::Tensor& matrix, int64_t row) {
+  const int64_t width = matrix.size(1);
+  return {matrix.data_ptr<float>() + row * width, static_cast<size_t>(width)};
+}
+
+// Adds the surrogate's terms for one step to the diagnostics and returns the
+// derivative of its loss with respect to log p(a).
+double SurrogateDerivative(double log_ratio, double advantage, const PpoCoefficients& coefficients,
+                           PpoDiagnostics& sums) {
+  const double ratio = std::exp(log_ratio);
+  const double clip = coefficients.clip_range;
+  sums.approx_kl += (ratio - 1) - log_ratio;
+  if (std::abs(ratio - 1) > clip) sums.clip_fraction += 1;
+  if (coefficients.objective == PpoConfig::CLIPPED) {
+    const double clipped = std::clamp(ratio, 1 - clip, 1 + clip) * advantage;
+    sums.policy_loss -= std::min(ratio * advantage, clipped);
+    if (clipped < ratio * advantage) return 0;  // The flat branch of the minimum.
+  } else {
+    sums.policy_loss -= ratio * advantage;
+  }
+  return -advantage * ratio;
+}
+
+// The value's loss and derivative for one step.
+double ValueDerivative(double value, double old_value, double target, double clip_range,
+                       PpoDiagnostics& sums) {
+  const double error = value - target;
+  if (clip_range > 0) {
+    const double clipped = old_value + std::clamp(value - old_value, -clip_range, clip_range);
+    const double clipped_error = clipped - target;
+    if (clipped_error * clipped_error > error * error) {
+      sums.value_loss += clipped_error * clipped_error;
+      return clipped == value ? 2 * error : 0;
+    }
+  }
+  sums.value_loss += error * error;
+  return 2 * error;
+}
+
+// Scratch rows of a categorical policy.
+struct CategoricalRows {
+  explicit CategoricalRows(int64_t actions)
+      : log_probs(actions), probs(actions), old_log_probs(actions) {}
+  std::vector<float> log_probs, probs, old_log_probs;
+};
+
+void AddCategoricalStep(const Heads& heads, const PpoMinibatch& batch,
+                        const PpoCoefficients& coefficients, int64_t i, CategoricalRows& rows,
+                        float* out, PpoDiagnostics& sums) {
+  const absl::Span<const float> logits = Row(heads.policy, i);
+  const int64_t actions = static_cast<int64_t>(logits.size());
+  const double scale = 1.0 / static_cast<double>(heads.policy.size(0));
+  LogSoftmax(logits, absl::MakeSpan(rows.log_probs));
+  const int64_t action = batch.actions.data_ptr<int64_t>()[i];
+  const double log_ratio = rows.log_probs[action] - batch.log_probs.data_ptr<float>()[i];
+  const double slope =
+      SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
+  std::vector<float>& p = rows.probs;
+  double entropy = 0;
+  for (int64_t j = 0; j < actions; ++j) {
+    p[j] = std::exp(rows.log_probs[j]);
+    entropy -= static_cast<double>(p[j]) * rows.log_probs[j];
+  }
+  sums.entropy += entropy;
+  for (int64_t j = 0; j < actions; ++j) {
+    double g = slope * ((j == action) - p[j]);
+    g += coefficients.entropy * p[j] * (rows.log_probs[j] + entropy);
+    out[j] = static_cast<float>(g * scale);
+  }
+  if (coefficients.objective != PpoConfig::ADAPTIVE_KL) return;
+  LogSoftmax(Row(batch.old_policy, i), absl::MakeSpan(rows.old_log_probs));
+  for (int64_t j = 0; j < actions; ++j) {
+    const double old = std::exp(rows.old_log_probs[j]);
+    sums.kl += old * (rows.old_log_probs[j] - rows.log_probs[j]);
+    out[j] += static_cast<float>(coefficients.kl_beta * (p[j] - old) * scale);
+  }
+}
+
+void AddGaussianStep(const Heads& heads, const PpoMinibatch& batch,
+                     const PpoCoefficients& coefficients, int64_t i, float* out, float* log_std_out,
+                     PpoDiagnostics& sums) {
+  const absl::Span<const float> mean = Row(heads.policy, i);
+  const absl::Span<const float> action = Row(batch.actions, i);
+  const absl::Span<const float> log_std(heads.log_std.data_ptr<float>(), mean.size());
+  const double scale = 1.0 / static_cast<double>(heads.policy.size(0));
+  const double log_ratio =
+      GaussianLogProb(mean, log_std, action) - batch.log_probs.data_ptr<float>()[i];
+  const double slope =
+      SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
+  const bool penalised = coefficients.objective == PpoConfig::ADAPTIVE_KL;
+  for (size_t a = 0; a < mean.size(); ++a) {
+    const double inverse_std = std::exp(-static_cast<double>(log_std[a]));
+    const double z = (action[a] - mean[a]) * inverse_std;
+    double mean_slope = slope * z * inverse_std;
+    double log_std_slope = slope * (z * z - 1);
+    if (penalised) {
+      const double old_log_std = batch.old_log_std.data_ptr<float>()[a];
+      const double shift = (mean[a] - Row(batch.old_policy, i)[a]) * inverse_std;
+      const double spread = std::exp(2 * (old_log_std - log_std[a])) + shift * shift;
+      sums.kl += log_std[a] - old_log_std + 0.5 * (spread - 1);
+      mean_slope += coefficients.kl_beta * shift * inverse_std;
+      log_std_slope += coefficients.kl_beta * (1 - spread);
+    }
+    out[a] = static_cast<float>(mean_slope * scale);
+    log_std_out[a] += static_cast<float>(log_std_slope * scale);
+  }
+}
+
+void Reserve(torch::Tensor& buffer, c10::IntArrayRef shape) {
+  if (!buffer.defined() || buffer.sizes() != shape) buffer = torch::empty(shape, torch::kFloat32);
+}
+
+}  // namespace
+
+void PpoGradientInClosedForm(const Heads& heads, const PpoMinibatch& batch,
+                             const PpoCoefficients& coefficients, PpoHeadGradient& out) {
+  const int64_t steps = heads.policy.size(0);
+  const int64_t width = heads.policy.size(1);
+  const bool discrete = !heads.log_std.defined();
+  Reserve(out.gradient.policy, {steps, width});
+  Reserve(out.gradient.value, {steps});
+  PpoDiagnostics sums;
+  float* policy = out.gradient.policy.data_ptr<float>();
+  float* value = out.gradient.value.data_ptr<float>();
+  float* log_std = nullptr;
+  if (!discrete) {
+    Reserve(out.gradient.log_std, {width});
+    out.gradient.log_std.zero_();
+    log_std = out.gradient.log_std.data_ptr<float>();
+  }
+  CategoricalRows rows(width);
+  const double value_scale = coefficients.value / static_cast<double>(steps);
+  for (int64_t i = 0; i < steps; ++i) {
+    if (discrete)
+      AddCategoricalStep(heads, batch, coefficients, i, rows, policy + i * width, sums);
+    else
+      AddGaussianStep(heads, batch, coefficients, i, policy + i * width, log_std, sums);
+    value[i] = static_cast<float>(
+        value_scale *
+        ValueDerivative(heads.value.data_ptr<float>()[i], batch.values.data_ptr<float>()[i],
+                        batch.returns.data_ptr<float>()[i], coefficients.value_clip_range, sums));
+  }
+  const double n = static_cast<double>(steps);
+  if (!discrete) {
+    sums.entropy =
+        n * GaussianEntropy({heads.log_std.data_ptr<float>(), static_cast<size_t>(width)});
+    for (int64_t a = 0; a < width; ++a) log_std[a] -= static_cast<float>(coefficients.entropy);
+  }
+  PpoDiagnostics& mean = out.diagnostics;
+  mean = {sums.policy_loss / n, sums.value_loss / n,    sums.entropy / n,
+          sums.approx_kl / n,   sums.clip_fraction / n, sums.kl / n};
+  mean.policy_loss += coefficients.kl_beta * mean.kl;
+}
+
+}  // namespace cadre

@@ -1,0 +1,130 @@
+#include "learner/collate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/experience_spec.h"
+#include "common/status_macros.h"
+#include "common/tensor_view.h"
+#include "policy/on_policy_columns.h"
+
+namespace cadre {
+namespace {
+
+using Columns = OnPolicyColumns;
+
+absl::Span<float> Floats(const torch::Tensor& tensor) {
+  return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+}
+
+absl::Status NotFinite(const v1::ExperienceSpec& spec, int column, const v1::Rollout& rollout) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("column '", spec.columns(column).name(), "' of actor ", rollout.actor(),
+                   ", rollout ", rollout.sequence(), " has a value that is not finite"));
+}
+
+// Appends one float32 column of a rollout at `out`; false where a value is not finite.
+bool CopyFloats(const v1::Rollout& rollout, int column, float*& out) {
+  const absl::Span<const float> values = ColumnAs<float>(rollout.columns(column));
+  std::memcpy(out, values.data(), values.size() * sizeof(float));
+  out += values.size();
+  // A sum is finite only if its terms are; it vectorises where a branch would not.
+  float zero = 0;
+  for (float value : values) zero += value * 0.0f;
+  return zero == 0.0f;
+}
+
+absl::Status CopyActions(const v1::Rollout& rollout, const ActorCriticNetwork& network,
+                         int64_t*& out) {
+  for (int32_t action : ColumnAs<int32_t>(rollout.columns(Columns::kAction))) {
+    if (action < 0 || action >= network.action.count)
+      return absl::InvalidArgumentError(absl::StrCat(
+          "column 'action' of actor ", rollout.actor(), ", rollout ", rollout.sequence(), " has ",
+          action, "; wanted 0 to ", network.action.count - 1));
+    *out++ = action;
+  }
+  return absl::OkStatus();
+}
+
+// Segments and the row of each step's observation.
+void AddSegments(const v1::Rollout& rollout, OnPolicyBatch& batch, int64_t& step, int64_t*& rows) {
+  for (const v1::Segment& segment : rollout.segments()) {
+    const int64_t index = static_cast<int64_t>(batch.segments.size());
+    batch.segments.push_back({step, segment.length(), segment.end() == v1::SEGMENT_END_TERMINATED});
+    for (int64_t t = 0; t < segment.length(); ++t) *rows++ = step + index + t;
+    step += segment.length();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
+                                      const ActorCriticNetwork& network,
+                                      const ObservationTransform& transform,
+                                      std::vector<v1::Rollout>& rollouts) {
+  std::sort(rollouts.begin(), rollouts.end(), [](const auto& a, const auto& b) {
+    return std::tuple(a.actor(), a.writer_id(), a.sequence()) <
+           std::tuple(b.actor(), b.writer_id(), b.sequence());
+  });
+  int64_t steps = 0, observations = 0;
+  for (const v1::Rollout& rollout : rollouts) {
+    CADRE_RETURN_IF_ERROR(ValidateRollout(spec, rollout));
+    steps += RolloutSteps(rollout);
+    observations += RolloutObservations(rollout);
+  }
+  const int64_t action_size = network.action.dimensions;
+  const bool with_returns = spec.columns_size() > Columns::kDiscountedReturn;
+
+  CollatedBatch out;
+  OnPolicyBatch& batch = out.batch;
+  out.oldest_version = std::numeric_limits<int64_t>::max();
+  out.raw_observations = torch::empty({observations, network.observation_size});
+  if (with_returns) out.discounted_returns = torch::empty({steps});
+  batch.observation_rows = torch::empty({steps}, torch::kInt64);
+  batch.actions = network.discrete() ? torch::empty({steps}, torch::kInt64)
+                                     : torch::empty({steps, action_size});
+  batch.rewards = torch::empty({steps});
+  batch.log_probs = torch::empty({steps});
+
+  float* observation = out.raw_observations.data_ptr<float>();
+  float* reward = batch.rewards.data_ptr<float>();
+  float* log_prob = batch.log_probs.data_ptr<float>();
+  float* discounted = with_returns ? out.discounted_returns.data_ptr<float>() : nullptr;
+  int64_t* discrete = network.discrete() ? batch.actions.data_ptr<int64_t>() : nullptr;
+  float* continuous = network.discrete() ? nullptr : batch.actions.data_ptr<float>();
+  int64_t* rows = batch.observation_rows.data_ptr<int64_t>();
+  int64_t step = 0;
+  for (const v1::Rollout& rollout : rollouts) {
+    AddSegments(rollout, batch, step, rows);
+    if (!CopyFloats(rollout, Columns::kObservation, observation))
+      return NotFinite(spec, Columns::kObservation, rollout);
+    if (discrete != nullptr)
+      CADRE_RETURN_IF_ERROR(CopyActions(rollout, network, discrete));
+    else if (!CopyFloats(rollout, Columns::kAction, continuous))
+      return NotFinite(spec, Columns::kAction, rollout);
+    if (!CopyFloats(rollout, Columns::kReward, reward))
+      return NotFinite(spec, Columns::kReward, rollout);
+    if (!CopyFloats(rollout, Columns::kLogProb, log_prob))
+      return NotFinite(spec, Columns::kLogProb, rollout);
+    if (with_returns && !CopyFloats(rollout, Columns::kDiscountedReturn, discounted))
+      return NotFinite(spec, Columns::kDiscountedReturn, rollout);
+    for (int64_t version : ColumnAs<int64_t>(rollout.columns(Columns::kVersion)))
+      out.oldest_version = std::min(out.oldest_version, version);
+    out.episodes.insert(out.episodes.end(), rollout.episodes().begin(), rollout.episodes().end());
+  }
+
+  if (transform.identity()) {
+    batch.observations = out.raw_observations;
+  } else {
+    batch.observations = torch::empty_like(out.raw_observations);
+    transform.Apply(Floats(out.raw_observations), Floats(batch.observations));
+  }
+  return out;
+}
+
+}  // namespace cadre

@@ -1,0 +1,34 @@
+// Rollouts to tensors: the columns of the leased rollouts become one batch. Shapes
+// and values are checked here, where data enters the learner. Pure.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "learner/algorithms/on_policy_batch.h"
+#include "policy/network.h"
+#include "policy/normalization.h"
+#include "proto/experience.pb.h"
+
+namespace cadre {
+
+struct CollatedBatch {
+  OnPolicyBatch batch;               // Rewards as they came; observations transformed.
+  torch::Tensor raw_observations;    // [N + S, O] float32, for the statistics.
+  torch::Tensor discounted_returns;  // [N] float32; undefined where not in the spec.
+  int64_t oldest_version = 0;        // Of the steps.
+  std::vector<v1::Episode> episodes;
+};
+
+// The rollouts are put in the order of (actor, sequence) first, so that a batch does
+// not depend on who came first. `transform` is that of the newest published version.
+// INVALID_ARGUMENT where a rollout does not fit the spec, an action is not one of
+// the environment's, or a number is not finite.
+absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
+                                      const ActorCriticNetwork& network,
+                                      const ObservationTransform& transform,
+                                      std::vector<v1::Rollout>& rollouts);
+
+}  // namespace cadre

@@ -1,0 +1,117 @@
+// The training loop: take experience, learn from it, publish, report, save, stop.
+// The same whether the ports lead to objects in this process or over the network.
+// One thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/episode_statistics.h"
+#include "common/ports.h"
+#include "common/stage_times.h"
+#include "envs/environment.h"
+#include "learner/algorithms/algorithm.h"
+#include "learner/checkpoint.h"
+#include "learner/evaluation.h"
+#include "learner/progress.h"
+#include "learner/run_folder.h"
+#include "policy/normalization.h"
+#include "proto/config.pb.h"
+
+namespace cadre {
+
+// Where the learner's time goes.
+enum class LearnStage {
+  kWaitForExperience,
+  kCollate,
+  kPrepare,  // Advantages, shuffling and gathering of minibatches.
+  kForward,
+  kLoss,
+  kBackward,
+  kOptimize,
+  kPublish,
+  kReport,  // Progress, evaluation, checkpoints.
+};
+using LearnTimes = StageTimes<LearnStage, 9>;
+
+class Trainer final : private UpdateListener {
+ public:
+  struct Options {
+    ExperimentConfig config;      // Resolved and valid.
+    EnvironmentSpec environment;  // Of config.environment.
+    std::string run_folder;       // Where checkpoints go.
+    // Run after each update, on the training thread.
+    std::function<absl::Status(const Progress&)> on_progress;
+  };
+
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(Options options);
+
+  // Goes on from a checkpoint of the same experiment. FAILED_PRECONDITION where its
+  // network differs, DATA_LOSS where something is missing. Before Run.
+  absl::Status Restore(const Checkpoint& checkpoint);
+
+  // The next version is above `version`: a parameter server that outlived an earlier
+  // learner already has it. Before Run.
+  void ContinueVersionsFrom(int64_t version);
+
+  // Trains until a stop condition of the config, or RequestStop. Either way a last
+  // checkpoint is saved and the run is set FINISHED.
+  absl::Status Run(ExperienceSource& source, ParameterSink& sink);
+
+  // Run saves and returns after the update at hand. From any thread.
+  void RequestStop() { stop_requested_ = true; }
+
+  // After Run.
+  Summary summary() const;
+
+  // The columns of the experience that it takes.
+  const v1::ExperienceSpec& experience_spec() const { return spec_; }
+  // May be read from any thread.
+  const LearnTimes& times() const { return times_; }
+
+ private:
+  Trainer(Options options, v1::ExperienceSpec spec, std::unique_ptr<OnPolicyAlgorithm> algorithm);
+
+  void Enter(UpdatePart part) override;
+
+  absl::Status Publish(ParameterSink& sink);
+  absl::Status LearnFrom(Lease lease, ExperienceSource& source, ParameterSink& sink);
+  absl::Status ReportProgress(Diagnostics diagnostics, int64_t version_lag);
+  absl::Status EvaluateIfDue();
+  absl::Status SaveIfDue();
+  absl::Status Save();
+  std::shared_ptr<const v1::Parameters> MakeParameters() const;
+  bool done() const;
+  double WallSeconds() const;
+
+  const Options options_;
+  const ExperimentConfig& config_;
+  const v1::ExperienceSpec spec_;
+  const std::unique_ptr<OnPolicyAlgorithm> algorithm_;
+  Normalizer normalizer_;
+  EpisodeStatistics episodes_;
+  std::atomic<bool> stop_requested_ = false;
+  LearnTimes times_;
+
+  int64_t env_steps_ = 0;
+  int64_t updates_ = 0;
+  int64_t version_ = 0;  // Newest published.
+  int64_t max_version_lag_ = 0;
+  double earlier_seconds_ = 0;  // Of wall time, before a resume.
+  int64_t earlier_steps_ = 0;
+  absl::Time started_;
+  int64_t last_saved_steps_ = -1;
+  int64_t last_evaluated_steps_ = 0;
+  std::optional<Evaluation> best_;
+  // Of the previous report, for rates since then.
+  int64_t reported_steps_ = 0;
+  double reported_seconds_ = 0, reported_waiting_ = 0, reported_total_ = 0;
+};
+
+}  // namespace cadre

@@ -1,0 +1,105 @@
+#include "learner/training_run.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/status_macros.h"
+#include "learner/checkpoint.h"
+#include "spdlog/spdlog.h"
+
+namespace cadre {
+namespace {
+
+// Short updates come a thousand times a second; curves and files need fewer.
+constexpr absl::Duration kWriteInterval = absl::Milliseconds(100);
+
+constexpr std::pair<LearnStage, const char*> kStageNames[] = {
+    {LearnStage::kWaitForExperience, "waiting for experience"},
+    {LearnStage::kCollate, "collating"},
+    {LearnStage::kPrepare, "preparing minibatches"},
+    {LearnStage::kForward, "forward"},
+    {LearnStage::kLoss, "loss"},
+    {LearnStage::kBackward, "backward"},
+    {LearnStage::kOptimize, "optimiser"},
+    {LearnStage::kPublish, "publishing"},
+    {LearnStage::kReport, "reporting"},
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Create(const ExperimentConfig& config,
+                                                                 const EnvironmentSpec& environment,
+                                                                 const std::string& out) {
+  CADRE_ASSIGN_OR_RETURN(auto folder, RunFolder::Create(config, out));
+  std::unique_ptr<TrainingRun> run(new TrainingRun(std::move(folder)));
+  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment));
+  return run;
+}
+
+absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Resume(const ExperimentConfig& config,
+                                                                 const EnvironmentSpec& environment,
+                                                                 const std::string& folder) {
+  CADRE_ASSIGN_OR_RETURN(NewestCheckpoint newest, LoadNewestIntact(folder));
+  for (const std::string& warning : newest.warnings) spdlog::warn("{}", warning);
+  CADRE_ASSIGN_OR_RETURN(auto run_folder,
+                         RunFolder::Resume(config, folder, newest.checkpoint.manifest.env_steps()));
+  std::unique_ptr<TrainingRun> run(new TrainingRun(std::move(run_folder)));
+  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment));
+  CADRE_RETURN_IF_ERROR(run->trainer_->Restore(newest.checkpoint));
+  spdlog::info("resuming from {}", newest.path);
+  return run;
+}
+
+absl::Status TrainingRun::MakeTrainer(const ExperimentConfig& config,
+                                      const EnvironmentSpec& environment) {
+  CADRE_ASSIGN_OR_RETURN(trainer_,
+                         Trainer::Create({.config = config,
+                                          .environment = environment,
+                                          .run_folder = folder_->path(),
+                                          .on_progress = [this](const Progress& progress) {
+                                            return OnProgress(progress);
+                                          }}));
+  return absl::OkStatus();
+}
+
+absl::Status TrainingRun::OnProgress(const Progress& progress) {
+  newest_ = progress;
+  unwritten_ = true;
+  if (listener_) listener_(progress);
+  const absl::Time now = absl::Now();
+  return now - written_at_ < kWriteInterval ? absl::OkStatus() : WriteProgress(now);
+}
+
+absl::Status TrainingRun::WriteProgress(absl::Time now) {
+  CADRE_RETURN_IF_ERROR(folder_->Report(newest_, now));
+  unwritten_ = false;
+  written_at_ = now;
+  return absl::OkStatus();
+}
+
+absl::Status TrainingRun::Finish(const absl::Status& training) {
+  absl::Status written = unwritten_ ? WriteProgress(absl::Now()) : absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(training);
+  CADRE_RETURN_IF_ERROR(written);
+  return folder_->WriteSummary(trainer_->summary());
+}
+
+std::string FormatSummary(const Trainer& trainer, const std::string& folder) {
+  const Summary summary = trainer.summary();
+  std::string out = absl::StrFormat(
+      "%s: %d steps, %d updates in %.1f s (%.0f steps/s); mean return %.1f over the last 100 "
+      "episodes; largest version lag %d\n",
+      summary.solved ? "solved" : "done", summary.env_steps, summary.updates, summary.wall_seconds,
+      summary.steps_per_second, summary.mean_return, summary.max_version_lag);
+  const double total = trainer.times().total_seconds();
+  absl::StrAppend(&out, "learner's time:");
+  for (const auto& [stage, name] : kStageNames)
+    absl::StrAppendFormat(&out, "%s %s %.0f %%", stage == kStageNames[0].first ? "" : ",", name,
+                          100 * trainer.times().seconds(stage) / total);
+  absl::StrAppendFormat(&out, "\nresults in %s\n", folder);
+  return out;
+}
+
+}  // namespace cadre

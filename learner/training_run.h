@@ -1,0 +1,60 @@
+// A trainer and the folder that it reports to, made for a new run or from what an
+// earlier one left. One thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "learner/run_folder.h"
+#include "learner/trainer.h"
+
+namespace cadre {
+
+class TrainingRun {
+ public:
+  // A new run in `out`, or in a folder of its own under runs/ where that is empty.
+  static absl::StatusOr<std::unique_ptr<TrainingRun>> Create(const ExperimentConfig& config,
+                                                             const EnvironmentSpec& environment,
+                                                             const std::string& out);
+
+  // Goes on from the newest intact checkpoint in `folder`, saying which ones are not.
+  static absl::StatusOr<std::unique_ptr<TrainingRun>> Resume(const ExperimentConfig& config,
+                                                             const EnvironmentSpec& environment,
+                                                             const std::string& folder);
+
+  Trainer& trainer() { return *trainer_; }
+  const std::string& folder() const { return folder_->path(); }
+
+  // Told of every update, on the training thread.
+  void set_listener(std::function<void(const Progress&)> listener) {
+    listener_ = std::move(listener);
+  }
+
+  // After training, which ended with `training`: writes what is left to write, and
+  // the summary unless training failed. Returns the first error.
+  absl::Status Finish(const absl::Status& training);
+
+ private:
+  explicit TrainingRun(std::unique_ptr<RunFolder> folder) : folder_(std::move(folder)) {}
+
+  absl::Status MakeTrainer(const ExperimentConfig& config, const EnvironmentSpec& environment);
+  absl::Status OnProgress(const Progress& progress);
+  absl::Status WriteProgress(absl::Time now);
+
+  const std::unique_ptr<RunFolder> folder_;
+  std::unique_ptr<Trainer> trainer_;
+  std::function<void(const Progress&)> listener_;
+  Progress newest_;
+  bool unwritten_ = false;  // `newest_` is not in the folder yet.
+  absl::Time written_at_ = absl::InfinitePast();
+};
+
+// Several lines for people: steps, speed, return, where the time went, where the
+// results are.
+std::string FormatSummary(const Trainer& trainer, const std::string& folder);
+
+}  // namespace cadre
