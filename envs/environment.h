@@ -37,8 +37,8 @@ class Environment {
   // Starts an episode and writes its first observation (the spec's dtype and shape).
   virtual void Reset(Random& random, absl::Span<std::byte> observation) = 0;
 
-  // `action`: ActionSpace::bytes() bytes, an int32 or float32 [A]. A continuous
-  // action outside the bounds is clipped to them. Must not be called after
+  // `action`: ActionSpace::bytes() bytes, an int32 in range or float32 [A]. A
+  // continuous action outside the bounds is clipped to them. Must not be called after
   // `terminated` before the next Reset.
   virtual StepResult Step(absl::Span<const std::byte> action, Random& random,
                           absl::Span<std::byte> observation) = 0;

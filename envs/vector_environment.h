@@ -25,7 +25,9 @@ class VectorEnvironment {
   virtual absl::Status Reset(uint64_t seed) = 0;
 
   // Takes `actions` [N] int32 or [N, A] float32. An episode that ends is reset in
-  // the same call: its last observation is in final_observations().
+  // the same call: its last observation is in final_observations(). Steps nothing,
+  // and says why, where there was no Reset (FAILED_PRECONDITION) or an action is
+  // missing, not of the space or not finite (INVALID_ARGUMENT).
   virtual absl::Status Step(absl::Span<const std::byte> actions) = 0;
 
   // Of the last Reset or Step. Valid until the next one.

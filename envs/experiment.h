@@ -1,5 +1,5 @@
-// From a config file to an experiment that can run: read, overridden, validated
-// against the environments that there are, and resolved.
+// The registered environments as config validation sees them, and an experiment
+// that is ready to run: read, overridden, validated against them, resolved.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,10 @@
 namespace cadre {
 
 struct Experiment {
-  ExperimentConfig config;  // Resolved.
-  EnvironmentSpec environment;
+  ExperimentConfig config;      // Resolved.
+  EnvironmentSpec environment;  // Of config.environment.
 };
 
-// Every registered environment, as validation needs it.
 EnvironmentCatalog BuiltInCatalog();
 
 // `overrides` are "path=value"; `seed`, where given, replaces the config's.

@@ -1,4 +1,4 @@
-#include "cli/experiment.h"
+#include "envs/experiment.h"
 
 #include <utility>
 

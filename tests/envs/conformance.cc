@@ -1,0 +1,256 @@
+#include "tests/envs/conformance.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "common/experience_spec.h"
+#include "common/random.h"
+
+namespace cadre {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+using Violations = std::vector<std::string>;
+
+constexpr int kSteps = 3000;
+constexpr size_t kGuard = 16;  // Bytes around an observation that nobody may write.
+
+Bytes RandomAction(const ActionSpace& space, Random& random) {
+  Bytes action(space.bytes());
+  if (space.discrete()) {
+    const auto value = static_cast<int32_t>(random.Below(space.count));
+    std::memcpy(action.data(), &value, sizeof(value));
+  }
+  for (int64_t d = 0; d < space.dimensions; ++d) {
+    const auto value = static_cast<float>(random.Uniform(space.low[d], space.high[d]));
+    std::memcpy(action.data() + d * sizeof(value), &value, sizeof(value));
+  }
+  return action;
+}
+
+double ValueAt(const Bytes& row, v1::DType dtype, int64_t i) {
+  const auto as = [&row, i](auto value) {
+    std::memcpy(&value, row.data() + i * sizeof(value), sizeof(value));
+    return static_cast<double>(value);
+  };
+  switch (dtype) {
+    case v1::DTYPE_UINT8:
+      return as(uint8_t{});
+    case v1::DTYPE_INT32:
+      return as(int32_t{});
+    case v1::DTYPE_INT64:
+      return as(int64_t{});
+    case v1::DTYPE_FLOAT32:
+      return as(float{});
+    default:
+      return as(double{});
+  }
+}
+
+// Plays one environment, whose observations are written between guards. What it
+// leaves unwritten keeps the value of `fill`.
+class Player {
+ public:
+  Player(const EnvironmentFactory& make, uint64_t seed, uint8_t fill = 0xA5)
+      : environment_(make()), random_(seed), fill_(fill) {
+    const ObservationSpace& space = environment_->spec().observation;
+    row_bytes_ = space.elements() * DTypeBytes(space.dtype);
+  }
+
+  const EnvironmentSpec& spec() const { return environment_->spec(); }
+
+  // The observation; valid until the next call.
+  const Bytes& Reset() {
+    environment_->Reset(random_, CleanRow());
+    return Row();
+  }
+  const Bytes& Step(const Bytes& action) {
+    last_ = environment_->Step(action, random_, CleanRow());
+    return Row();
+  }
+  const StepResult& last() const { return last_; }
+  void Reseed(uint64_t seed) { random_ = Random(seed); }
+
+  bool GuardsIntact() const {
+    const auto is_fill = [this](std::byte b) { return b == std::byte{fill_}; };
+    return std::all_of(buffer_.begin(), buffer_.begin() + kGuard, is_fill) &&
+           std::all_of(buffer_.end() - kGuard, buffer_.end(), is_fill);
+  }
+
+ private:
+  absl::Span<std::byte> CleanRow() {
+    buffer_.assign(row_bytes_ + 2 * kGuard, std::byte{fill_});
+    return absl::MakeSpan(buffer_).subspan(kGuard, row_bytes_);
+  }
+  const Bytes& Row() {
+    row_.assign(buffer_.begin() + kGuard, buffer_.end() - kGuard);
+    return row_;
+  }
+
+  std::unique_ptr<Environment> environment_;
+  Random random_;
+  uint8_t fill_;
+  size_t row_bytes_;
+  Bytes buffer_, row_;
+  StepResult last_;
+};
+
+Violations CheckSpec(const EnvironmentSpec& spec) {
+  Violations violations;
+  const auto require = [&violations](bool condition, absl::string_view what) {
+    if (!condition) violations.push_back(absl::StrCat("spec: ", what));
+  };
+  const ObservationSpace& observation = spec.observation;
+  const auto elements = static_cast<size_t>(observation.elements());
+  require(!spec.id.empty(), "no id");
+  require(spec.max_episode_steps >= 0, "negative max_episode_steps");
+  require(DTypeBytes(observation.dtype) > 0, "unknown dtype of the observation");
+  require(elements > 0, "empty observation");
+  require(observation.low.size() == elements && observation.high.size() == elements,
+          "observation bounds differ in number from its elements");
+  const ActionSpace& action = spec.action;
+  if (action.discrete()) {
+    require(action.count >= 1, "no action");
+    require(action.dimensions == 0, "a discrete action with dimensions");
+  } else {
+    require(action.dimensions >= 1, "a continuous action without dimensions");
+  }
+  const auto dimensions = static_cast<size_t>(action.dimensions);
+  require(action.low.size() == dimensions && action.high.size() == dimensions,
+          "action bounds differ in number from its dimensions");
+  if (!violations.empty()) return violations;
+
+  for (size_t i = 0; i < elements; ++i) {
+    require(observation.low[i] <= observation.high[i],
+            absl::StrCat("observation ", i, " has low > high"));
+  }
+  for (size_t d = 0; d < dimensions; ++d) {
+    require(std::isfinite(action.low[d]) && std::isfinite(action.high[d]) &&
+                action.low[d] < action.high[d],
+            absl::StrCat("action ", d, " has bounds that are not finite, or not low < high"));
+  }
+  return violations;
+}
+
+// What is wrong with one observation; empty where nothing is.
+std::string ObservationFault(const ObservationSpace& space, const Bytes& row) {
+  for (int64_t i = 0; i < space.elements(); ++i) {
+    const double value = ValueAt(row, space.dtype, i);
+    if (!std::isfinite(value)) return absl::StrCat("observation ", i, " is ", value);
+    if (value < space.low[i] || value > space.high[i]) {
+      return absl::StrCat("observation ", i, " is ", value, "; its bounds are ", space.low[i],
+                          " and ", space.high[i]);
+    }
+  }
+  return "";
+}
+
+// Random episodes, each cut after at most 200 steps: sound numbers throughout.
+Violations CheckPlay(const EnvironmentFactory& make) {
+  Player player(make, 1);
+  Random choices(2);
+  Violations violations;
+  Bytes row = player.Reset();
+  int64_t length = 0;
+  for (int step = 0; step < kSteps && violations.empty(); ++step) {
+    const std::string fault = ObservationFault(player.spec().observation, row);
+    if (!fault.empty()) violations.push_back(absl::StrCat(fault, " at step ", step));
+    if (!player.GuardsIntact()) violations.push_back("writes outside its observation");
+    if (!std::isfinite(player.last().reward))
+      violations.push_back(absl::StrCat("reward is ", player.last().reward));
+    const bool restart = step > 0 && (player.last().terminated || length == 200);
+    row = restart ? player.Reset() : player.Step(RandomAction(player.spec().action, choices));
+    length = restart ? 0 : length + 1;
+  }
+  return violations;
+}
+
+// Two players that get the same actions; "" or where they part.
+std::string Difference(Player& a, Player& b) {
+  Random choices(3);
+  bool restart = true;
+  for (int step = 0; step < kSteps; ++step) {
+    if (restart) {
+      if (a.Reset() != b.Reset()) return absl::StrCat("observations of Reset at step ", step);
+      restart = false;
+      continue;
+    }
+    const Bytes action = RandomAction(a.spec().action, choices);
+    if (a.Step(action) != b.Step(action)) return absl::StrCat("observations at step ", step);
+    if (a.last().reward != b.last().reward) return absl::StrCat("rewards at step ", step);
+    if (a.last().terminated != b.last().terminated)
+      return absl::StrCat("terminations at step ", step);
+    restart = a.last().terminated;
+  }
+  return "";
+}
+
+Violations CheckSeeds(const EnvironmentFactory& make) {
+  Violations violations;
+  {
+    // Different fills: bytes that are not written differ too.
+    Player a(make, 7, 0x00), b(make, 7, 0xFF);
+    const std::string difference = Difference(a, b);
+    if (!difference.empty())
+      violations.push_back(absl::StrCat("same seed and actions, different ", difference));
+  }
+  {
+    Player used(make, 8), fresh(make, 9);
+    Random choices(4);
+    used.Reset();
+    for (int step = 0; step < 50 && !used.last().terminated; ++step)
+      used.Step(RandomAction(used.spec().action, choices));
+    used.Reseed(9);
+    const std::string difference = Difference(used, fresh);
+    if (!difference.empty())
+      violations.push_back(absl::StrCat("an earlier episode shows in ", difference));
+  }
+  Player a(make, 10), b(make, 11);
+  if (Difference(a, b).empty()) violations.push_back("different seeds, same episodes");
+  return violations;
+}
+
+Violations CheckClipping(const EnvironmentFactory& make) {
+  const ActionSpace space = make()->spec().action;
+  Violations violations;
+  for (int64_t d = 0; d < space.dimensions; ++d) {
+    for (const bool above : {true, false}) {
+      Random choices(5);
+      Bytes bound = RandomAction(space, choices);
+      Bytes beyond = bound;
+      const float limit = above ? space.high[d] : space.low[d];
+      const float outside = above ? limit + 10 : limit - 10;
+      std::memcpy(bound.data() + d * sizeof(float), &limit, sizeof(float));
+      std::memcpy(beyond.data() + d * sizeof(float), &outside, sizeof(float));
+      Player a(make, 12), b(make, 12);
+      a.Reset();
+      b.Reset();
+      if (a.Step(bound) != b.Step(beyond) || a.last().reward != b.last().reward) {
+        violations.push_back(absl::StrCat("action ", d, " is not clipped to its ",
+                                          above ? "high" : "low", " bound"));
+      }
+    }
+  }
+  return violations;
+}
+
+}  // namespace
+
+std::vector<std::string> ConformanceViolations(const EnvironmentFactory& make) {
+  Violations violations = CheckSpec(make()->spec());
+  if (!violations.empty()) return violations;  // The rest relies on it.
+  for (const auto& check : {CheckPlay, CheckSeeds, CheckClipping}) {
+    for (std::string& violation : check(make)) violations.push_back(std::move(violation));
+  }
+  return violations;
+}
+
+void CheckConformance(const EnvironmentFactory& make) {
+  EXPECT_THAT(ConformanceViolations(make), testing::IsEmpty());
+}
+
+}  // namespace cadre

@@ -1,0 +1,117 @@
+// Every registered environment conforms; and the check does find what is wrong.
+#include "tests/envs/conformance.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "envs/encoding.h"
+#include "envs/registry.h"
+
+namespace cadre {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class RegisteredEnvironmentTest : public testing::TestWithParam<EnvironmentSpec> {};
+
+TEST_P(RegisteredEnvironmentTest, Conforms) {
+  CheckConformance([] { return MakeEnvironment(GetParam().id).value(); });
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RegisteredEnvironmentTest,
+                         testing::ValuesIn(RegisteredEnvironments()),
+                         [](const testing::TestParamInfo<EnvironmentSpec>& info) {
+                           std::string name = info.param.id;
+                           std::erase_if(name, [](char c) {
+                             return !std::isalnum(static_cast<unsigned char>(c));
+                           });
+                           return name;
+                         });
+
+enum class Fault {
+  kNone,
+  kUnwritten,
+  kOverrun,
+  kNotFinite,
+  kOutOfBounds,
+  kIgnoresSeed,
+  kRemembers,
+  kNotClipped,
+  kInfiniteReward,
+  kBoundsMissing,
+};
+
+// A random walk in one dimension, with one thing wrong.
+class FaultyEnvironment final : public Environment {
+ public:
+  explicit FaultyEnvironment(Fault fault) : fault_(fault) {
+    spec_.id = "Faulty-v0";
+    spec_.observation.shape = {2};
+    spec_.observation.low = {-5, -5};
+    spec_.observation.high = {5, 5};
+    spec_.action = {
+        .kind = ActionSpace::Kind::kContinuous, .dimensions = 1, .low = {-1}, .high = {1}};
+    if (fault == Fault::kBoundsMissing) spec_.observation.high.pop_back();
+  }
+
+  const EnvironmentSpec& spec() const override { return spec_; }
+
+  void Reset(Random& random, absl::Span<std::byte> observation) override {
+    position_ = fault_ == Fault::kIgnoresSeed ? 0 : static_cast<float>(random.Uniform(-1, 1));
+    if (fault_ != Fault::kRemembers) steps_ = 0;
+    Observe(observation);
+  }
+
+  StepResult Step(absl::Span<const std::byte> action, Random&,
+                  absl::Span<std::byte> observation) override {
+    const float limit = fault_ == Fault::kNotClipped ? 100 : 1;
+    position_ += ContinuousAction(action, 0, -limit, limit);
+    ++steps_;
+    Observe(observation);
+    return {.reward = fault_ == Fault::kInfiniteReward ? INFINITY : position_,
+            .terminated = std::abs(position_) > 4};
+  }
+
+ private:
+  void Observe(absl::Span<std::byte> observation) const {
+    float second = static_cast<float>(steps_ % 4);
+    if (fault_ == Fault::kNotFinite && steps_ == 7) second = NAN;
+    if (fault_ == Fault::kOutOfBounds && steps_ == 7) second = 6;
+    std::memcpy(observation.data(), &position_, 4);
+    if (fault_ != Fault::kUnwritten) std::memcpy(observation.data() + 4, &second, 4);
+    if (fault_ == Fault::kOverrun) std::memcpy(observation.data() + 8, &second, 4);
+  }
+
+  const Fault fault_;
+  EnvironmentSpec spec_;
+  float position_ = 0;
+  int64_t steps_ = 0;
+};
+
+std::vector<std::string> ViolationsOf(Fault fault) {
+  return ConformanceViolations([fault] { return std::make_unique<FaultyEnvironment>(fault); });
+}
+
+TEST(ConformanceTest, PassesWhatIsRight) { EXPECT_THAT(ViolationsOf(Fault::kNone), IsEmpty()); }
+
+TEST(ConformanceTest, FindsWhatIsWrong) {
+  const auto finds = [](absl::string_view text) { return Contains(HasSubstr(std::string(text))); };
+  EXPECT_THAT(ViolationsOf(Fault::kUnwritten), finds("same seed and actions, different"));
+  EXPECT_THAT(ViolationsOf(Fault::kOverrun), finds("writes outside its observation"));
+  EXPECT_THAT(ViolationsOf(Fault::kNotFinite), finds("observation 1 is nan"));
+  EXPECT_THAT(ViolationsOf(Fault::kOutOfBounds),
+              finds("observation 1 is 6; its bounds are -5 and 5"));
+  EXPECT_THAT(ViolationsOf(Fault::kIgnoresSeed), finds("different seeds, same episodes"));
+  EXPECT_THAT(ViolationsOf(Fault::kRemembers), finds("an earlier episode shows"));
+  EXPECT_THAT(ViolationsOf(Fault::kNotClipped), finds("action 0 is not clipped to its high"));
+  EXPECT_THAT(ViolationsOf(Fault::kInfiniteReward), finds("reward is inf"));
+  EXPECT_THAT(ViolationsOf(Fault::kBoundsMissing), finds("observation bounds differ"));
+}
+
+}  // namespace
+}  // namespace cadre
