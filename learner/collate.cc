@@ -51,6 +51,17 @@ absl::Status CopyActions(const v1::Rollout& rollout, const ActorCriticNetwork& n
   return absl::OkStatus();
 }
 
+absl::Status CopyEpisodes(const v1::Rollout& rollout, std::vector<v1::Episode>& out) {
+  for (const v1::Episode& episode : rollout.episodes()) {
+    if (!std::isfinite(episode.total_reward()))
+      return absl::InvalidArgumentError(
+          absl::StrCat("an episode of actor ", rollout.actor(), ", rollout ", rollout.sequence(),
+                       " has a total reward of ", episode.total_reward(), "; wanted a number"));
+    out.push_back(episode);
+  }
+  return absl::OkStatus();
+}
+
 // Segments and the row of each step's observation.
 void AddSegments(const v1::Rollout& rollout, OnPolicyBatch& batch, int64_t& step, int64_t*& rows) {
   for (const v1::Segment& segment : rollout.segments()) {
@@ -67,6 +78,8 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
                                       const ActorCriticNetwork& network,
                                       const ObservationTransform& transform,
                                       std::vector<v1::Rollout>& rollouts) {
+  if (rollouts.empty())
+    return absl::InvalidArgumentError("got no rollouts to learn from; wanted 1 or more");
   std::sort(rollouts.begin(), rollouts.end(), [](const auto& a, const auto& b) {
     return std::tuple(a.actor(), a.writer_id(), a.sequence()) <
            std::tuple(b.actor(), b.writer_id(), b.sequence());
@@ -115,7 +128,7 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
       return NotFinite(spec, Columns::kDiscountedReturn, rollout);
     for (int64_t version : ColumnAs<int64_t>(rollout.columns(Columns::kVersion)))
       out.oldest_version = std::min(out.oldest_version, version);
-    out.episodes.insert(out.episodes.end(), rollout.episodes().begin(), rollout.episodes().end());
+    CADRE_RETURN_IF_ERROR(CopyEpisodes(rollout, out.episodes));
   }
 
   if (transform.identity()) {

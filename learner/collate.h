@@ -24,8 +24,8 @@ struct CollatedBatch {
 
 // The rollouts are put in the order of (actor, sequence) first, so that a batch does
 // not depend on who came first. `transform` is that of the newest published version.
-// INVALID_ARGUMENT where a rollout does not fit the spec, an action is not one of
-// the environment's, or a number is not finite.
+// INVALID_ARGUMENT where there is no rollout or one does not fit the spec, an action
+// is not one of the environment's, or a number is not finite.
 absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
                                       const ActorCriticNetwork& network,
                                       const ObservationTransform& transform,

@@ -14,6 +14,7 @@
 #include "common/check.h"
 #include "common/experience_spec.h"
 #include "common/status_macros.h"
+#include "common/tensor_view.h"
 
 namespace cadre {
 namespace {

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -25,16 +24,6 @@ struct NamedTensor {
   std::vector<int64_t> shape;  // Empty for a scalar.
   std::string bytes;           // Dense, little-endian, C order.
 };
-
-// The dtype of float, double, int64_t, int32_t or uint8_t.
-template <typename T>
-constexpr v1::DType DTypeOf() {
-  if constexpr (std::is_same_v<T, float>) return v1::DTYPE_FLOAT32;
-  if constexpr (std::is_same_v<T, double>) return v1::DTYPE_FLOAT64;
-  if constexpr (std::is_same_v<T, int64_t>) return v1::DTYPE_INT64;
-  if constexpr (std::is_same_v<T, int32_t>) return v1::DTYPE_INT32;
-  if constexpr (std::is_same_v<T, uint8_t>) return v1::DTYPE_UINT8;
-}
 
 // Tensors in the order in which they were added; names are unique.
 class TensorMap {

@@ -96,7 +96,7 @@ absl::Status Trainer::Run(ExperienceSource& source, ParameterSink& sink) {
   // A stop closes the source to end the wait; that is no failure.
   if (absl::IsCancelled(status) && stop_requested_) status = absl::OkStatus();
   times_.Enter(LearnStage::kReport);
-  if (status.ok() && last_saved_steps_ != env_steps_) status = Save();
+  if (status.ok()) status = SaveIfUnsaved();
   if (status.ok()) status = sink.SetRunState(v1::RUN_STATE_FINISHED);
   return status;
 }
@@ -219,6 +219,10 @@ absl::Status Trainer::SaveIfDue() {
   return Save();
 }
 
+absl::Status Trainer::SaveIfUnsaved() {
+  return last_saved_steps_ == env_steps_ ? absl::OkStatus() : Save();
+}
+
 absl::Status Trainer::Save() {
   Checkpoint checkpoint;
   CheckpointManifest& manifest = checkpoint.manifest;
@@ -240,6 +244,10 @@ absl::Status Trainer::Save() {
   const std::vector<double> episodes = episodes_.Save();
   checkpoint.state.Add<double>("episodes", {static_cast<int64_t>(episodes.size())}, episodes);
   checkpoint.state.AddScalar<int64_t>("max_version_lag", max_version_lag_);
+  if (best_.has_value())
+    checkpoint.state.Add<double>("best_evaluation", {4},
+                                 {best_->mean_return, best_->std_return, best_->mean_length,
+                                  static_cast<double>(best_->episodes)});
   CADRE_RETURN_IF_ERROR(
       SaveCheckpoint(options_.run_folder, checkpoint, config_.checkpoint().keep()));
   last_saved_steps_ = env_steps_;
@@ -260,12 +268,20 @@ absl::Status Trainer::Restore(const Checkpoint& checkpoint) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<double> episodes,
                          ReadVector(checkpoint.state, "episodes"));
   CADRE_RETURN_IF_ERROR(episodes_.Restore(episodes));
-  CADRE_ASSIGN_OR_RETURN(max_version_lag_, checkpoint.state.ReadScalar<int64_t>("max_version_lag"));
+  const absl::Status lag =
+      checkpoint.state.Read("max_version_lag", absl::MakeSpan(&max_version_lag_, 1));
+  if (!lag.ok()) return absl::DataLossError(lag.message());
+  if (checkpoint.state.Find("best_evaluation") != nullptr) {
+    CADRE_ASSIGN_OR_RETURN(const auto best, ReadVector(checkpoint.state, "best_evaluation"));
+    if (best.size() != 4)
+      return absl::DataLossError(absl::StrCat("the checkpoint's 'best_evaluation' has ",
+                                              best.size(), " values; wanted 4"));
+    best_ = {best[0], best[1], best[2], static_cast<int64_t>(best[3])};
+  }
   env_steps_ = manifest.env_steps();
   updates_ = manifest.updates();
   version_ = manifest.version();
   earlier_seconds_ = manifest.wall_seconds();
-  earlier_steps_ = env_steps_;
   last_saved_steps_ = env_steps_;
   last_evaluated_steps_ = env_steps_;
   reported_steps_ = env_steps_;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -40,6 +41,19 @@ enum class LearnStage {
 };
 using LearnTimes = StageTimes<LearnStage, 9>;
 
+// As metrics and summaries name them.
+inline constexpr std::pair<LearnStage, const char*> kLearnStageNames[] = {
+    {LearnStage::kWaitForExperience, "wait_for_experience"},
+    {LearnStage::kCollate, "collate"},
+    {LearnStage::kPrepare, "prepare"},
+    {LearnStage::kForward, "forward"},
+    {LearnStage::kLoss, "loss"},
+    {LearnStage::kBackward, "backward"},
+    {LearnStage::kOptimize, "optimize"},
+    {LearnStage::kPublish, "publish"},
+    {LearnStage::kReport, "report"},
+};
+
 class Trainer final : private UpdateListener {
  public:
   struct Options {
@@ -60,6 +74,9 @@ class Trainer final : private UpdateListener {
   // learner already has it. Before Run.
   void ContinueVersionsFrom(int64_t version);
 
+  // A checkpoint of the state as it is, unless there is one of as many steps.
+  absl::Status SaveIfUnsaved();
+
   // Trains until a stop condition of the config, or RequestStop. Either way a last
   // checkpoint is saved and the run is set FINISHED.
   absl::Status Run(ExperienceSource& source, ParameterSink& sink);
@@ -69,6 +86,8 @@ class Trainer final : private UpdateListener {
 
   // After Run.
   Summary summary() const;
+
+  const ExperimentConfig& config() const { return config_; }
 
   // The columns of the experience that it takes.
   const v1::ExperienceSpec& experience_spec() const { return spec_; }
@@ -104,7 +123,6 @@ class Trainer final : private UpdateListener {
   int64_t version_ = 0;  // Newest published.
   int64_t max_version_lag_ = 0;
   double earlier_seconds_ = 0;  // Of wall time, before a resume.
-  int64_t earlier_steps_ = 0;
   absl::Time started_;
   int64_t last_saved_steps_ = -1;
   int64_t last_evaluated_steps_ = 0;

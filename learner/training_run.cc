@@ -15,18 +15,6 @@ namespace {
 // Short updates come a thousand times a second; curves and files need fewer.
 constexpr absl::Duration kWriteInterval = absl::Milliseconds(100);
 
-constexpr std::pair<LearnStage, const char*> kStageNames[] = {
-    {LearnStage::kWaitForExperience, "waiting for experience"},
-    {LearnStage::kCollate, "collating"},
-    {LearnStage::kPrepare, "preparing minibatches"},
-    {LearnStage::kForward, "forward"},
-    {LearnStage::kLoss, "loss"},
-    {LearnStage::kBackward, "backward"},
-    {LearnStage::kOptimize, "optimiser"},
-    {LearnStage::kPublish, "publishing"},
-    {LearnStage::kReport, "reporting"},
-};
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Create(const ExperimentConfig& config,
@@ -95,9 +83,8 @@ std::string FormatSummary(const Trainer& trainer, const std::string& folder) {
       summary.steps_per_second, summary.mean_return, summary.max_version_lag);
   const double total = trainer.times().total_seconds();
   absl::StrAppend(&out, "learner's time:");
-  for (const auto& [stage, name] : kStageNames)
-    absl::StrAppendFormat(&out, "%s %s %.0f %%", stage == kStageNames[0].first ? "" : ",", name,
-                          100 * trainer.times().seconds(stage) / total);
+  for (const auto& [stage, name] : kLearnStageNames)
+    absl::StrAppendFormat(&out, " %s %.1f %%", name, 100 * trainer.times().seconds(stage) / total);
   absl::StrAppendFormat(&out, "\nresults in %s\n", folder);
   return out;
 }

@@ -28,6 +28,7 @@ class TrainingRun {
 
   Trainer& trainer() { return *trainer_; }
   const std::string& folder() const { return folder_->path(); }
+  const Progress& newest() const { return newest_; }
 
   // Told of every update, on the training thread.
   void set_listener(std::function<void(const Progress&)> listener) {

@@ -1,0 +1,83 @@
+#include "learner/learner_metrics.h"
+
+#include <string>
+#include <utility>
+
+#include "prometheus/metric_family.h"
+
+namespace cadre {
+namespace {
+
+constexpr auto kGauge = prometheus::MetricType::Gauge;
+constexpr auto kCounter = prometheus::MetricType::Counter;
+
+prometheus::MetricFamily Family(std::string name, std::string help, prometheus::MetricType type) {
+  prometheus::MetricFamily family;
+  family.name = std::move(name);
+  family.help = std::move(help);
+  family.type = type;
+  return family;
+}
+
+void AddValue(prometheus::MetricFamily& family, double value, const char* label = nullptr,
+         std::string label_value = "") {
+  prometheus::ClientMetric metric;
+  if (label != nullptr) metric.label.push_back({label, std::move(label_value)});
+  (family.type == kCounter ? metric.counter.value : metric.gauge.value) = value;
+  family.metric.push_back(std::move(metric));
+}
+
+prometheus::MetricFamily Single(std::string name, std::string help, prometheus::MetricType type,
+                                double value) {
+  prometheus::MetricFamily family = Family(std::move(name), std::move(help), type);
+  AddValue(family, value);
+  return family;
+}
+
+}  // namespace
+
+void LearnerMetrics::Update(const Progress& progress) {
+  absl::MutexLock lock(&mutex_);
+  progress_ = progress;
+}
+
+std::vector<prometheus::MetricFamily> LearnerMetrics::Collect() const {
+  Progress progress;
+  {
+    absl::MutexLock lock(&mutex_);
+    progress = progress_;
+  }
+  std::vector<prometheus::MetricFamily> families = prometheus::Registry::Collect();
+  const auto add = [&](const char* name, const char* help, prometheus::MetricType type,
+                       double value) { families.push_back(Single(name, help, type, value)); };
+  add("cadre_learner_env_steps_total", "Steps learned from", kCounter,
+      static_cast<double>(progress.env_steps));
+  add("cadre_learner_updates_total", "Batches learned from", kCounter,
+      static_cast<double>(progress.updates));
+  add("cadre_learner_episodes_total", "Training episodes that ended", kCounter,
+      static_cast<double>(progress.episodes));
+  add("cadre_learner_version", "Newest published parameters", kGauge,
+      static_cast<double>(progress.version));
+  add("cadre_learner_mean_return", "Of the last 100 training episodes", kGauge,
+      progress.mean_return);
+  add("cadre_learner_mean_episode_steps", "Of the last 100 training episodes", kGauge,
+      progress.mean_length);
+  add("cadre_learner_version_lag", "Largest of the last batch", kGauge,
+      static_cast<double>(progress.version_lag));
+  add("cadre_learner_max_version_lag", "Largest of the run", kGauge,
+      static_cast<double>(progress.max_version_lag));
+
+  prometheus::MetricFamily seconds =
+      Family("cadre_learner_stage_seconds_total", "Where the time goes", kCounter);
+  for (const auto& [stage, name] : kLearnStageNames)
+    AddValue(seconds, times_->seconds(stage), "stage", name);
+  families.push_back(std::move(seconds));
+
+  prometheus::MetricFamily diagnostics =
+      Family("cadre_learner_diagnostic", "The algorithm's own numbers, of the last update", kGauge);
+  for (const auto& [name, value] : progress.diagnostics) AddValue(diagnostics, value, "name", name);
+  families.push_back(std::move(diagnostics));
+  return families;
+}
+
+}  // namespace cadre

@@ -1,0 +1,86 @@
+#include "learner/learner_process.h"
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "common/metrics.h"
+#include "common/status_macros.h"
+#include "common/stop_link.h"
+#include "envs/experiment.h"
+#include "learner/learner_metrics.h"
+#include "learner/progress_json.h"
+#include "learner/training_run.h"
+#include "rpc/experience_client.h"
+#include "rpc/parameter_client.h"
+#include "rpc/parameter_fetch.h"
+#include "spdlog/spdlog.h"
+
+namespace cadre {
+namespace {
+
+// A supervisor redraws a display; more often than this nobody sees it.
+constexpr absl::Duration kLineInterval = absl::Milliseconds(50);
+
+absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(const LearnerProcessOptions& options) {
+  const bool resuming = !options.resume.empty();
+  const std::string path = resuming ? ConfigPath(options.resume) : options.config;
+  if (path.empty()) return absl::InvalidArgumentError("give --config, or --resume a run folder");
+  CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
+                         LoadExperiment(path, options.overrides, options.seed));
+  return resuming
+             ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume)
+             : TrainingRun::Create(experiment.config, experiment.environment, options.out);
+}
+
+}  // namespace
+
+absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSignal& shutdown) {
+  CADRE_ASSIGN_OR_RETURN(auto run, MakeRun(options));
+  Trainer& trainer = run->trainer();
+  const ParameterClientOptions parameter_options{.address = options.parameter_address,
+                                                 .run_id = options.run_id,
+                                                 .model = trainer.config().name(),
+                                                 .retry = {},
+                                                 .channel = {}};
+  CADRE_ASSIGN_OR_RETURN(auto sink, RemoteParameterSink::Create(parameter_options));
+  ExperienceClientOptions source_options;
+  source_options.address = options.replay_address;
+  source_options.run_id = options.run_id;
+  source_options.spec = trainer.experience_spec();
+  source_options.name = "learner";
+  CADRE_ASSIGN_OR_RETURN(auto source, RemoteExperienceSource::Create(source_options));
+  // An earlier learner of this run may have published more than it saved.
+  CADRE_ASSIGN_OR_RETURN(const int64_t published, FetchNewestVersion(parameter_options));
+  trainer.ContinueVersionsFrom(published);
+
+  const auto metrics = std::make_shared<LearnerMetrics>(&trainer.times());
+  std::unique_ptr<MetricsServer> metrics_server;
+  if (!options.metrics_address.empty()) {
+    CADRE_ASSIGN_OR_RETURN(metrics_server,
+                           MetricsServer::Create(options.metrics_address, metrics, nullptr));
+  }
+  absl::Time last_line = absl::InfinitePast();
+  run->set_listener([&](const Progress& progress) {
+    metrics->Update(progress);
+    if (!options.progress_lines || absl::Now() - last_line < kLineInterval) return;
+    last_line = absl::Now();
+    std::printf("%s\n", ProgressToJson(progress).c_str());
+    std::fflush(stdout);
+  });
+  const StopLink stop(shutdown, [&] {
+    trainer.RequestStop();
+    source->Close();
+  });
+  // Whenever it dies from here on, there is something to go on from.
+  CADRE_RETURN_IF_ERROR(trainer.SaveIfUnsaved());
+  const absl::Status status = trainer.Run(*source, *sink);
+  source->Close();
+  CADRE_RETURN_IF_ERROR(run->Finish(status));
+  if (options.progress_lines) std::printf("%s\n", ProgressToJson(run->newest()).c_str());
+  spdlog::info("{}", FormatSummary(trainer, run->folder()));
+  return absl::OkStatus();
+}
+
+}  // namespace cadre

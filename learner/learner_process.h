@@ -1,0 +1,32 @@
+// A learner as a process of its own: the training loop bound to servers over gRPC.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/shutdown.h"
+
+namespace cadre {
+
+struct LearnerProcessOptions {
+  std::string config;                  // Path of the experiment; empty with `resume`.
+  std::vector<std::string> overrides;  // "path=value"
+  std::optional<uint64_t> seed;
+  std::string out;                     // Run folder of a new run; empty: one under runs/.
+  std::string resume;                  // Run folder to go on with; empty: a new run.
+  std::string run_id;
+  std::string replay_address;          // host:port
+  std::string parameter_address;       // host:port
+  std::string metrics_address;         // Empty: no metrics.
+  // Writes each report to stdout as one line of JSON, for a supervisor.
+  bool progress_lines = false;
+};
+
+// Trains until a stop condition of the config, or until shutdown is requested, which
+// saves first. Either way the run is FINISHED then.
+absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSignal& shutdown);
+
+}  // namespace cadre

@@ -1,0 +1,29 @@
+// cadre_learner: takes experience from the replay server, learns, publishes.
+#include <CLI/CLI.hpp>
+
+#include "common/exit_code.h"
+#include "common/logging.h"
+#include "common/shutdown.h"
+#include "learner/learner_process.h"
+
+int main(int argc, char** argv) {
+  cadre::ShutdownSignal shutdown;
+  cadre::LearnerProcessOptions options;
+  CLI::App app("Learns for one run", "cadre_learner");
+  app.add_option("--config", options.config, "experiment");
+  app.add_option("--set", options.overrides, "override a field: path=value")->take_all();
+  app.add_option("--seed", options.seed, "instead of the config's");
+  app.add_option("--out", options.out, "run folder (default: a new one under runs/)");
+  app.add_option("--resume", options.resume, "go on with the run in this folder");
+  app.add_option("--run_id", options.run_id, "of the run; others are refused")->required();
+  app.add_option("--replay", options.replay_address, "replay server, host:port")->required();
+  app.add_option("--parameters", options.parameter_address, "parameter server, host:port")
+      ->required();
+  app.add_option("--metrics_port", options.metrics_address,
+                 "[host:]port of /metrics and /healthz");
+  app.add_flag("--progress_lines", options.progress_lines, "reports as JSON lines on stdout");
+  CLI11_PARSE(app, argc, argv);
+  absl::Status status = cadre::SetUpLogging("learner");
+  if (status.ok()) status = cadre::RunLearnerProcess(options, shutdown);
+  return cadre::ReportAndExitCode(status, "cadre_learner");
+}
