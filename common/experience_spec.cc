@@ -13,12 +13,18 @@ namespace {
 
 std::string DTypeName(v1::DType dtype) {
   switch (dtype) {
-    case v1::DTYPE_UINT8: return "uint8";
-    case v1::DTYPE_INT32: return "int32";
-    case v1::DTYPE_INT64: return "int64";
-    case v1::DTYPE_FLOAT32: return "float32";
-    case v1::DTYPE_FLOAT64: return "float64";
-    default: return absl::StrCat("dtype#", static_cast<int>(dtype));
+    case v1::DTYPE_UINT8:
+      return "uint8";
+    case v1::DTYPE_INT32:
+      return "int32";
+    case v1::DTYPE_INT64:
+      return "int64";
+    case v1::DTYPE_FLOAT32:
+      return "float32";
+    case v1::DTYPE_FLOAT64:
+      return "float64";
+    default:
+      return absl::StrCat("dtype#", static_cast<int>(dtype));
   }
 }
 
@@ -29,12 +35,16 @@ constexpr int64_t kMaxRowBytes = int64_t{1} << 32;
 
 int64_t DTypeBytes(v1::DType dtype) {
   switch (dtype) {
-    case v1::DTYPE_UINT8: return 1;
+    case v1::DTYPE_UINT8:
+      return 1;
     case v1::DTYPE_INT32:
-    case v1::DTYPE_FLOAT32: return 4;
+    case v1::DTYPE_FLOAT32:
+      return 4;
     case v1::DTYPE_INT64:
-    case v1::DTYPE_FLOAT64: return 8;
-    default: return 0;
+    case v1::DTYPE_FLOAT64:
+      return 8;
+    default:
+      return 0;
   }
 }
 
@@ -61,18 +71,17 @@ absl::Status ValidateSpec(const v1::ExperienceSpec& spec) {
   if (spec.columns().empty()) return absl::InvalidArgumentError("experience spec has no columns");
   for (const v1::ColumnSpec& column : spec.columns()) {
     if (column.name().empty() || !names.insert(column.name()).second)
-      return absl::InvalidArgumentError(absl::StrCat(
-          "experience spec: column name '", column.name(), "' is empty or there twice"));
+      return absl::InvalidArgumentError(absl::StrCat("experience spec: column name '",
+                                                     column.name(), "' is empty or there twice"));
     if (DTypeBytes(column.dtype()) == 0)
       return absl::InvalidArgumentError(absl::StrCat("experience spec: column '", column.name(),
                                                      "' has ", DTypeName(column.dtype())));
     int64_t bytes = DTypeBytes(column.dtype());
     for (int64_t dimension : column.shape()) {
       if (dimension < 1 || dimension > kMaxRowBytes / bytes)
-        return absl::InvalidArgumentError(
-            absl::StrCat("experience spec: column '", column.name(), "' has a dimension of ",
-                         dimension, "; wanted 1 or more, and rows of at most ", kMaxRowBytes,
-                         " bytes"));
+        return absl::InvalidArgumentError(absl::StrCat(
+            "experience spec: column '", column.name(), "' has a dimension of ", dimension,
+            "; wanted 1 or more, and rows of at most ", kMaxRowBytes, " bytes"));
       bytes *= dimension;
     }
   }
@@ -117,9 +126,9 @@ absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& 
       return absl::InvalidArgumentError(
           absl::StrCat("segment ", i, " has length ", segment.length(), "; wanted 1 or more"));
     if (segment.end() < v1::SEGMENT_END_CUT || segment.end() > v1::SEGMENT_END_TRUNCATED)
-      return absl::InvalidArgumentError(
-          absl::StrCat("segment ", i, " has end ", static_cast<int>(segment.end()),
-                       "; wanted CUT, TERMINATED or TRUNCATED"));
+      return absl::InvalidArgumentError(absl::StrCat("segment ", i, " has end ",
+                                                     static_cast<int>(segment.end()),
+                                                     "; wanted CUT, TERMINATED or TRUNCATED"));
   }
   if (rollout.columns_size() != spec.columns_size())
     return absl::InvalidArgumentError(absl::StrCat("rollout has ", rollout.columns_size(),

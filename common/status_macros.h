@@ -6,10 +6,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define CADRE_RETURN_IF_ERROR(expression)                   \
-  do {                                                      \
-    if (absl::Status status_ = (expression); !status_.ok()) \
-      return status_;                                       \
+#define CADRE_RETURN_IF_ERROR(expression)                                   \
+  do {                                                                      \
+    if (absl::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 
 #define CADRE_MACRO_CONCAT_INNER(a, b) a##b

@@ -20,12 +20,12 @@ struct KernelTable {
   const char* name;  // "avx512", "avx2", "baseline"
 
   // C[i, j] = start + sum_p A[i, p] B[p, j]; A [M, P], B [P, N] with rows `ldb`
-  // apart, C [M, N] with rows `ldc` apart. `start` is C itself where `accumulate`,
-  // else bias[j], else 0 where bias is null.
+  // apart, C [M, N] with rows `ldc` apart, P >= 1. `start` is C itself where
+  // `accumulate`, else bias[j], else 0 where bias is null.
   void (*gemm)(int64_t m, int64_t n, int64_t p, StridedMatrix a, const float* b, int64_t ldb,
                float* c, int64_t ldc, const float* bias, bool accumulate);
 
-  // y = tanh(y), y = max(y, 0); [n] in place. tanh is within 3 ulp.
+  // y = tanh(y), y = max(y, 0); [n] in place. tanh is within 3 ulp. A NaN stays one.
   void (*tanh)(int64_t n, float* y);
   void (*relu)(int64_t n, float* y);
 

@@ -1,0 +1,118 @@
+#include "common/config.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/config_overrides.h"
+#include "common/error_list.h"
+#include "common/file_io.h"
+#include "common/status_macros.h"
+#include "common/text_format_reader.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/text_format.h"
+
+namespace cadre {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+void SetToDefault(const FieldDescriptor& field, Message* message) {
+  const Reflection* reflection = message->GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection->SetInt32(message, &field, field.default_value_int32());
+    case FieldDescriptor::CPPTYPE_INT64:
+      return reflection->SetInt64(message, &field, field.default_value_int64());
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return reflection->SetUInt32(message, &field, field.default_value_uint32());
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return reflection->SetUInt64(message, &field, field.default_value_uint64());
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return reflection->SetDouble(message, &field, field.default_value_double());
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return reflection->SetFloat(message, &field, field.default_value_float());
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return reflection->SetBool(message, &field, field.default_value_bool());
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return reflection->SetEnum(message, &field, field.default_value_enum());
+    case FieldDescriptor::CPPTYPE_STRING:
+      return reflection->SetString(message, &field, field.default_value_string());
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return;
+  }
+}
+
+// Writes out every default, in inner messages too. A oneof keeps its choice.
+void FillDefaults(Message* message) {
+  const Reflection* reflection = message->GetReflection();
+  for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* field = message->GetDescriptor()->field(i);
+    const bool given = !field->is_repeated() && reflection->HasField(*message, field);
+    if (field->is_repeated() || (field->containing_oneof() != nullptr && !given)) continue;
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      FillDefaults(reflection->MutableMessage(message, field));
+    } else if (!given && field->has_default_value()) {
+      SetToDefault(*field, message);
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<ExperimentConfig> LoadConfig(const std::string& path,
+                                            absl::Span<const std::string> overrides) {
+  CADRE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  ExperimentConfig config;
+  ErrorList errors;
+  ReadTextFormat(text, path, &config, &errors);
+  for (const std::string& assignment : overrides) {
+    const absl::Status status = ApplyOverride(assignment, &config);
+    if (!status.ok()) errors.Add(std::string(status.message()));
+  }
+  CADRE_RETURN_IF_ERROR(errors.ToStatus());
+  return config;
+}
+
+absl::StatusOr<ExperimentConfig> ParseConfig(absl::string_view text,
+                                             absl::string_view source_name) {
+  ExperimentConfig config;
+  ErrorList errors;
+  ReadTextFormat(text, source_name, &config, &errors);
+  CADRE_RETURN_IF_ERROR(errors.ToStatus());
+  return config;
+}
+
+std::string ConfigText(const ExperimentConfig& config) {
+  google::protobuf::TextFormat::Printer printer;
+  printer.SetUseShortRepeatedPrimitives(true);
+  std::string fields;
+  printer.PrintToString(config, &fields);
+  return absl::StrCat(
+      "# proto-file: proto/config.proto\n# proto-message: cadre.ExperimentConfig\n\n", fields);
+}
+
+std::string AlgorithmName(const ExperimentConfig& config) {
+  const auto* oneof = ExperimentConfig::descriptor()->FindOneofByName("algorithm");
+  const FieldDescriptor* field = config.GetReflection()->GetOneofFieldDescriptor(config, oneof);
+  return field == nullptr ? "" : field->name();
+}
+
+int64_t StepsPerUpdate(const ExperimentConfig& config) {
+  const ActorsConfig& actors = config.actors();
+  return int64_t{actors.count()} * actors.environments_per_actor() * actors.segment_length();
+}
+
+ExperimentConfig ResolveConfig(ExperimentConfig config) {
+  if (config.model().network_case() == ModelConfig::NETWORK_NOT_SET)
+    config.mutable_model()->mutable_mlp();
+  FillDefaults(&config);
+  if (config.model().has_mlp() && config.model().mlp().hidden().empty())
+    config.mutable_model()->mutable_mlp()->mutable_hidden()->Resize(2, 64);
+  if (config.queue().capacity_steps() == 0)
+    config.mutable_queue()->set_capacity_steps(4 * StepsPerUpdate(config));
+  if (config.actors().mode() == ActorsConfig::LOCKSTEP)
+    config.mutable_queue()->set_max_version_lag(0);
+  return config;
+}
+
+}  // namespace cadre

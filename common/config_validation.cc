@@ -1,0 +1,239 @@
+#include "common/config_validation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/config.h"
+#include "common/config_schema.h"
+#include "common/error_list.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/text_format.h"
+#include "proto/options.pb.h"
+
+namespace cadre {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using google::protobuf::TextFormat;
+
+constexpr AlgorithmTraits kAlgorithms[] = {
+    {"ppo", /*discrete=*/true, /*continuous=*/true},
+};
+
+// --- Each field by its schema ---
+
+bool InRange(const Range& range, double value) {
+  return std::isfinite(value) && !(range.has_min() && value < range.min()) &&
+         !(range.has_max() && value > range.max()) &&
+         !(range.has_above() && value <= range.above()) &&
+         !(range.has_below() && value >= range.below());
+}
+
+// A number as a double; none for other types. `index` is that of a repeated field's
+// element, -1 otherwise. An int64 so large that it is rounded is far from any bound.
+std::optional<double> NumberAt(const Message& message, const FieldDescriptor& field, int index) {
+  const Reflection* reflection = message.GetReflection();
+  const auto get = [&](auto singular, auto repeated) -> double {
+    return index < 0 ? (reflection->*singular)(message, &field)
+                     : (reflection->*repeated)(message, &field, index);
+  };
+  using R = Reflection;
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      return get(&R::GetInt32, &R::GetRepeatedInt32);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return get(&R::GetInt64, &R::GetRepeatedInt64);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return get(&R::GetUInt32, &R::GetRepeatedUInt32);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return get(&R::GetUInt64, &R::GetRepeatedUInt64);
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return get(&R::GetDouble, &R::GetRepeatedDouble);
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return get(&R::GetFloat, &R::GetRepeatedFloat);
+    default:
+      return std::nullopt;
+  }
+}
+
+void CheckNumber(const Message& message, const FieldDescriptor& field, int index,
+                 const std::string& path, ErrorList* errors) {
+  const std::optional<double> value = NumberAt(message, field, index);
+  if (!value || InRange(field.options().GetExtension(cadre::range), *value)) return;
+  std::string got;
+  TextFormat::PrintFieldValueToString(message, &field, index, &got);
+  errors->Add(absl::StrCat(path, ": got ", got, "; wanted ", WantedValue(field)));
+}
+
+void CheckFields(const Message& message, absl::string_view path, ErrorList* errors);
+
+// A field that is not given. Of a message, rather what is missing inside.
+void CheckAbsentField(const Message& message, const FieldDescriptor& field, const std::string& path,
+                      ErrorList* errors) {
+  if (!field.options().GetExtension(required_field)) return;
+  const size_t before = errors->size();
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field.is_repeated())
+    CheckFields(message.GetReflection()->GetMessage(message, &field), path, errors);
+  if (errors->size() == before)
+    errors->Add(absl::StrCat(path, ": not given; wanted ", WantedValue(field)));
+}
+
+void CheckRepeatedField(const Message& message, const FieldDescriptor& field,
+                        const std::string& path, ErrorList* errors) {
+  const Reflection* reflection = message.GetReflection();
+  for (int index = 0; index < reflection->FieldSize(message, &field); ++index) {
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      CheckFields(reflection->GetRepeatedMessage(message, &field, index),
+                  absl::StrCat(path, "[", index, "]"), errors);
+    } else {
+      CheckNumber(message, field, index, absl::StrCat(path, "[", index, "]"), errors);
+    }
+  }
+}
+
+void CheckFields(const Message& message, absl::string_view path, ErrorList* errors) {
+  const Reflection* reflection = message.GetReflection();
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor& field = *message.GetDescriptor()->field(i);
+    const std::string field_path = JoinPath(path, field.name());
+    if (field.is_repeated() ? reflection->FieldSize(message, &field) == 0
+                            : !reflection->HasField(message, &field)) {
+      CheckAbsentField(message, field, field_path, errors);
+    } else if (field.is_repeated()) {
+      CheckRepeatedField(message, field, field_path, errors);
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      CheckFields(reflection->GetMessage(message, &field), field_path, errors);
+    } else {
+      CheckNumber(message, field, /*index=*/-1, field_path, errors);
+    }
+  }
+}
+
+// --- Rules between fields ---
+
+std::string Quoted(absl::string_view text) { return absl::StrCat("'", absl::CEscape(text), "'"); }
+
+// The run's folder is called so.
+void CheckName(const ExperimentConfig& config, ErrorList* errors) {
+  if (!config.has_name()) return;
+  const std::string& name = config.name();
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
+  });
+  if (!plain || name.empty() || name[0] == '.')
+    errors->Add(absl::StrCat("name: got ", Quoted(name),
+                             "; wanted letters, digits, '-', '_' and '.', not '.' first"));
+}
+
+// Ids of the environments whose actions `traits` allows.
+std::vector<std::string> Ids(const EnvironmentCatalog& catalog, const AlgorithmTraits& traits) {
+  std::vector<std::string> ids;
+  for (const EnvironmentCatalog::Entry& entry : catalog.entries)
+    if (entry.discrete ? traits.discrete : traits.continuous) ids.push_back(entry.id);
+  return ids;
+}
+
+void CheckEnvironment(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
+                      absl::Span<const AlgorithmTraits> algorithms, ErrorList* errors) {
+  if (!config.environment().has_id()) return;
+  const std::string& id = config.environment().id();
+  const EnvironmentCatalog::Entry* entry = catalog.Find(id);
+  if (entry == nullptr) {
+    const std::vector<std::string> known = Ids(catalog, {"", true, true});
+    errors->Add(absl::StrCat("environment.id: got ", Quoted(id), DidYouMean(id, known),
+                             "wanted one of ", absl::StrJoin(known, ", ")));
+    return;
+  }
+  const std::string algorithm = AlgorithmName(config);
+  for (const AlgorithmTraits& traits : algorithms) {
+    if (traits.name != algorithm || (entry->discrete ? traits.discrete : traits.continuous))
+      continue;
+    errors->Add(absl::StrCat("environment.id: got ", Quoted(id), ", whose actions are ",
+                             entry->discrete ? "discrete" : "continuous", "; wanted, for ",
+                             algorithm, ", ", entry->discrete ? "continuous" : "discrete",
+                             " actions: ", absl::StrJoin(Ids(catalog, traits), ", ")));
+  }
+}
+
+void CheckAlgorithmGiven(const ExperimentConfig& config, ErrorList* errors) {
+  if (!AlgorithmName(config).empty()) return;
+  const auto* oneof = ExperimentConfig::descriptor()->FindOneofByName("algorithm");
+  std::vector<std::string> choices;
+  for (int i = 0; i < oneof->field_count(); ++i)
+    choices.push_back(absl::StrCat(oneof->field(i)->name(), " { ... }"));
+  errors->Add(absl::StrCat("algorithm: not given; wanted one of ", absl::StrJoin(choices, ", ")));
+}
+
+// The divisors of `steps` just below and just above `near`, as "32 or 64". Looks
+// only so far: then there may be one, or none.
+std::string NearestDivisors(int64_t steps, int64_t near) {
+  constexpr int64_t kReach = 1'000'000;
+  std::vector<int64_t> found;
+  for (int64_t d = std::min(near, steps); d >= std::max<int64_t>(1, near - kReach); --d) {
+    if (steps % d != 0) continue;
+    found.push_back(d);
+    break;
+  }
+  for (int64_t d = near + 1; d <= std::min(steps, near + kReach); ++d) {
+    if (steps % d != 0) continue;
+    found.push_back(d);
+    break;
+  }
+  return absl::StrJoin(found, " or ");
+}
+
+void CheckMinibatches(const ExperimentConfig& config, ErrorList* errors) {
+  const int64_t steps = StepsPerUpdate(config);
+  const int64_t minibatch = config.ppo().minibatch_size();
+  if (!config.has_ppo() || steps < 1 || minibatch < 1 || steps % minibatch == 0) return;
+  const std::string divisors = NearestDivisors(steps, minibatch);
+  errors->Add(absl::StrCat("ppo.minibatch_size: got ", minibatch, "; wanted a divisor of the ",
+                           steps, " steps of an update, actors.count ", config.actors().count(),
+                           " x environments_per_actor ", config.actors().environments_per_actor(),
+                           " x segment_length ", config.actors().segment_length(),
+                           divisors.empty() ? "" : absl::StrCat(": ", divisors)));
+}
+
+void CheckQueue(const ExperimentConfig& config, ErrorList* errors) {
+  const QueueConfig& queue = config.queue();
+  const int64_t steps = StepsPerUpdate(config);
+  if (queue.capacity_steps() > 0 && queue.capacity_steps() < steps)
+    errors->Add(absl::StrCat("queue.capacity_steps: got ", queue.capacity_steps(),
+                             "; wanted at least the ", steps, " steps of an update, or 0"));
+  if (config.actors().mode() == ActorsConfig::LOCKSTEP && queue.has_max_version_lag() &&
+      queue.max_version_lag() > 0)
+    errors->Add(absl::StrCat("queue.max_version_lag: got ", queue.max_version_lag(),
+                             "; wanted 0 where actors.mode is LOCKSTEP"));
+}
+
+}  // namespace
+
+const EnvironmentCatalog::Entry* EnvironmentCatalog::Find(absl::string_view id) const {
+  for (const Entry& entry : entries)
+    if (entry.id == id) return &entry;
+  return nullptr;
+}
+
+absl::Span<const AlgorithmTraits> KnownAlgorithms() { return kAlgorithms; }
+
+absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
+                            absl::Span<const AlgorithmTraits> algorithms) {
+  ErrorList errors;
+  CheckFields(config, "", &errors);
+  CheckName(config, &errors);
+  CheckEnvironment(config, catalog, algorithms, &errors);
+  CheckAlgorithmGiven(config, &errors);
+  CheckMinibatches(config, &errors);
+  CheckQueue(config, &errors);
+  return errors.ToStatus();
+}
+
+}  // namespace cadre

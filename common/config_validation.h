@@ -1,0 +1,43 @@
+// Is a whole experiment sound? Checks every field against the options of its
+// schema (required_field, range; numbers must be finite), then the rules between
+// fields. All errors at once, one line each: field path, what was given, what is
+// allowed. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "proto/config.pb.h"
+
+namespace cadre {
+
+// The environments there are, as much as validation needs of them, so that this
+// room need not know the environments themselves.
+struct EnvironmentCatalog {
+  struct Entry {
+    std::string id;         // "CartPole-v1"
+    bool discrete = false;  // Its actions; else they are continuous.
+  };
+  std::vector<Entry> entries;
+
+  const Entry* Find(absl::string_view id) const;  // Null where there is none.
+};
+
+// The kinds of actions that an algorithm can learn to choose.
+struct AlgorithmTraits {
+  absl::string_view name;  // Of its field in ExperimentConfig.
+  bool discrete = false;
+  bool continuous = false;
+};
+
+// One entry for each member of ExperimentConfig.algorithm.
+absl::Span<const AlgorithmTraits> KnownAlgorithms();
+
+// INVALID_ARGUMENT unless `config` can be run.
+absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
+                            absl::Span<const AlgorithmTraits> algorithms = KnownAlgorithms());
+
+}  // namespace cadre

@@ -1,0 +1,113 @@
+#include "common/metrics.h"
+
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "civetweb.h"
+#include "common/status_macros.h"
+#include "prometheus/text_serializer.h"
+
+namespace cadre {
+namespace {
+
+absl::Status CheckAddress(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  const absl::string_view port =
+      colon == absl::string_view::npos ? address : address.substr(colon + 1);
+  int number = -1;
+  const bool digits = !port.empty() && port.find_first_not_of("0123456789") == port.npos;
+  if (colon != 0 && digits && absl::SimpleAtoi(port, &number) && number <= 65535 &&
+      !absl::StrContains(address, ','))
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("metrics address: got '", address,
+                                                 "'; wanted a port from 0 to 65535, or host:port"));
+}
+
+// civetweb says why it did not start only through its log; this keeps the first line.
+struct StartLog {
+  std::string reason;
+
+  static int Keep(const mg_connection* connection, const char* message) {
+    auto* log = static_cast<StartLog*>(mg_get_user_data(mg_get_context(connection)));
+    if (log != nullptr && log->reason.empty()) log->reason = message;
+    return 1;  // Handled: not to be written elsewhere.
+  }
+
+  // Of "cannot bind to a:1: 98 (Address already in use)" the words in brackets.
+  absl::string_view Words() const {
+    const size_t open = reason.rfind('(');
+    if (open == std::string::npos || reason.back() != ')') return reason;
+    return absl::string_view(reason).substr(open + 1, reason.size() - open - 2);
+  }
+};
+
+void Answer(mg_connection* connection, int status, absl::string_view reason, absl::string_view type,
+            absl::string_view body) {
+  const std::string head =
+      absl::StrCat("HTTP/1.1 ", status, " ", reason, "\r\nContent-Type: ", type,
+                   "\r\nContent-Length: ", body.size(), "\r\nConnection: close\r\n\r\n");
+  mg_write(connection, head.data(), head.size());
+  mg_write(connection, body.data(), body.size());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Create(
+    const std::string& address, std::shared_ptr<prometheus::Registry> registry,
+    HealthCheck health) {
+  CADRE_RETURN_IF_ERROR(CheckAddress(address));
+  std::unique_ptr<MetricsServer> server(new MetricsServer(std::move(registry), std::move(health)));
+  CADRE_RETURN_IF_ERROR(server->Listen(address));
+  return server;
+}
+
+MetricsServer::MetricsServer(std::shared_ptr<prometheus::Registry> registry, HealthCheck health)
+    : registry_(std::move(registry)), health_(std::move(health)) {}
+
+MetricsServer::~MetricsServer() {
+  if (context_ != nullptr) mg_stop(context_);
+}
+
+absl::Status MetricsServer::Listen(const std::string& address) {
+  const char* options[] = {"listening_ports",    address.c_str(), "num_threads", "2",
+                           "request_timeout_ms", "5000",          nullptr};
+  StartLog log;
+  mg_callbacks callbacks = {};
+  callbacks.log_message = StartLog::Keep;
+  context_ = mg_start(&callbacks, &log, options);
+  if (context_ == nullptr)
+    return absl::UnavailableError(
+        absl::StrCat("cannot serve metrics on '", address, "': ", log.Words()));
+  mg_server_port port = {};
+  mg_get_server_ports(context_, 1, &port);
+  port_ = port.port;
+  mg_set_request_handler(context_, "/metrics$", &MetricsServer::AnswerMetrics, this);
+  mg_set_request_handler(context_, "/healthz$", &MetricsServer::AnswerHealth, this);
+  return absl::OkStatus();
+}
+
+int MetricsServer::AnswerMetrics(mg_connection* connection, void* server) {
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(
+      text, static_cast<const MetricsServer*>(server)->registry_->Collect());
+  Answer(connection, 200, "OK", "text/plain; version=0.0.4; charset=utf-8", text.str());
+  return 200;
+}
+
+int MetricsServer::AnswerHealth(mg_connection* connection, void* server) {
+  const HealthCheck& health = static_cast<const MetricsServer*>(server)->health_;
+  const absl::Status status = health ? health() : absl::OkStatus();
+  if (status.ok()) {
+    Answer(connection, 200, "OK", "text/plain", "ok\n");
+    return 200;
+  }
+  Answer(connection, 503, "Service Unavailable", "text/plain",
+         absl::StrCat(status.message(), "\n"));
+  return 503;
+}
+
+}  // namespace cadre

@@ -1,0 +1,56 @@
+// Serves Prometheus metrics over HTTP:
+//   GET /metrics   the registry in the text format
+//   GET /healthz   200 "ok", or 503 and the reason
+// A process has one registry and one struct of its own with its counters, looked
+// up once; its names begin with cadre_<process>_ and end with their unit.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "prometheus/registry.h"
+
+struct mg_connection;
+struct mg_context;
+
+namespace cadre {
+
+// Is the process able to do its work? Called on the server's threads, at any time
+// until the server is destroyed; must not block.
+using HealthCheck = std::function<absl::Status()>;
+
+class MetricsServer {
+ public:
+  // Listens on `address`: "9100", "127.0.0.1:9100"; without a host, on every
+  // interface. Port 0 picks a free one. `health` may be null: always healthy.
+  // UNAVAILABLE where it cannot listen, INVALID_ARGUMENT for what is no address.
+  static absl::StatusOr<std::unique_ptr<MetricsServer>> Create(
+      const std::string& address, std::shared_ptr<prometheus::Registry> registry,
+      HealthCheck health);
+
+  // Joins its threads, which takes up to 2 s: civetweb looks that often.
+  ~MetricsServer();
+  MetricsServer(const MetricsServer&) = delete;
+  MetricsServer& operator=(const MetricsServer&) = delete;
+
+  int port() const { return port_; }
+
+ private:
+  MetricsServer(std::shared_ptr<prometheus::Registry> registry, HealthCheck health);
+  absl::Status Listen(const std::string& address);
+
+  // Called by civetweb on its threads; `server` is a MetricsServer.
+  static int AnswerMetrics(mg_connection* connection, void* server);
+  static int AnswerHealth(mg_connection* connection, void* server);
+
+  const std::shared_ptr<prometheus::Registry> registry_;  // Thread-safe itself.
+  const HealthCheck health_;
+  mg_context* context_ = nullptr;  // Constant once Create has returned.
+  int port_ = 0;                   // Likewise.
+};
+
+}  // namespace cadre

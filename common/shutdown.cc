@@ -1,0 +1,173 @@
+#include "common/shutdown.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "common/check.h"
+
+namespace cadre {
+namespace {
+
+sigset_t ShutdownSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+// Whoever interrupts twice does not want to wait. Async-signal-safe.
+void EndAtOnce(int) { _exit(130); }
+
+std::atomic<int> live_instances{0};
+
+}  // namespace
+
+struct ShutdownSignal::Impl {
+  Impl();
+  ~Impl();
+
+  void Run();         // The thread.
+  void TakeSignal();  // Reads one from signal_fd.
+  void StartShutdown(int signal);
+  void RunCallbacks();
+  void Wake() const;
+
+  // Constant after construction.
+  sigset_t former_mask;
+  struct sigaction former_interrupt;
+  int signal_fd = -1;
+  int wake_fd = -1;
+
+  std::atomic<bool> stopping{false};
+  std::atomic<bool> request{false};
+  std::atomic<int> signal{0};
+  absl::Notification requested;  // Set by the thread only.
+
+  absl::Mutex mutex;
+  std::deque<std::function<void()>> callbacks ABSL_GUARDED_BY(mutex);  // Not yet run.
+
+  std::thread thread;
+};
+
+ShutdownSignal::Impl::Impl() {
+  CADRE_CHECK(live_instances.fetch_add(1) == 0);
+  const sigset_t signals = ShutdownSignals();
+  CADRE_CHECK(pthread_sigmask(SIG_BLOCK, &signals, &former_mask) == 0);
+  CADRE_CHECK(sigaction(SIGINT, nullptr, &former_interrupt) == 0);
+  signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  CADRE_CHECK(signal_fd >= 0 && wake_fd >= 0);
+  thread = std::thread([this] { Run(); });
+  pthread_setname_np(thread.native_handle(), "shutdown");
+}
+
+ShutdownSignal::Impl::~Impl() {
+  stopping = true;
+  Wake();
+  thread.join();
+  // A second SIGTERM may be pending; with its former meaning it would end a process
+  // that is stopping as it was asked to.
+  signalfd_siginfo info;
+  while (requested.HasBeenNotified() && read(signal_fd, &info, sizeof(info)) > 0) continue;
+  close(signal_fd);
+  close(wake_fd);
+  sigaction(SIGINT, &former_interrupt, nullptr);
+  pthread_sigmask(SIG_SETMASK, &former_mask, nullptr);
+  live_instances.fetch_sub(1);
+}
+
+void ShutdownSignal::Impl::Wake() const {
+  const uint64_t one = 1;
+  // Fails only where the counter is full: then the thread is awake anyway.
+  [[maybe_unused]] const ssize_t written = write(wake_fd, &one, sizeof(one));
+}
+
+void ShutdownSignal::Impl::Run() {
+  while (true) {
+    pollfd ready[] = {{wake_fd, POLLIN, 0}, {signal_fd, POLLIN, 0}};
+    if (poll(ready, 2, /*timeout=*/-1) < 0) continue;  // EINTR.
+    uint64_t count;
+    [[maybe_unused]] const ssize_t drained = read(wake_fd, &count, sizeof(count));
+    if (ready[1].revents & POLLIN) TakeSignal();
+    if (request) StartShutdown(0);
+    if (requested.HasBeenNotified()) RunCallbacks();
+    if (stopping) return;
+  }
+}
+
+void ShutdownSignal::Impl::TakeSignal() {
+  signalfd_siginfo info;
+  if (read(signal_fd, &info, sizeof(info)) != sizeof(info)) return;
+  StartShutdown(static_cast<int>(info.ssi_signo));
+}
+
+void ShutdownSignal::Impl::StartShutdown(int number) {
+  if (requested.HasBeenNotified()) return;
+  signal = number;
+  // From here on this thread lets SIGINT through, even while a callback runs.
+  struct sigaction action = {};
+  action.sa_handler = EndAtOnce;
+  sigaction(SIGINT, &action, nullptr);
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  requested.Notify();
+  pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
+}
+
+void ShutdownSignal::Impl::RunCallbacks() {
+  while (true) {
+    std::function<void()> callback;
+    {
+      absl::MutexLock lock(&mutex);
+      if (callbacks.empty()) return;
+      callback = std::move(callbacks.front());
+      callbacks.pop_front();
+    }
+    callback();
+  }
+}
+
+ShutdownSignal::ShutdownSignal() : impl_(std::make_unique<Impl>()) {}
+ShutdownSignal::~ShutdownSignal() = default;
+
+void ShutdownSignal::OnShutdown(std::function<void()> callback) {
+  {
+    absl::MutexLock lock(&impl_->mutex);
+    impl_->callbacks.push_back(std::move(callback));
+  }
+  impl_->Wake();
+}
+
+void ShutdownSignal::Request() {
+  impl_->request = true;
+  impl_->Wake();
+}
+
+bool ShutdownSignal::requested() const { return impl_->requested.HasBeenNotified(); }
+void ShutdownSignal::Wait() const { impl_->requested.WaitForNotification(); }
+bool ShutdownSignal::WaitFor(absl::Duration timeout) const {
+  return impl_->requested.WaitForNotificationWithTimeout(timeout);
+}
+int ShutdownSignal::signal() const { return impl_->signal; }
+
+void ShutdownSignal::UnblockSignalsInChild() {
+  const sigset_t signals = ShutdownSignals();
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+}  // namespace cadre

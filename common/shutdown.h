@@ -1,0 +1,46 @@
+// SIGINT and SIGTERM, taken by one thread, so that what has to happen runs as
+// ordinary code. A SIGINT after that ends the process at once with status 130.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "absl/time/time.h"
+
+namespace cadre {
+
+// Create it first in main: threads made earlier would not have the signals blocked.
+// One at a time in a process. Thread-safe.
+class ShutdownSignal {
+ public:
+  ShutdownSignal();
+  ~ShutdownSignal();  // Joins its thread; the signals get their former meaning back.
+  ShutdownSignal(const ShutdownSignal&) = delete;
+  ShutdownSignal& operator=(const ShutdownSignal&) = delete;
+
+  // Runs `callback` once on this object's thread when shutdown is requested, after
+  // those registered before it; soon, if it was requested already. What it uses
+  // must outlive this object. It should return quickly: later ones wait for it.
+  void OnShutdown(std::function<void()> callback);
+
+  // Asks for shutdown as a signal would, from any thread.
+  void Request();
+
+  bool requested() const;
+  // Blocks until shutdown is requested.
+  void Wait() const;
+  // The same, at most for `timeout`; false if it passed.
+  bool WaitFor(absl::Duration timeout) const;
+  // SIGINT or SIGTERM, whichever came first; 0: none, or Request().
+  int signal() const;
+
+  // A child process inherits the blocked signals. Call between fork and exec;
+  // async-signal-safe.
+  static void UnblockSignalsInChild();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cadre

@@ -1,0 +1,40 @@
+#include "replay_server/queue_config.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/config.h"
+#include "common/status_macros.h"
+
+namespace cadre {
+namespace {
+
+absl::Status CheckAtLeast(absl::string_view field, int64_t value, int64_t least) {
+  if (value >= least) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("queue.", field, ": got ", value, "; wanted at least ", least));
+}
+
+}  // namespace
+
+absl::StatusOr<QueueOptions> MakeQueueOptions(const ExperimentConfig& config, std::string run_id) {
+  const QueueConfig queue = ResolveConfig(config).queue();
+  CADRE_RETURN_IF_ERROR(CheckAtLeast("capacity_steps", queue.capacity_steps(), 1));
+  CADRE_RETURN_IF_ERROR(CheckAtLeast("capacity_bytes", queue.capacity_bytes(), 1));
+  CADRE_RETURN_IF_ERROR(CheckAtLeast("max_version_lag", queue.max_version_lag(), 0));
+  QueueOptions options;
+  options.run_id = std::move(run_id);
+  options.capacity_steps = queue.capacity_steps();
+  options.capacity_bytes = queue.capacity_bytes();
+  options.max_version_lag = queue.max_version_lag();
+  return options;
+}
+
+absl::StatusOr<QueueOptions> LoadQueueOptions(const std::string& path, std::string run_id) {
+  if (path.empty()) return MakeQueueOptions(ExperimentConfig(), std::move(run_id));
+  CADRE_ASSIGN_OR_RETURN(const ExperimentConfig config, LoadConfig(path, {}));
+  return MakeQueueOptions(config, std::move(run_id));
+}
+
+}  // namespace cadre

@@ -1,0 +1,19 @@
+// A queue's options from an experiment's config.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "proto/config.pb.h"
+#include "replay_server/queue.h"
+
+namespace cadre {
+
+// `config` need not be resolved. `run_id`: as in QueueOptions. INVALID_ARGUMENT for
+// sizes that no queue can have. Pure.
+absl::StatusOr<QueueOptions> MakeQueueOptions(const ExperimentConfig& config, std::string run_id);
+
+// The same of a config file; of the defaults where `path` is empty.
+absl::StatusOr<QueueOptions> LoadQueueOptions(const std::string& path, std::string run_id);
+
+}  // namespace cadre

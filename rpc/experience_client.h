@@ -1,0 +1,171 @@
+// The experience ports of a cluster: what workers use instead of a Queue when it is
+// in another process. Both connect by themselves, and again after every break.
+// Create() does not wait for the server. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/ports.h"
+#include "proto/experience.grpc.pb.h"
+#include "rpc/call_group.h"
+#include "rpc/channel.h"
+#include "rpc/lease_ledger.h"
+#include "rpc/outage.h"
+
+namespace cadre {
+
+struct ExperienceClientOptions {
+  std::string address;  // Of the replay server, host:port.
+  std::string run_id;
+  std::string queue = "on_policy";
+  v1::ExperienceSpec spec;
+  std::string name;  // Who this is, for the server's log: "actor-3".
+  OutageOptions outage;
+  ChannelOptions channel;
+};
+
+struct ExperienceSinkOptions : ExperienceClientOptions {
+  // What is appended but not yet settled is kept here, to be sent again after a
+  // break; Append blocks while it is so much. One rollout is always let in. The
+  // writers of a queue must together be able to hold an update's steps.
+  int64_t max_unsettled_rollouts = 256;  // 1 to 1024.
+  int64_t max_unsettled_bytes = int64_t{512} << 20;
+};
+
+// Sends rollouts on a thread of its own, and on a second one reads what the server
+// has settled. Append returns once the rollout is in the window; a server that
+// cannot be reached any more, or refuses the stream, ends the sink, and every later
+// call returns why.
+class RemoteExperienceSink final : public ExperienceSink {
+ public:
+  // INVALID_ARGUMENT for a bad address, spec or bound.
+  static absl::StatusOr<std::unique_ptr<RemoteExperienceSink>> Create(
+      ExperienceSinkOptions options);
+  ~RemoteExperienceSink() override;  // Close(), and joins the threads.
+
+  // Refuses a rollout that does not fit the spec with INVALID_ARGUMENT.
+  absl::Status Append(v1::Rollout rollout) override;
+
+  // Ends at once: what is not settled then may be lost. See Flush.
+  void Close() override;
+
+  // Blocks until the server has accepted this writer.
+  absl::Status WaitConnected();
+
+  // Blocks until everything appended is settled. DEADLINE_EXCEEDED: not in time.
+  // INVALID_ARGUMENT: the server refused a rollout since the last Flush, and why.
+  absl::Status Flush(absl::Time deadline);
+
+  uint64_t writer_id() const { return writer_id_; }
+
+  struct Counts {
+    int64_t appended = 0;
+    int64_t unsettled = 0;
+    int64_t resent = 0;   // After breaks.
+    int64_t refused = 0;  // By the server.
+    int64_t connections = 0;
+  };
+  Counts counts() const;
+
+ private:
+  using Stream = grpc::ClientReaderWriter<v1::AppendRequest, v1::AppendResponse>;
+  using RequestPtr = std::shared_ptr<const v1::AppendRequest>;
+  struct Unsettled {
+    RequestPtr request;
+    int64_t bytes = 0;
+    bool sent = false;     // On some stream.
+    bool refused = false;  // Kept, as sequences must not have gaps if it is sent again.
+  };
+
+  RemoteExperienceSink(ExperienceSinkOptions options, std::shared_ptr<grpc::Channel> channel);
+
+  void Run();                 // The sending thread.
+  absl::Status StreamOnce();  // Until the stream ends, and why.
+  void SendRollouts(Stream* stream);
+  RequestPtr NextToSend();  // Blocks; null once the stream is over.
+  void ReadResponses(Stream* stream);
+  void OnResponse(const v1::AppendResponse& response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Refuse(uint64_t sequence, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasRoom(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const ExperienceSinkOptions options_;
+  const std::string peer_;  // For messages.
+  const uint64_t writer_id_;
+  const std::unique_ptr<v1::ExperienceService::Stub> stub_;
+  CallGroup calls_;
+  Outage outage_;  // The sending thread's.
+
+  mutable absl::Mutex mutex_;
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);  // OK until the sink has ended; then why.
+  absl::Status refusal_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Unsettled> window_ ABSL_GUARDED_BY(mutex_);  // Sequences without a gap.
+  uint64_t first_sequence_ ABSL_GUARDED_BY(mutex_) = 1;   // Of the window.
+  int64_t window_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t next_to_send_ ABSL_GUARDED_BY(mutex_) = 0;  // Into the window.
+  bool stream_over_ ABSL_GUARDED_BY(mutex_) = true;
+  Counts counts_ ABSL_GUARDED_BY(mutex_);
+
+  std::thread thread_;
+};
+
+// Takes leases and acknowledges them on its callers' threads; one Take at a time. A
+// rollout is handed out once in the life of a source, whatever happens to the server
+// (see lease_ledger.h): a queue that several sources consume is not protected so
+// against restarts of its server. Leases that Close() finds open go back to the queue.
+class RemoteExperienceSource final : public ExperienceSource {
+ public:
+  // INVALID_ARGUMENT for a bad address or spec.
+  static absl::StatusOr<std::unique_ptr<RemoteExperienceSource>> Create(
+      ExperienceClientOptions options);
+  ~RemoteExperienceSource() override;  // Close().
+
+  absl::StatusOr<Lease> Take(int64_t steps, int64_t version) override;
+  // OK as well if the connection over which the lease came is gone: its rollouts are
+  // not handed out again, and acknowledged when the server sends them again.
+  absl::Status Acknowledge(uint64_t lease_id) override;
+  // Ends a Take that blocks. Where none does, it waits a moment until the server has
+  // got the acknowledgements.
+  void Close() override;
+
+  // Rollouts that the server sent again and that were dropped here.
+  int64_t duplicates() const;
+
+ private:
+  class Connection;
+
+  RemoteExperienceSource(ExperienceClientOptions options, std::shared_ptr<grpc::Channel> channel);
+
+  absl::Status TakeMore(int64_t steps, int64_t version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(take_mutex_);
+  absl::StatusOr<Connection*> Connect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(take_mutex_);
+  absl::Status Disconnect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(take_mutex_);
+  absl::Status WhyEnded(const grpc::Status& status) const;
+  void AcknowledgeToServer(const std::vector<uint64_t>& server_leases)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const ExperienceClientOptions options_;
+  const std::string peer_;  // For messages.
+  const std::unique_ptr<v1::ExperienceService::Stub> stub_;
+  CallGroup calls_;
+
+  absl::Mutex take_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // Held by the one Take.
+  Outage outage_ ABSL_GUARDED_BY(take_mutex_);
+  Lease partial_ ABSL_GUARDED_BY(take_mutex_);  // What a Take has that is not yet enough.
+  int64_t partial_steps_ ABSL_GUARDED_BY(take_mutex_) = 0;
+
+  mutable absl::Mutex mutex_;  // Held for a moment only, for writes too.
+  // Replaced under both locks, so the Take may read from it with its own alone.
+  std::unique_ptr<Connection> connection_ ABSL_GUARDED_BY(mutex_);
+  LeaseLedger ledger_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace cadre

@@ -1,0 +1,218 @@
+#include <pthread.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "common/experience_spec.h"
+#include "common/status_macros.h"
+#include "rpc/experience_client.h"
+#include "rpc/status.h"
+#include "spdlog/spdlog.h"
+
+namespace cadre {
+namespace {
+
+// A consumer remembers more than this of each writer (lease_ledger.cc).
+constexpr int64_t kLargestWindow = 1024;
+
+// Protobuf cannot write a larger message; the rest is for the envelope.
+constexpr int64_t kMostRolloutBytes = std::numeric_limits<int32_t>::max() - 1024;
+
+uint64_t RandomWriterId() {
+  absl::BitGen random;
+  return absl::Uniform<uint64_t>(absl::IntervalClosed, random, 1,
+                                 std::numeric_limits<uint64_t>::max());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RemoteExperienceSink>> RemoteExperienceSink::Create(
+    ExperienceSinkOptions options) {
+  CADRE_RETURN_IF_ERROR(ValidateSpec(options.spec));
+  if (options.max_unsettled_rollouts < 1 || options.max_unsettled_rollouts > kLargestWindow)
+    return absl::InvalidArgumentError(absl::StrCat("max_unsettled_rollouts: got ",
+                                                   options.max_unsettled_rollouts, "; wanted 1 to ",
+                                                   kLargestWindow));
+  CADRE_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
+                         MakeChannel(options.address, options.channel));
+  return std::unique_ptr<RemoteExperienceSink>(
+      new RemoteExperienceSink(std::move(options), std::move(channel)));
+}
+
+RemoteExperienceSink::RemoteExperienceSink(ExperienceSinkOptions options,
+                                           std::shared_ptr<grpc::Channel> channel)
+    : options_(std::move(options)),
+      peer_(absl::StrCat("replay server at ", options_.address)),
+      writer_id_(RandomWriterId()),
+      stub_(v1::ExperienceService::NewStub(channel)),
+      outage_(options_.outage),
+      thread_([this] { Run(); }) {}
+
+RemoteExperienceSink::~RemoteExperienceSink() {
+  Close();
+  thread_.join();
+}
+
+absl::Status RemoteExperienceSink::Append(v1::Rollout rollout) {
+  CADRE_RETURN_IF_ERROR(ValidateRollout(options_.spec, rollout));
+  rollout.set_run_id(options_.run_id);
+  rollout.set_writer_id(writer_id_);
+  const auto bytes = static_cast<int64_t>(rollout.ByteSizeLong());
+  if (bytes > kMostRolloutBytes)
+    return absl::InvalidArgumentError(
+        absl::StrCat("rollout has ", bytes, " bytes; wanted at most ", kMostRolloutBytes));
+  auto request = std::make_shared<v1::AppendRequest>();
+  *request->mutable_rollout() = std::move(rollout);
+
+  absl::MutexLock lock(&mutex_);
+  const auto may_go_on = [this, bytes]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !end_.ok() || HasRoom(bytes);
+  };
+  mutex_.Await(absl::Condition(&may_go_on));
+  CADRE_RETURN_IF_ERROR(end_);
+  request->mutable_rollout()->set_sequence(first_sequence_ + window_.size());
+  window_.push_back({std::move(request), bytes});
+  window_bytes_ += bytes;
+  ++counts_.appended;
+  return absl::OkStatus();
+}
+
+bool RemoteExperienceSink::HasRoom(int64_t bytes) const {
+  return window_.empty() ||
+         (static_cast<int64_t>(window_.size()) < options_.max_unsettled_rollouts &&
+          window_bytes_ + bytes <= options_.max_unsettled_bytes);
+}
+
+void RemoteExperienceSink::Close() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (end_.ok()) end_ = absl::CancelledError("the experience sink was closed");
+  }
+  calls_.Close();
+}
+
+absl::Status RemoteExperienceSink::WaitConnected() {
+  absl::MutexLock lock(&mutex_);
+  const auto connected = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !end_.ok() || counts_.connections > 0;
+  };
+  mutex_.Await(absl::Condition(&connected));
+  return end_;
+}
+
+absl::Status RemoteExperienceSink::Flush(absl::Time deadline) {
+  absl::MutexLock lock(&mutex_);
+  const auto settled = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !end_.ok() || window_.empty();
+  };
+  const bool in_time = mutex_.AwaitWithDeadline(absl::Condition(&settled), deadline);
+  CADRE_RETURN_IF_ERROR(end_);
+  if (!in_time)
+    return absl::DeadlineExceededError(
+        absl::StrCat(peer_, ": ", window_.size(), " rollouts are not settled yet"));
+  return std::exchange(refusal_, absl::OkStatus());
+}
+
+RemoteExperienceSink::Counts RemoteExperienceSink::counts() const {
+  absl::MutexLock lock(&mutex_);
+  Counts counts = counts_;
+  counts.unsettled = static_cast<int64_t>(window_.size());
+  return counts;
+}
+
+void RemoteExperienceSink::Run() {
+  pthread_setname_np(pthread_self(), "append-send");
+  absl::Status status;
+  while (status.ok()) {
+    status = outage_.Pause(calls_, StreamOnce());
+  }
+  absl::MutexLock lock(&mutex_);
+  if (end_.ok()) end_ = std::move(status);
+}
+
+absl::Status RemoteExperienceSink::StreamOnce() {
+  grpc::ClientContext context;
+  CallGroup::Member member(calls_, context);
+  const std::unique_ptr<Stream> stream = stub_->Append(&context);
+  v1::AppendRequest open;
+  open.mutable_open()->set_run_id(options_.run_id);
+  open.mutable_open()->set_writer_id(writer_id_);
+  open.mutable_open()->set_queue(options_.queue);
+  open.mutable_open()->set_name(options_.name);
+  *open.mutable_open()->mutable_spec() = options_.spec;
+  v1::AppendResponse answer;
+  if (stream->Write(open) && stream->Read(&answer)) {
+    outage_.Over();
+    {
+      absl::MutexLock lock(&mutex_);
+      ++counts_.connections;
+      stream_over_ = false;
+      next_to_send_ = 0;
+      OnResponse(answer);
+    }
+    std::thread reader([this, &stream] { ReadResponses(stream.get()); });
+    SendRollouts(stream.get());
+    reader.join();
+  }
+  const grpc::Status status = stream->Finish();
+  return status.ok() ? absl::UnavailableError(absl::StrCat(peer_, ": the stream ended"))
+                     : FromGrpcStatus(status, peer_);
+}
+
+// Ends when the stream is over; then the reader ends as well, and the other way round.
+void RemoteExperienceSink::SendRollouts(Stream* stream) {
+  while (const RequestPtr request = NextToSend())
+    if (!stream->Write(*request)) return;
+}
+
+RemoteExperienceSink::RequestPtr RemoteExperienceSink::NextToSend() {
+  absl::MutexLock lock(&mutex_);
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stream_over_ || next_to_send_ < window_.size();
+  };
+  mutex_.Await(absl::Condition(&ready));
+  if (stream_over_) return nullptr;
+  Unsettled& next = window_[next_to_send_++];
+  if (next.sent) ++counts_.resent;
+  next.sent = true;
+  return next.request;
+}
+
+void RemoteExperienceSink::ReadResponses(Stream* stream) {
+  pthread_setname_np(pthread_self(), "append-read");
+  v1::AppendResponse response;
+  while (stream->Read(&response)) {
+    absl::MutexLock lock(&mutex_);
+    OnResponse(response);
+  }
+  absl::MutexLock lock(&mutex_);
+  stream_over_ = true;
+}
+
+void RemoteExperienceSink::OnResponse(const v1::AppendResponse& response) {
+  if (response.refused_sequence() != 0)
+    Refuse(response.refused_sequence(), response.refused_reason());
+  while (!window_.empty() && first_sequence_ <= response.settled_sequence()) {
+    window_bytes_ -= window_.front().bytes;
+    window_.pop_front();
+    ++first_sequence_;
+    if (next_to_send_ > 0) --next_to_send_;
+  }
+}
+
+void RemoteExperienceSink::Refuse(uint64_t sequence, const std::string& reason) {
+  const uint64_t index = sequence - first_sequence_;
+  if (sequence >= first_sequence_ && index < window_.size()) {
+    if (window_[index].refused) return;  // Again, after a break.
+    window_[index].refused = true;
+  }
+  ++counts_.refused;
+  spdlog::error("{} refused rollout {}: {}", peer_, sequence, reason);
+  refusal_ =
+      absl::InvalidArgumentError(absl::StrCat(peer_, " refused rollout ", sequence, ": ", reason));
+}
+
+}  // namespace cadre

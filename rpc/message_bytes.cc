@@ -1,0 +1,16 @@
+#include "rpc/message_bytes.h"
+
+#include "absl/strings/str_cat.h"
+#include "grpcpp/support/proto_buffer_reader.h"
+
+namespace cadre {
+
+absl::Status ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite* message) {
+  grpc::ByteBuffer shared(bytes);  // The reader wants it writable; slices are only referenced.
+  grpc::ProtoBufferReader reader(&shared);
+  if (reader.status().ok() && message->ParseFromZeroCopyStream(&reader)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(bytes.Length(), " bytes that are not a ", message->GetTypeName()));
+}
+
+}  // namespace cadre

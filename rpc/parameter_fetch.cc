@@ -1,0 +1,26 @@
+#include "rpc/parameter_fetch.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "proto/parameters.grpc.pb.h"
+#include "rpc/call_group.h"
+#include "rpc/channel.h"
+#include "rpc/retry.h"
+
+namespace cadre {
+
+absl::StatusOr<int64_t> FetchNewestVersion(const ParameterClientOptions& options) {
+  CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.address, options.channel));
+  const auto stub = v1::ParameterService::NewStub(channel);
+  v1::FetchRequest request;
+  request.set_run_id(options.run_id);
+  request.set_model(options.model);
+  v1::FetchResponse response;
+  CallGroup calls;
+  CADRE_RETURN_IF_ERROR(CallWithRetry(
+      calls, options.retry, absl::StrCat("parameter server at ", options.address),
+      [&](grpc::ClientContext& context) { return stub->Fetch(&context, request, &response); }));
+  return response.parameters().version();
+}
+
+}  // namespace cadre

@@ -1,0 +1,15 @@
+// One conditional get from a parameter server, for whoever needs no stream.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "rpc/parameter_client.h"
+
+namespace cadre {
+
+// The newest version of options.model that the server has; 0 where it has none.
+// Retries as options.retry says.
+absl::StatusOr<int64_t> FetchNewestVersion(const ParameterClientOptions& options);
+
+}  // namespace cadre

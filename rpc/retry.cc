@@ -1,0 +1,36 @@
+#include "rpc/retry.h"
+
+#include <algorithm>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "rpc/status.h"
+
+namespace cadre {
+
+absl::Status CallWithRetry(CallGroup& calls, const RetryPolicy& policy, absl::string_view peer,
+                           absl::FunctionRef<grpc::Status(grpc::ClientContext&)> attempt) {
+  const absl::Time give_up = absl::Now() + policy.give_up_after;
+  Backoff backoff(policy.backoff);
+  absl::BitGen random;
+  while (true) {
+    grpc::ClientContext context;
+    context.set_deadline(
+        absl::ToChronoTime(std::min(absl::Now() + policy.attempt_timeout, give_up)));
+    absl::Status status;
+    {
+      CallGroup::Member member(calls, context);
+      status = FromGrpcStatus(attempt(context), peer);
+    }
+    if (status.ok() || !IsTransient(status)) return status;
+    const absl::Duration pause = backoff.Next(absl::Uniform(random, 0.0, 1.0));
+    if (absl::Now() + pause >= give_up) {
+      return absl::Status(status.code(), absl::StrCat(status.message(), "; gave up after ",
+                                                      absl::FormatDuration(policy.give_up_after)));
+    }
+    if (!calls.Sleep(pause)) return absl::CancelledError(absl::StrCat(peer, ": client closed"));
+  }
+}
+
+}  // namespace cadre

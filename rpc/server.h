@@ -1,0 +1,61 @@
+// A listening gRPC server with health and reflection, all of Cadre's set up alike.
+// It knows nothing of what it serves. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "grpcpp/impl/codegen/service_type.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+
+namespace cadre {
+
+struct ServerOptions {
+  // As in ChannelOptions: how fast clients that vanished are noticed.
+  absl::Duration keepalive_interval = absl::Seconds(10);
+  absl::Duration keepalive_timeout = absl::Seconds(5);
+  // Clients that ping more often than this are disconnected.
+  absl::Duration smallest_ping_interval = absl::Seconds(5);
+  // Null: plain text.
+  std::shared_ptr<grpc::ServerCredentials> credentials;
+};
+
+class RpcServer {
+ public:
+  // Serves `services`, which must outlive it, on `address`, host:port; port 0 picks
+  // a free one. INVALID_ARGUMENT where that is not an address, UNAVAILABLE where it
+  // cannot be listened on: "cannot listen on '127.0.0.1:5000': Address already in use".
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Create(
+      const std::string& address, const std::vector<grpc::Service*>& services,
+      const ServerOptions& options = {});
+
+  ~RpcServer();  // Shutdown without grace.
+  RpcServer(const RpcServer&) = delete;
+  RpcServer& operator=(const RpcServer&) = delete;
+
+  int port() const { return port_; }
+  // host:port with the port that was bound.
+  const std::string& address() const { return address_; }
+
+  // Stops listening, says NOT_SERVING, gives the calls in flight `grace` to end and
+  // cancels the rest. Streams that last for ever end cleanly if what they serve is
+  // closed first (ParameterStore::Close()). Returns when no call is left. Idempotent.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  RpcServer(std::unique_ptr<grpc::Server> server, std::string address, int port);
+
+  const std::unique_ptr<grpc::Server> server_;  // Thread-safe.
+  const std::string address_;
+  const int port_;
+  absl::Mutex shutdown_mutex_;
+  bool shut_down_ ABSL_GUARDED_BY(shutdown_mutex_) = false;
+};
+
+}  // namespace cadre

@@ -1,0 +1,46 @@
+#include "rpc/server_info.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "proto/experience.grpc.pb.h"
+#include "proto/parameters.grpc.pb.h"
+#include "rpc/call_group.h"
+#include "rpc/channel.h"
+#include "rpc/retry.h"
+
+namespace cadre {
+namespace {
+
+// Somebody waits for the answer: no long patience.
+RetryPolicy Impatient() {
+  RetryPolicy policy;
+  policy.attempt_timeout = absl::Seconds(2);
+  policy.give_up_after = absl::Seconds(3);
+  return policy;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::InfoResponse> FetchReplayInfo(const std::string& address) {
+  CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address));
+  const auto stub = v1::ExperienceService::NewStub(channel);
+  v1::InfoResponse response;
+  CallGroup calls;
+  CADRE_RETURN_IF_ERROR(CallWithRetry(
+      calls, Impatient(), absl::StrCat("replay server at ", address),
+      [&](grpc::ClientContext& context) { return stub->Info(&context, {}, &response); }));
+  return response;
+}
+
+absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(const std::string& address) {
+  CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address));
+  const auto stub = v1::ParameterService::NewStub(channel);
+  v1::ParameterInfoResponse response;
+  CallGroup calls;
+  CADRE_RETURN_IF_ERROR(CallWithRetry(
+      calls, Impatient(), absl::StrCat("parameter server at ", address),
+      [&](grpc::ClientContext& context) { return stub->ParameterInfo(&context, {}, &response); }));
+  return response;
+}
+
+}  // namespace cadre

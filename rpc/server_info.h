@@ -1,0 +1,17 @@
+// What the servers say of themselves: one Info call each, for status displays and
+// the account at the end of a run.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "proto/experience.pb.h"
+#include "proto/parameters.pb.h"
+
+namespace cadre {
+
+// `address` is host:port. UNAVAILABLE, with the address, where nobody answers soon.
+absl::StatusOr<v1::InfoResponse> FetchReplayInfo(const std::string& address);
+absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(const std::string& address);
+
+}  // namespace cadre
