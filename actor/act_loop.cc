@@ -80,7 +80,7 @@ absl::Status ActLoop::TakeParameters() {
   const int64_t known = lockstep_ || held == 0 ? held : held - 1;
   CADRE_ASSIGN_OR_RETURN(const ParametersPtr parameters,
                          source_->WaitNewer(known, absl::InfiniteFuture()));
-  if (parameters->version() != held) CADRE_RETURN_IF_ERROR(policy_.Load(*parameters));
+  if (parameters->version() != held) CADRE_RETURN_IF_ERROR(Load(*parameters));
   if (held == 0) {
     // Different after a restart, which begins with a later version.
     const uint64_t life = static_cast<uint64_t>(parameters->version());
@@ -90,14 +90,21 @@ absl::Status ActLoop::TakeParameters() {
   return absl::OkStatus();
 }
 
+absl::Status ActLoop::Load(const v1::Parameters& parameters) {
+  CADRE_RETURN_IF_ERROR(policy_.Load(parameters));
+  version_.store(parameters.version(), std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
 absl::Status ActLoop::ActRollout() {
-  int64_t oldest_version = policy_.version();
+  int64_t oldest_version = 0;
   while (!builder_.full()) {
     if (!lockstep_) {
       const ParametersPtr newest = source_->Newest();
       if (newest != nullptr && newest->version() > policy_.version())
-        CADRE_RETURN_IF_ERROR(policy_.Load(*newest));
+        CADRE_RETURN_IF_ERROR(Load(*newest));
     }
+    if (builder_.steps() == 0) oldest_version = policy_.version();
     CADRE_RETURN_IF_ERROR(Step());
   }
   v1::Rollout rollout = builder_.Finish(environments_->observations());

@@ -1,6 +1,7 @@
 // What an actor does: take parameters, step its environments, send rollouts, until
 // the run is finished. Knows the rest of the system only through the ports. Run()
-// belongs to one thread; times() may be read from any.
+// belongs to one thread; times(), steps() and
+// version() may be read from any.
 #pragma once
 
 #include <atomic>
@@ -37,6 +38,7 @@ class ActLoop {
 
   const ActTimes& times() const { return times_; }
   int64_t steps() const { return steps_.load(std::memory_order_relaxed); }
+  int64_t version() const { return version_.load(std::memory_order_relaxed); }  // In use.
 
  private:
   ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource* source,
@@ -45,6 +47,7 @@ class ActLoop {
 
   // Blocks until the next rollout may begin, with the parameters it begins with.
   absl::Status TakeParameters();
+  absl::Status Load(const v1::Parameters& parameters);
   absl::Status ActRollout();
   absl::Status Step();
   void CountRewards();
@@ -73,6 +76,7 @@ class ActLoop {
 
   ActTimes times_;
   std::atomic<int64_t> steps_ = 0;
+  std::atomic<int64_t> version_ = 0;
 };
 
 }  // namespace cadre

@@ -36,8 +36,9 @@ void SegmentBuilder::AddObservations(absl::Span<const std::byte> observations) {
 }
 
 void SegmentBuilder::AddColumn(int index, absl::Span<const std::byte> rows) {
+  CADRE_CHECK(index > 0 && index < static_cast<int>(row_bytes_.size()) && !full());
   const int64_t bytes = row_bytes_[index];
-  CADRE_CHECK(index > 0 && static_cast<int64_t>(rows.size()) == environments_ * bytes);
+  CADRE_CHECK(static_cast<int64_t>(rows.size()) == environments_ * bytes);
   char* column = rollout_.mutable_columns(index)->data() + step_ * bytes;
   const int64_t stride = length_ * bytes;
   const std::byte* row = rows.data();

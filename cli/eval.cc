@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/commands.h"
-#include "cli/experiment.h"
+#include "envs/experiment.h"
 #include "common/status_macros.h"
 #include "learner/checkpoint.h"
 #include "learner/evaluation.h"

@@ -8,9 +8,12 @@
 #include "absl/time/clock.h"
 #include "cli/commands.h"
 #include "cli/embedded.h"
-#include "cli/experiment.h"
 #include "cli/live_progress.h"
+#include "cli/processes.h"
+#include "cli/queue_account.h"
+#include "common/file_io.h"
 #include "common/status_macros.h"
+#include "envs/experiment.h"
 #include "learner/checkpoint.h"
 #include "learner/run_folder.h"
 #include "learner/training_run.h"
@@ -25,6 +28,22 @@ ProgressGoal GoalOf(const ExperimentConfig& config) {
   goal.env_steps = config.stop().env_steps();
   if (config.stop().has_mean_return()) goal.mean_return = config.stop().mean_return();
   return goal;
+}
+
+absl::Status Supervise(const ExperimentConfig& config, const std::string& folder,
+                       LiveProgress& display, ShutdownSignal& shutdown) {
+  v1::QueueInfo queue;
+  const absl::Status status = TrainProcesses(
+      {.config = config,
+       .run_folder = folder,
+       .on_progress = [&](const Progress& progress) { display.Update(progress, absl::Now()); }},
+      shutdown, queue);
+  display.Finish(absl::Now());
+  CADRE_RETURN_IF_ERROR(status);
+  CADRE_ASSIGN_OR_RETURN(const std::string summary, ReadFile(absl::StrCat(folder, "/summary.json")));
+  std::printf("%s\n%s\nresults in %s\n", summary.c_str(), QueueAccountLine(queue).c_str(),
+              folder.c_str());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -47,7 +66,15 @@ absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
   std::fflush(stdout);
   LiveProgress display(GoalOf(experiment.config), LiveProgress::OptionsFor(stdout), stdout, start);
   run->set_listener([&](const Progress& progress) { display.Update(progress, absl::Now()); });
-  absl::Status status = TrainEmbedded(experiment.config, run->trainer(), shutdown);
+  if (options.mode == "processes") {
+    // The learner's process goes on from here: it needs a checkpoint, if only the first.
+    CADRE_RETURN_IF_ERROR(run->trainer().SaveIfUnsaved());
+    const std::string folder = run->folder();
+    run.reset();
+    return Supervise(experiment.config, folder, display, shutdown);
+  }
+  run->set_listener([&](const Progress& progress) { display.Update(progress, absl::Now()); });
+  const absl::Status status = TrainEmbedded(experiment.config, run->trainer(), shutdown);
   display.Finish(absl::Now());
   CADRE_RETURN_IF_ERROR(run->Finish(status));
   std::printf("%s", FormatSummary(run->trainer(), run->folder()).c_str());

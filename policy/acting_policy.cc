@@ -20,7 +20,7 @@ ActingPolicy::ActingPolicy(ActorCriticNetwork network, const NormalizationConfig
 
 absl::Status ActingPolicy::Load(const v1::Parameters& parameters) {
   const int64_t got = static_cast<int64_t>(parameters.values().size() / sizeof(float));
-  if (got != network_.layout.size() ||
+  if (got != network_.layout.size() || parameters.values().size() % sizeof(float) != 0 ||
       parameters.layout_fingerprint() != network_.layout.fingerprint())
     return absl::FailedPreconditionError(absl::StrFormat(
         "model '%s' version %d has %d parameters of layout %x; this config's network has %d of "

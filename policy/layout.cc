@@ -27,6 +27,7 @@ uint64_t ParameterLayout::fingerprint() const {
   uint64_t hash = 0xCBF29CE484222325ull;
   for (const ParameterBlock& block : blocks_) {
     hash = Fnv1a(hash, block.name);
+    hash = Fnv1a(hash, ":");
     for (int64_t dimension : block.shape) hash = Fnv1a(hash, std::to_string(dimension) + ",");
     hash = Fnv1a(hash, ";");
   }

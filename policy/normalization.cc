@@ -47,6 +47,11 @@ absl::Status RestoreMoments(const v1::Parameters& parameters, const std::string&
   CADRE_ASSIGN_OR_RETURN(auto count, FindStatistic(parameters, name + ".count", 1));
   CADRE_ASSIGN_OR_RETURN(auto mean, FindStatistic(parameters, name + ".mean", size));
   CADRE_ASSIGN_OR_RETURN(auto variance, FindStatistic(parameters, name + ".variance", size));
+  if (!(count[0] >= 0) ||
+      std::any_of(variance.begin(), variance.end(), [](double v) { return !(v >= 0); }))
+    return absl::DataLossError(absl::StrCat("statistic '", name, "' of version ",
+                                            parameters.version(), " of model '", parameters.model(),
+                                            "' has a count or variance below 0"));
   moments.Set(count[0], mean, variance);
   return absl::OkStatus();
 }
@@ -72,16 +77,10 @@ void RunningMoments::Update(absl::Span<const float> rows) {
   for (int64_t j = 0; j < size; ++j) {
     const double delta = mean[j] - mean_[j];
     mean_[j] += delta * batch / total;
-    sum_of_squares_[j] += squares[j] + delta * delta * count_ * batch / total;
+    variance_[j] =
+        (variance_[j] * count_ + squares[j] + delta * delta * count_ * batch / total) / total;
   }
   count_ = total;
-}
-
-std::vector<double> RunningMoments::variance() const {
-  std::vector<double> variance(mean_.size(), 1.0);
-  if (count_ > 0)
-    for (size_t j = 0; j < variance.size(); ++j) variance[j] = sum_of_squares_[j] / count_;
-  return variance;
 }
 
 void RunningMoments::Set(double count, absl::Span<const double> mean,
@@ -89,7 +88,7 @@ void RunningMoments::Set(double count, absl::Span<const double> mean,
   CADRE_CHECK(mean.size() == mean_.size() && variance.size() == mean_.size());
   count_ = count;
   mean_.assign(mean.begin(), mean.end());
-  for (size_t j = 0; j < mean_.size(); ++j) sum_of_squares_[j] = variance[j] * count;
+  variance_.assign(variance.begin(), variance.end());
 }
 
 ObservationTransform::ObservationTransform(absl::Span<const double> mean,

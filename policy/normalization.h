@@ -18,7 +18,7 @@ namespace cadre {
 // LeVeque 1979): exact whatever the batch sizes.
 class RunningMoments {
  public:
-  explicit RunningMoments(int64_t size) : mean_(size, 0.0), sum_of_squares_(size, 0.0) {}
+  explicit RunningMoments(int64_t size) : mean_(size, 0.0), variance_(size, 1.0) {}
 
   // `rows` [rows, size], row-major.
   void Update(absl::Span<const float> rows);
@@ -26,15 +26,14 @@ class RunningMoments {
   double count() const { return count_; }
   const std::vector<double>& mean() const { return mean_; }
   // Population variance [size]; 1 before the first row.
-  std::vector<double> variance() const;
+  const std::vector<double>& variance() const { return variance_; }
 
-  // The other way round, for restoring. `variance` as variance() gave it.
+  // The other way round, for restoring: exact, bit for bit.
   void Set(double count, absl::Span<const double> mean, absl::Span<const double> variance);
 
  private:
   double count_ = 0;
-  std::vector<double> mean_;
-  std::vector<double> sum_of_squares_;  // Of deviations from the mean.
+  std::vector<double> mean_, variance_;
 };
 
 // x -> clip((x - mean) / sqrt(variance + 1e-8)), frozen.
@@ -83,7 +82,7 @@ class Normalizer {
 };
 
 // What an actor or an evaluation applies: the transform that `parameters` carry.
-// DATA_LOSS where they should carry one and do not.
+// DATA_LOSS where they should carry one and do not, or it makes no sense.
 absl::StatusOr<ObservationTransform> TransformFrom(const v1::Parameters& parameters,
                                                    const NormalizationConfig& config,
                                                    int64_t observation_size);

@@ -19,7 +19,7 @@ packages=(
   g++ make cmake ninja-build ccache mold clang-format python3 python3-venv pkg-config
   libtorch-dev libopenblas0-pthread libopenblas-pthread-dev libgloo-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libabsl-dev prometheus-cpp-dev libspdlog-dev nlohmann-json3-dev libssl-dev zlib1g-dev
+  libabsl-dev prometheus-cpp-dev libcivetweb-dev libspdlog-dev nlohmann-json3-dev libssl-dev zlib1g-dev
   libcli11-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
 

@@ -7,7 +7,6 @@
 #include "absl/status/status.h"
 #include "common/kernels/optimizer.h"
 #include "common/random.h"
-#include "common/status_macros.h"
 #include "learner/safetensors.h"
 
 namespace cadre {
@@ -19,10 +18,13 @@ inline void SaveAdam(const Adam& adam, TensorMap& state) {
   state.Add<float>("adam.v", {size}, adam.state().v);
 }
 
+// DATA_LOSS where a tensor is missing or has another size.
 inline absl::Status RestoreAdam(const TensorMap& state, Adam& adam) {
-  CADRE_ASSIGN_OR_RETURN(adam.mutable_state().step, state.ReadScalar<int64_t>("adam.step"));
-  CADRE_RETURN_IF_ERROR(state.Read("adam.m", absl::MakeSpan(adam.mutable_state().m)));
-  return state.Read("adam.v", absl::MakeSpan(adam.mutable_state().v));
+  Adam::State& to = adam.mutable_state();
+  absl::Status status = state.Read("adam.step", absl::MakeSpan(&to.step, 1));
+  status.Update(state.Read("adam.m", absl::MakeSpan(to.m)));
+  status.Update(state.Read("adam.v", absl::MakeSpan(to.v)));
+  return status.ok() ? status : absl::DataLossError(status.message());
 }
 
 // Four words as int64: the formats that read checkpoints know no uint64.
@@ -33,7 +35,8 @@ inline void SaveRandom(const std::string& name, const Random& random, TensorMap&
 
 inline absl::Status RestoreRandom(const std::string& name, const TensorMap& state, Random& random) {
   std::vector<int64_t> words(4);
-  CADRE_RETURN_IF_ERROR(state.Read(name, absl::MakeSpan(words)));
+  const absl::Status status = state.Read(name, absl::MakeSpan(words));
+  if (!status.ok()) return absl::DataLossError(status.message());
   Random::State restored;
   for (size_t i = 0; i < 4; ++i) restored[i] = static_cast<uint64_t>(words[i]);
   random.set_state(restored);

@@ -1,8 +1,10 @@
 #include "learner/algorithms/ppo.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
+#include <vector>
 
 #include "common/check.h"
 #include "common/kernels/optimizer.h"
@@ -10,6 +12,7 @@
 #include "learner/algorithms/advantages.h"
 #include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/ppo_loss.h"
+#include "policy/torch_distributions.h"
 
 namespace cadre {
 namespace {
@@ -64,7 +67,9 @@ class Ppo final : public OnPolicyAlgorithm {
   absl::Status Restore(const TensorMap& state) override {
     CADRE_RETURN_IF_ERROR(RestoreAdam(state, adam_));
     CADRE_RETURN_IF_ERROR(RestoreRandom("ppo.random", state, random_));
-    CADRE_ASSIGN_OR_RETURN(kl_beta_, state.ReadScalar<double>("ppo.kl_beta"));
+    absl::StatusOr<double> kl_beta = state.ReadScalar<double>("ppo.kl_beta");
+    if (!kl_beta.ok()) return absl::DataLossError(kl_beta.status().message());
+    kl_beta_ = *kl_beta;
     return absl::OkStatus();
   }
 
@@ -74,11 +79,14 @@ class Ppo final : public OnPolicyAlgorithm {
     PpoDiagnostics loss;
     double gradient_norm = 0;
     int64_t minibatches = 0;
+    int64_t gradient_steps = 0;  // One less where the KL bound ended the update.
   };
 
   void EstimateAdvantages(const OnPolicyBatch& batch);
   void GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows);
   bool UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate, Sums& sums);
+  // KL(old || new) of the whole batch, exact.
+  double KlOfUpdate(const OnPolicyBatch& batch);
   void AdaptKlBeta(double kl);
   Diagnostics Report(const Sums& sums, int64_t epochs, double explained_variance,
                      double learning_rate, double clip_range) const;
@@ -131,10 +139,16 @@ Diagnostics Ppo::Update(const OnPolicyBatch& batch, double progress) {
       Enter(UpdatePart::kPrepare);
     }
   }
-  if (config_.objective() == PpoConfig::ADAPTIVE_KL)
-    AdaptKlBeta(sums.loss.kl / static_cast<double>(sums.minibatches));
   const double explained_variance = ExplainedVariance(Flat(step_values_), Flat(returns_));
-  return Report(sums, epoch, explained_variance, learning_rate, coefficients.clip_range);
+  Diagnostics diagnostics =
+      Report(sums, epoch, explained_variance, learning_rate, coefficients.clip_range);
+  if (config_.objective() == PpoConfig::ADAPTIVE_KL) {
+    const double kl = KlOfUpdate(batch);
+    AdaptKlBeta(kl);
+    diagnostics.emplace_back("kl", kl);
+    diagnostics.emplace_back("kl_beta", kl_beta_);
+  }
+  return diagnostics;
 }
 
 void Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
@@ -184,7 +198,6 @@ bool Ppo::UpdateMinibatch(const PpoCoefficients& coefficients, double learning_r
   sums.loss.entropy += loss.entropy;
   sums.loss.approx_kl += loss.approx_kl;
   sums.loss.clip_fraction += loss.clip_fraction;
-  sums.loss.kl += loss.kl;
   ++sums.minibatches;
   if (config_.target_kl() > 0 && loss.approx_kl > 1.5 * config_.target_kl()) return false;
 
@@ -194,10 +207,20 @@ bool Ppo::UpdateMinibatch(const PpoCoefficients& coefficients, double learning_r
   const absl::Span<float> gradient = Flat(model_->gradient());
   const double norm = GradientNorm(gradient);
   sums.gradient_norm += norm;
+  ++sums.gradient_steps;
   adam_.Step(Flat(model_->parameters()), gradient, learning_rate,
              GradientScale(norm, config_.max_gradient_norm()));
   model_->ParametersChanged();
   return true;
+}
+
+double Ppo::KlOfUpdate(const OnPolicyBatch& batch) {
+  const Heads heads = model_->Forward(batch.observations);
+  const torch::Tensor policy = heads.policy.index_select(0, batch.observation_rows);
+  const torch::Tensor kl = heads.log_std.defined()
+                               ? GaussianKl(old_policy_, old_log_std_, policy, heads.log_std)
+                               : CategoricalKl(old_policy_, policy);
+  return kl.mean().item<double>();
 }
 
 void Ppo::AdaptKlBeta(double kl) {
@@ -210,21 +233,17 @@ void Ppo::AdaptKlBeta(double kl) {
 Diagnostics Ppo::Report(const Sums& sums, int64_t epochs, double explained_variance,
                         double learning_rate, double clip_range) const {
   const double n = static_cast<double>(sums.minibatches);
-  Diagnostics diagnostics{{"policy_loss", sums.loss.policy_loss / n},
-                          {"value_loss", sums.loss.value_loss / n},
-                          {"entropy", sums.loss.entropy / n},
-                          {"approx_kl", sums.loss.approx_kl / n},
-                          {"clip_fraction", sums.loss.clip_fraction / n},
-                          {"explained_variance", explained_variance},
-                          {"gradient_norm", sums.gradient_norm / n},
-                          {"learning_rate", learning_rate},
-                          {"clip_range", clip_range},
-                          {"epochs", static_cast<double>(epochs)}};
-  if (config_.objective() == PpoConfig::ADAPTIVE_KL) {
-    diagnostics.emplace_back("kl", sums.loss.kl / n);
-    diagnostics.emplace_back("kl_beta", kl_beta_);
-  }
-  return diagnostics;
+  const double gradient_steps = static_cast<double>(std::max<int64_t>(sums.gradient_steps, 1));
+  return {{"policy_loss", sums.loss.policy_loss / n},
+          {"value_loss", sums.loss.value_loss / n},
+          {"entropy", sums.loss.entropy / n},
+          {"approx_kl", sums.loss.approx_kl / n},
+          {"clip_fraction", sums.loss.clip_fraction / n},
+          {"explained_variance", explained_variance},
+          {"gradient_norm", sums.gradient_norm / gradient_steps},
+          {"learning_rate", learning_rate},
+          {"clip_range", clip_range},
+          {"epochs", static_cast<double>(epochs)}};
 }
 
 }  // namespace

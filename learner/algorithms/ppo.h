@@ -15,8 +15,8 @@ namespace cadre {
 // `model` holds its initial parameters; `random` shuffles the minibatches. The
 // diagnostics of an update are means over its minibatches: policy_loss, value_loss,
 // entropy, approx_kl, clip_fraction, explained_variance, gradient_norm (before
-// clipping), learning_rate, clip_range, epochs (begun) and, with the KL penalty,
-// kl and kl_beta.
+// clipping), learning_rate, clip_range, epochs (begun). With the KL penalty also kl,
+// exact, of the whole batch after the update, and the kl_beta that follows from it.
 std::unique_ptr<OnPolicyAlgorithm> MakePpo(const PpoConfig& config,
                                            std::unique_ptr<ActorCritic> model, Random random);
 

@@ -41,12 +41,11 @@ double SurrogateDerivative(double log_ratio, double advantage, const PpoCoeffici
 double ValueDerivative(double value, double old_value, double target, double clip_range,
                        PpoDiagnostics& sums) {
   const double error = value - target;
-  if (clip_range > 0) {
-    const double clipped = old_value + std::clamp(value - old_value, -clip_range, clip_range);
-    const double clipped_error = clipped - target;
+  if (clip_range > 0 && std::abs(value - old_value) > clip_range) {
+    const double clipped_error = old_value + std::copysign(clip_range, value - old_value) - target;
     if (clipped_error * clipped_error > error * error) {
       sums.value_loss += clipped_error * clipped_error;
-      return clipped == value ? 2 * error : 0;
+      return 0;  // The flat branch of the maximum.
     }
   }
   sums.value_loss += error * error;

@@ -1,0 +1,30 @@
+# The two commands: `make train` and `make test`. Both install what is missing and
+# build first. DEPS=skip leaves the installing out.
+CONFIG ?= configs/ppo_cartpole.textproto
+JOBS ?= $(shell nproc)
+DEPS ?= install
+
+.PHONY: build train test bench format deps
+
+deps:
+ifneq ($(DEPS),skip)
+	scripts/install-deps.sh
+endif
+
+build: deps
+	cmake --preset release
+	cmake --build --preset release -- -j $(JOBS)
+
+train: build
+	build/bin/cadre train $(CONFIG)
+
+test: build
+	ctest --preset release -j $(JOBS)
+
+bench: build
+	build/bin/envs_bench
+	build/bin/act_bench
+	bench/versus_sb3
+
+format:
+	git ls-files '*.cc' '*.h' '*.inc' | xargs clang-format -i

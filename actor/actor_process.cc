@@ -1,0 +1,93 @@
+#include "actor/actor_process.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "actor/act_loop.h"
+#include "actor/actor_metrics.h"
+#include "common/config.h"
+#include "common/metrics.h"
+#include "common/status_macros.h"
+#include "common/stop_link.h"
+#include "envs/experiment.h"
+#include "policy/on_policy_columns.h"
+#include "rpc/experience_client.h"
+#include "rpc/parameter_client.h"
+#include "spdlog/spdlog.h"
+
+namespace cadre {
+namespace {
+
+// Closes the sink when the run is FINISHED, so that an Append that is held back ends.
+class FinishWatch {
+ public:
+  FinishWatch(ParameterSource* source, ExperienceSink* sink)
+      : source_(source), thread_([source, sink] {
+          constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+          static_cast<void>(source->WaitNewer(kNever, absl::InfiniteFuture()));
+          sink->Close();
+        }) {}
+  ~FinishWatch() {
+    source_->Close();
+    thread_.join();
+  }
+
+ private:
+  ParameterSource* const source_;
+  std::thread thread_;
+};
+
+// An actor's share of what the queue may hold, so that it never runs further ahead
+// of the learner than the queue would let it.
+int64_t UnsettledRollouts(const ExperimentConfig& config) {
+  const int64_t rollout =
+      int64_t{config.actors().environments_per_actor()} * config.actors().segment_length();
+  const int64_t share = config.queue().capacity_steps() / config.actors().count() / rollout;
+  return std::clamp<int64_t>(share, 1, 1024);
+}
+
+}  // namespace
+
+absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal& shutdown) {
+  CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
+                         LoadExperiment(options.config, options.overrides));
+  const ExperimentConfig& config = experiment.config;
+  CADRE_ASSIGN_OR_RETURN(auto source,
+                         RemoteParameterSource::Create({.address = options.parameter_address,
+                                                        .run_id = options.run_id,
+                                                        .model = config.name(),
+                                                        .retry = {},
+                                                        .channel = {}}));
+  ExperienceSinkOptions sink_options;
+  sink_options.address = options.replay_address;
+  sink_options.run_id = options.run_id;
+  sink_options.spec = OnPolicySpec(config, experiment.environment.observation,
+                                   experiment.environment.action);
+  sink_options.name = absl::StrCat("actor-", options.index);
+  sink_options.max_unsettled_rollouts = UnsettledRollouts(config);
+  CADRE_ASSIGN_OR_RETURN(auto sink, RemoteExperienceSink::Create(sink_options));
+  CADRE_ASSIGN_OR_RETURN(auto loop,
+                         ActLoop::Create(config, options.index, source.get(), sink.get()));
+
+  std::unique_ptr<MetricsServer> metrics;
+  if (!options.metrics_address.empty()) {
+    CADRE_ASSIGN_OR_RETURN(
+        metrics, MetricsServer::Create(options.metrics_address,
+                                       std::make_shared<ActorMetrics>(loop.get()), nullptr));
+  }
+  const StopLink stop(shutdown, [&] {
+    source->Close();
+    sink->Close();
+  });
+  CADRE_RETURN_IF_ERROR(sink->WaitConnected());
+  spdlog::info("actor {} of '{}' acts for run '{}'", options.index, config.name(), options.run_id);
+  const FinishWatch watch(source.get(), sink.get());
+  const absl::Status status = loop->Run();
+  spdlog::info("actor {} made {} steps", options.index, loop->steps());
+  return absl::IsCancelled(status) && shutdown.requested() ? absl::OkStatus() : status;
+}
+
+}  // namespace cadre

@@ -1,0 +1,27 @@
+// An actor as a process of its own: the act loop bound to servers over gRPC.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/shutdown.h"
+
+namespace cadre {
+
+struct ActorProcessOptions {
+  std::string config;                  // Path of the experiment.
+  std::vector<std::string> overrides;  // "path=value"
+  int32_t index = 0;
+  std::string run_id;
+  std::string replay_address;          // host:port
+  std::string parameter_address;       // host:port
+  std::string metrics_address;         // Empty: no metrics.
+};
+
+// Acts until the run is FINISHED or shutdown is requested (both OK: what the servers
+// took is theirs, the rest of a rollout is dropped), or something fails for good.
+absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal& shutdown);
+
+}  // namespace cadre

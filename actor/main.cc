@@ -1,0 +1,26 @@
+// cadre_actor: steps environments and streams what they show to the replay server.
+#include <CLI/CLI.hpp>
+
+#include "actor/actor_process.h"
+#include "common/exit_code.h"
+#include "common/logging.h"
+#include "common/shutdown.h"
+
+int main(int argc, char** argv) {
+  cadre::ShutdownSignal shutdown;
+  cadre::ActorProcessOptions options;
+  CLI::App app("Steps environments for one run", "cadre_actor");
+  app.add_option("--config", options.config, "experiment")->required();
+  app.add_option("--set", options.overrides, "override a field: path=value")->take_all();
+  app.add_option("--index", options.index, "of this actor in the run, from 0");
+  app.add_option("--run_id", options.run_id, "of the run; others are refused")->required();
+  app.add_option("--replay", options.replay_address, "replay server, host:port")->required();
+  app.add_option("--parameters", options.parameter_address, "parameter server, host:port")
+      ->required();
+  app.add_option("--metrics_port", options.metrics_address,
+                 "[host:]port of /metrics and /healthz");
+  CLI11_PARSE(app, argc, argv);
+  absl::Status status = cadre::SetUpLogging("actor");
+  if (status.ok()) status = cadre::RunActorProcess(options, shutdown);
+  return cadre::ReportAndExitCode(status, "cadre_actor");
+}

@@ -1,0 +1,178 @@
+#include "cli/processes.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "cli/queue_account.h"
+#include "cli/supervised_process.h"
+#include "common/file_io.h"
+#include "common/random.h"
+#include "common/status_macros.h"
+#include "common/stop_link.h"
+#include "learner/progress_json.h"
+#include "learner/run_folder.h"
+#include "rpc/free_port.h"
+#include "rpc/server_info.h"
+#include "spdlog/spdlog.h"
+
+namespace cadre {
+namespace {
+
+// How long actors and servers may take to end by themselves.
+constexpr absl::Duration kDrain = absl::Seconds(20);
+
+// The processes of one run, and what they are told on their command lines.
+class ProcessRun {
+ public:
+  ProcessRun(const ProcessesOptions& options, std::string binaries)
+      : options_(options),
+        binaries_(std::move(binaries)),
+        run_id_(absl::StrCat(options.config.name(), "-", absl::ToUnixMicros(absl::Now()))) {}
+
+  absl::Status Start();
+
+  // Until the learner is done or any process has failed for good.
+  absl::Status WaitForEnd();
+
+  // The learner saves and finishes the run; the rest follows. From any thread.
+  void RequestStop() { learner_->Terminate(); }
+
+  // Actors end by themselves once the run is finished; then the servers are ended.
+  absl::Status Drain(v1::QueueInfo& queue);
+
+ private:
+  using Command = std::vector<std::string>;
+
+  std::unique_ptr<SupervisedProcess> Make(std::string name, Command command,
+                                          Command restart_command = {},
+                                          std::function<void(absl::string_view)> on_line = nullptr);
+  Command Binary(const std::string& name) const { return {absl::StrCat(binaries_, "/", name)}; }
+  void OnLine(absl::string_view line) const;
+  bool AnythingEnded() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_ > 0; }
+
+  const ProcessesOptions& options_;
+  const std::string binaries_;
+  const std::string run_id_;
+  std::string replay_address_;
+  absl::Mutex mutex_;
+  int ended_ ABSL_GUARDED_BY(mutex_) = 0;
+  // In the order in which they start; destroyed, and so ended, in the reverse one.
+  std::unique_ptr<SupervisedProcess> replay_, parameters_;
+  std::vector<std::unique_ptr<SupervisedProcess>> actors_;
+  std::unique_ptr<SupervisedProcess> learner_;
+};
+
+std::unique_ptr<SupervisedProcess> ProcessRun::Make(
+    std::string name, Command command, Command restart_command,
+    std::function<void(absl::string_view)> on_line) {
+  SupervisedProcess::Options options;
+  options.name = std::move(name);
+  options.command = std::move(command);
+  options.restart_command = std::move(restart_command);
+  options.on_line = std::move(on_line);
+  options.log_path = absl::StrCat(options_.run_folder, "/logs/",
+                                  absl::StrReplaceAll(options.name, {{" ", "-"}}), ".log");
+  options.on_end = [this] {
+    absl::MutexLock lock(&mutex_);
+    ++ended_;
+  };
+  return std::make_unique<SupervisedProcess>(std::move(options));
+}
+
+void ProcessRun::OnLine(absl::string_view line) const {
+  const absl::StatusOr<Progress> progress = ProgressFromJson(line);
+  if (!progress.ok())
+    spdlog::warn("learner: {}", std::string(progress.status().message()));
+  else if (options_.on_progress)
+    options_.on_progress(*progress);
+}
+
+absl::Status ProcessRun::Start() {
+  // Fixed ports, so that a server that is restarted is found again.
+  CADRE_ASSIGN_OR_RETURN(const std::vector<int> ports, FreeLoopbackPorts(2));
+  replay_address_ = absl::StrCat("127.0.0.1:", ports[0]);
+  const std::string parameter_address = absl::StrCat("127.0.0.1:", ports[1]);
+  const std::string config = ConfigPath(options_.run_folder);
+  const Command run{"--run_id", run_id_};
+  const Command worker{"--run_id", run_id_,        "--replay",       replay_address_,
+                       "--parameters", parameter_address};
+  const auto with = [](Command command, const Command& more) {
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  };
+
+  replay_ = Make("replay server", with(with(Binary("cadre_replay_server"), run),
+                                       {"--address", replay_address_, "--config", config}));
+  parameters_ = Make("parameter server", with(with(Binary("cadre_param_server"), run),
+                                              {"--address", parameter_address}));
+  for (int i = 0; i < options_.config.actors().count(); ++i)
+    actors_.push_back(Make(absl::StrCat("actor ", i),
+                           with(with(Binary("cadre_actor"), worker),
+                                {"--config", config, "--index", absl::StrCat(i)})));
+  const Command learner = with(with(Binary("cadre_learner"), worker),
+                               {"--resume", options_.run_folder, "--progress_lines"});
+  learner_ = Make("learner", learner, {}, [this](absl::string_view line) { OnLine(line); });
+
+  CADRE_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(options_.run_folder, "/logs")));
+  replay_->Start();
+  parameters_->Start();
+  learner_->Start();
+  for (const auto& actor : actors_) actor->Start();
+  return absl::OkStatus();
+}
+
+absl::Status ProcessRun::WaitForEnd() {
+  int seen = 0;
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto more = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return ended_ > seen;
+      };
+      mutex_.Await(absl::Condition(&more));
+      seen = ended_;
+    }
+    if (learner_->ended()) return learner_->status();
+    CADRE_RETURN_IF_ERROR(replay_->status());
+    CADRE_RETURN_IF_ERROR(parameters_->status());
+    for (const auto& actor : actors_) CADRE_RETURN_IF_ERROR(actor->status());
+  }
+}
+
+absl::Status ProcessRun::Drain(v1::QueueInfo& queue) {
+  const absl::Time deadline = absl::Now() + kDrain;
+  for (const auto& actor : actors_)
+    if (!actor->WaitFor(deadline - absl::Now()))
+      spdlog::warn("an actor did not end by itself within {}", absl::FormatDuration(kDrain));
+  CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, FetchReplayInfo(replay_address_));
+  if (info.queues_size() != 1)
+    return absl::InternalError(
+        absl::StrCat("the replay server has ", info.queues_size(), " queues; wanted 1"));
+  queue = info.queues(0);
+  return WriteFileAtomically(absl::StrCat(options_.run_folder, "/queue.json"),
+                             QueueAccountJson(queue));
+}
+
+}  // namespace
+
+absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shutdown,
+                            v1::QueueInfo& queue) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return absl::InternalError("cannot tell where this program's binaries are");
+  ProcessRun run(options, self.parent_path().string());
+  CADRE_RETURN_IF_ERROR(run.Start());
+  const StopLink stop(shutdown, [&run] { run.RequestStop(); });
+  CADRE_RETURN_IF_ERROR(run.WaitForEnd());
+  return run.Drain(queue);
+}
+
+}  // namespace cadre

@@ -1,0 +1,28 @@
+// A whole run on this machine as real processes: replay server, parameter server,
+// learner and actors, which talk gRPC over loopback. Those that die are restarted.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/shutdown.h"
+#include "learner/progress.h"
+#include "proto/config.pb.h"
+#include "proto/experience.pb.h"
+
+namespace cadre {
+
+struct ProcessesOptions {
+  ExperimentConfig config;  // Resolved; written to the run's folder already.
+  std::string run_folder;
+  std::function<void(const Progress&)> on_progress;  // From one thread at a time.
+};
+
+// Returns when the run is finished, failed for good, or was ended by a shutdown
+// request, saved. On success the replay server's account of the run's rollouts is in
+// `queue` and in <run folder>/queue.json.
+absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shutdown,
+                            v1::QueueInfo& queue);
+
+}  // namespace cadre

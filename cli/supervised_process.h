@@ -1,0 +1,78 @@
+// One child process, kept alive by a thread of its own: started, waited for, and
+// started again with backoff when it dies. Thread-safe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace cadre {
+
+class SupervisedProcess {
+ public:
+  struct Options {
+    std::string name;                          // "actor-0", for messages.
+    std::vector<std::string> command;          // Program and arguments.
+    std::vector<std::string> restart_command;  // Of later starts; empty: `command`.
+    // Gets each line that the child writes to stdout, on the supervising thread.
+    // Null: the child's stdout is ours.
+    std::function<void(absl::string_view line)> on_line;
+    // Gets the child's stderr, appended; its last line goes into the error that a
+    // failure is reported with. Empty: the child's stderr is ours.
+    std::string log_path;
+    // Runs on the supervising thread when the child will not be started again: it
+    // ended well, failed for good, or was told to end.
+    std::function<void()> on_end;
+    int max_quick_deaths = 8;  // In a row, each within ten seconds of its start.
+  };
+
+  explicit SupervisedProcess(Options options);
+  ~SupervisedProcess();  // Terminate(), then waits; kills after `kKillAfter`.
+  SupervisedProcess(const SupervisedProcess&) = delete;
+  SupervisedProcess& operator=(const SupervisedProcess&) = delete;
+
+  void Start();
+
+  // Asks the child to end (SIGTERM) and does not start it again.
+  void Terminate();
+
+  // Waits until the child has ended for good. False after `timeout`.
+  bool WaitFor(absl::Duration timeout);
+
+  // Once ended: OK where the child exited with 0, or was told to end.
+  absl::Status status() const;
+  bool ended() const;
+  int restarts() const;
+  pid_t pid() const;  // 0 while there is none.
+
+ private:
+  static constexpr absl::Duration kKillAfter = absl::Seconds(15);
+
+  void Supervise();
+  // Starts the child and waits for its end; its status as waitpid gives it.
+  absl::StatusOr<int> RunOnce(const std::vector<std::string>& command);
+  void ReadLines(int descriptor);
+  // What an end means: OK, an error for good, or UNAVAILABLE (start it again).
+  absl::Status Judge(int wait_status) const;
+
+  const Options options_;
+  mutable absl::Mutex mutex_;
+  pid_t pid_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool terminate_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  int restarts_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace cadre

@@ -1,0 +1,190 @@
+#include "common/config_validation.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "common/config.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cadre {
+namespace {
+
+const EnvironmentCatalog& Catalog() {
+  static const EnvironmentCatalog catalog{
+      {{"CartPole-v1", true}, {"Acrobot-v1", true}, {"Pendulum-v1", false}}};
+  return catalog;
+}
+
+ExperimentConfig Good() {
+  absl::StatusOr<ExperimentConfig> config = ParseConfig(
+      "name: 'good' environment { id: 'CartPole-v1' } ppo { minibatch_size: 256 } "
+      "stop { env_steps: 100000 }",
+      "test");
+  EXPECT_EQ(config.status(), absl::OkStatus());
+  return *std::move(config);
+}
+
+std::string ErrorsOf(const ExperimentConfig& config,
+                     absl::Span<const AlgorithmTraits> algorithms = KnownAlgorithms()) {
+  return std::string(ValidateConfig(config, Catalog(), algorithms).message());
+}
+
+TEST(ConfigValidationTest, AcceptsAGoodConfig) {
+  EXPECT_EQ(ValidateConfig(Good(), Catalog()), absl::OkStatus());
+}
+
+TEST(ConfigValidationTest, AnEmptyConfigLacksExactlyWhatIsRequired) {
+  const absl::Status status = ValidateConfig(ExperimentConfig(), Catalog());
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(),
+            "name: not given; wanted a string\n"
+            "environment.id: not given; wanted a string\n"
+            "stop.env_steps: not given; wanted an integer of at least 1\n"
+            "algorithm: not given; wanted one of ppo { ... }");
+}
+
+TEST(ConfigValidationTest, ChecksBothEndsOfEveryKindOfRange) {
+  ExperimentConfig config = Good();
+  config.mutable_ppo()->set_gamma(1.0);       // max: inclusive.
+  config.mutable_ppo()->set_gae_lambda(0.0);  // min: inclusive.
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_ppo()->set_gamma(1.01);
+  config.mutable_ppo()->set_gae_lambda(-0.5);
+  config.mutable_ppo()->set_clip_range(0);  // above: exclusive.
+  config.mutable_ppo()->set_epochs(0);
+  config.mutable_actors()->set_count(100001);
+  EXPECT_EQ(ErrorsOf(config),
+            "ppo.epochs: got 0; wanted an integer from 1 to 1000\n"
+            "ppo.gamma: got 1.01; wanted a number from 0 to 1\n"
+            "ppo.gae_lambda: got -0.5; wanted a number from 0 to 1\n"
+            "ppo.clip_range: got 0; wanted a number above 0 and at most 10\n"
+            "actors.count: got 100001; wanted an integer from 1 to 100000");
+}
+
+TEST(ConfigValidationTest, ChecksEachElementOfAList) {
+  ExperimentConfig config = Good();
+  for (const int units : {64, 0, 70000}) config.mutable_model()->mutable_mlp()->add_hidden(units);
+  EXPECT_EQ(ErrorsOf(config),
+            "model.mlp.hidden[1]: got 0; wanted an integer from 1 to 65536\n"
+            "model.mlp.hidden[2]: got 70000; wanted an integer from 1 to 65536");
+}
+
+TEST(ConfigValidationTest, RefusesNumbersThatAreNotFinite) {
+  ExperimentConfig config = Good();
+  config.mutable_ppo()->set_learning_rate(std::nan(""));
+  config.mutable_stop()->set_mean_return(std::numeric_limits<double>::infinity());
+  EXPECT_EQ(ErrorsOf(config),
+            "ppo.learning_rate: got nan; wanted a number above 0 and at most 1\n"
+            "stop.mean_return: got inf; wanted a finite number");
+}
+
+TEST(ConfigValidationTest, EveryDefaultIsInItsOwnRange) {
+  ExperimentConfig config = ResolveConfig(Good());
+  EXPECT_EQ(ErrorsOf(config), "");
+}
+
+TEST(ConfigValidationTest, AnUnknownEnvironmentBringsAGuessAndTheKnownOnes) {
+  ExperimentConfig config = Good();
+  config.mutable_environment()->set_id("CartPol-v1");
+  EXPECT_EQ(ErrorsOf(config),
+            "environment.id: got 'CartPol-v1'; did you mean 'CartPole-v1'? "
+            "wanted one of CartPole-v1, Acrobot-v1, Pendulum-v1");
+}
+
+TEST(ConfigValidationTest, AnAlgorithmForContinuousActionsRefusesADiscreteTask) {
+  constexpr AlgorithmTraits kContinuousOnly[] = {{"ppo", false, true}};
+  EXPECT_EQ(ErrorsOf(Good(), kContinuousOnly),
+            "environment.id: got 'CartPole-v1', whose actions are discrete; "
+            "wanted, for ppo, continuous actions: Pendulum-v1");
+  ExperimentConfig pendulum = Good();
+  pendulum.mutable_environment()->set_id("Pendulum-v1");
+  EXPECT_EQ(ErrorsOf(pendulum, kContinuousOnly), "");
+
+  constexpr AlgorithmTraits kDiscreteOnly[] = {{"ppo", true, false}};
+  EXPECT_EQ(ErrorsOf(Good(), kDiscreteOnly), "");
+  EXPECT_EQ(ErrorsOf(pendulum, kDiscreteOnly),
+            "environment.id: got 'Pendulum-v1', whose actions are continuous; "
+            "wanted, for ppo, discrete actions: CartPole-v1, Acrobot-v1");
+}
+
+TEST(ConfigValidationTest, PpoLearnsBothKindsOfActions) {
+  ExperimentConfig config = Good();
+  config.mutable_environment()->set_id("Pendulum-v1");
+  EXPECT_EQ(ErrorsOf(config), "");
+}
+
+TEST(ConfigValidationTest, EveryAlgorithmHasTraits) {
+  const auto* oneof = ExperimentConfig::descriptor()->FindOneofByName("algorithm");
+  ASSERT_EQ(oneof->field_count(), static_cast<int>(KnownAlgorithms().size()));
+  for (int i = 0; i < oneof->field_count(); ++i)
+    EXPECT_EQ(oneof->field(i)->name(), KnownAlgorithms()[i].name);
+}
+
+TEST(ConfigValidationTest, MinibatchesMustDivideAnUpdate) {
+  ExperimentConfig config = Good();  // 2 x 8 x 128 = 2048 steps.
+  config.mutable_ppo()->set_minibatch_size(100);
+  EXPECT_EQ(ErrorsOf(config),
+            "ppo.minibatch_size: got 100; wanted a divisor of the 2048 steps of an update, "
+            "actors.count 2 x environments_per_actor 8 x segment_length 128: 64 or 128");
+  config.mutable_ppo()->set_minibatch_size(4096);
+  EXPECT_EQ(ErrorsOf(config),
+            "ppo.minibatch_size: got 4096; wanted a divisor of the 2048 steps of an update, "
+            "actors.count 2 x environments_per_actor 8 x segment_length 128: 2048");
+  config.mutable_ppo()->set_minibatch_size(2048);
+  EXPECT_EQ(ErrorsOf(config), "");
+}
+
+TEST(ConfigValidationTest, TheLargestUpdateNeitherOverflowsNorHangs) {
+  ExperimentConfig config = Good();
+  config.mutable_actors()->set_count(100000);
+  config.mutable_actors()->set_environments_per_actor(1000000);
+  config.mutable_actors()->set_segment_length(1000000);
+  config.mutable_ppo()->set_minibatch_size(2147483647);
+  EXPECT_THAT(ErrorsOf(config),
+              testing::HasSubstr("a divisor of the 100000000000000000 steps of an update"));
+}
+
+TEST(ConfigValidationTest, AQueueHoldsAtLeastAnUpdate) {
+  ExperimentConfig config = Good();
+  config.mutable_queue()->set_capacity_steps(2047);
+  EXPECT_EQ(ErrorsOf(config),
+            "queue.capacity_steps: got 2047; wanted at least the 2048 steps of an update, or 0");
+  config.mutable_queue()->set_capacity_steps(2048);
+  EXPECT_EQ(ErrorsOf(config), "");
+}
+
+TEST(ConfigValidationTest, LockstepToleratesNoLag) {
+  ExperimentConfig config = Good();
+  config.mutable_queue()->set_max_version_lag(3);
+  EXPECT_EQ(ErrorsOf(config),
+            "queue.max_version_lag: got 3; wanted 0 where actors.mode is LOCKSTEP");
+  config.mutable_actors()->set_mode(ActorsConfig::ASYNCHRONOUS);
+  EXPECT_EQ(ErrorsOf(config), "");
+}
+
+TEST(ConfigValidationTest, ANameIsFitForAFolder) {
+  ExperimentConfig config = Good();
+  for (const char* name : {"", "a/b", "..", "a b", "x\n"}) {
+    config.set_name(name);
+    EXPECT_THAT(ErrorsOf(config), testing::StartsWith("name: got '")) << name;
+  }
+  config.set_name("ppo_Cart-Pole.v1");
+  EXPECT_EQ(ErrorsOf(config), "");
+}
+
+TEST(ConfigValidationTest, ReportsEverythingAtOnce) {
+  ExperimentConfig config = Good();
+  config.set_name("a/b");
+  config.mutable_environment()->set_id("Tetris");
+  config.mutable_ppo()->set_gamma(2);
+  config.mutable_ppo()->set_minibatch_size(100);
+  config.mutable_queue()->set_capacity_steps(1);
+  config.mutable_stop()->clear_env_steps();
+  const std::string errors = ErrorsOf(config);
+  EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 5) << errors;
+}
+
+}  // namespace
+}  // namespace cadre

@@ -1,0 +1,138 @@
+#include "common/shutdown.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace cadre {
+namespace {
+
+using ::testing::ElementsAre;
+
+// To this process, as a terminal would: whichever thread lets it through takes it.
+void Interrupt() { kill(getpid(), SIGINT); }
+
+TEST(ShutdownTest, RunsCallbacksInOrderOnASignal) {
+  ShutdownSignal shutdown;
+  std::vector<int> order;
+  absl::Notification done;
+  shutdown.OnShutdown([&] { order.push_back(1); });
+  shutdown.OnShutdown([&] { order.push_back(2); });
+  shutdown.OnShutdown([&] { done.Notify(); });
+  EXPECT_FALSE(shutdown.requested());
+  EXPECT_EQ(shutdown.signal(), 0);
+  kill(getpid(), SIGTERM);
+  done.WaitForNotification();
+  EXPECT_THAT(order, ElementsAre(1, 2));
+  EXPECT_TRUE(shutdown.requested());
+  EXPECT_EQ(shutdown.signal(), SIGTERM);
+}
+
+TEST(ShutdownTest, ASecondTermChangesNothing) {
+  std::atomic<int> runs{0};
+  {
+    ShutdownSignal shutdown;
+    shutdown.OnShutdown([&] { ++runs; });
+    kill(getpid(), SIGTERM);
+    shutdown.Wait();
+    kill(getpid(), SIGTERM);
+    absl::Notification late;
+    shutdown.OnShutdown([&] { late.Notify(); });
+    late.WaitForNotification();
+  }
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(ShutdownTest, CanBeRequestedWithoutASignal) {
+  ShutdownSignal shutdown;
+  EXPECT_FALSE(shutdown.WaitFor(absl::ZeroDuration()));
+  absl::Notification ran;
+  shutdown.OnShutdown([&] { ran.Notify(); });
+  shutdown.Request();
+  ran.WaitForNotification();
+  EXPECT_TRUE(shutdown.WaitFor(absl::InfiniteDuration()));
+  EXPECT_EQ(shutdown.signal(), 0);
+}
+
+TEST(ShutdownTest, ACallbackThatComesLateRunsToo) {
+  ShutdownSignal shutdown;
+  shutdown.Request();
+  shutdown.Wait();
+  absl::Notification ran;
+  shutdown.OnShutdown([&] { ran.Notify(); });
+  ran.WaitForNotification();
+}
+
+TEST(ShutdownTest, WithoutASignalNothingRuns) {
+  bool ran = false;
+  {
+    ShutdownSignal shutdown;
+    shutdown.OnShutdown([&] { ran = true; });
+  }
+  EXPECT_FALSE(ran);
+}
+
+TEST(ShutdownDeathTest, ASecondInterruptEndsTheProcessAtOnceEvenDuringACallback) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(
+      {
+        alarm(20);  // Rather red than waiting for ever.
+        ShutdownSignal shutdown;
+        int ends[2];
+        if (pipe(ends) != 0) _exit(1);
+        shutdown.OnShutdown([&] {
+          Interrupt();
+          char byte;
+          // Nobody writes: blocks until the second signal.
+          [[maybe_unused]] const ssize_t got = read(ends[0], &byte, 1);
+          _exit(2);
+        });
+        Interrupt();
+        shutdown.Wait();
+        pause();
+      },
+      testing::ExitedWithCode(130), "");
+}
+
+TEST(ShutdownDeathTest, AfterItsEndASignalMeansWhatItMeantBefore) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(
+      {
+        {
+          ShutdownSignal shutdown;
+          shutdown.Request();
+          shutdown.Wait();
+        }
+        raise(SIGINT);
+        _exit(2);
+      },
+      testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(ShutdownDeathTest, AChildCanBeStoppedOnceItsSignalsAreUnblocked) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(
+      {
+        ShutdownSignal shutdown;
+        const pid_t child = fork();
+        if (child == 0) {
+          ShutdownSignal::UnblockSignalsInChild();
+          raise(SIGTERM);
+          _exit(2);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        _exit(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace cadre

@@ -1,0 +1,42 @@
+// A parameter server inside the test process, on a port of its own or a given one.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "param_server/parameter_service.h"
+#include "rpc/server.h"
+
+namespace cadre {
+
+class RunningServer {
+ public:
+  explicit RunningServer(const std::string& run_id, const std::string& address = "127.0.0.1:0")
+      : store_(run_id), metrics_(&registry_), service_(&store_, &metrics_) {
+    absl::StatusOr<std::unique_ptr<RpcServer>> server = RpcServer::Create(address, {&service_});
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  ~RunningServer() { Stop(); }
+
+  // As the binary does on SIGTERM.
+  void Stop() {
+    store_.Close();
+    server_->Shutdown(absl::Seconds(60));
+  }
+
+  const std::string& address() const { return server_->address(); }
+  ParameterStore& store() { return store_; }
+  ParameterMetrics& metrics() { return metrics_; }
+
+ private:
+  prometheus::Registry registry_;
+  ParameterStore store_;
+  ParameterMetrics metrics_;
+  ParameterService service_;
+  std::unique_ptr<RpcServer> server_;
+};
+
+}  // namespace cadre

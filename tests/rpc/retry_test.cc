@@ -1,0 +1,93 @@
+#include "rpc/retry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+
+namespace cadre {
+namespace {
+
+using ::testing::HasSubstr;
+
+const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "connection refused");
+const char kPeer[] = "parameter server at a:1";
+
+RetryPolicy Patient() {
+  RetryPolicy policy;
+  policy.backoff = {absl::Microseconds(1), absl::Microseconds(10), 2};
+  policy.give_up_after = absl::Hours(1);
+  return policy;
+}
+
+TEST(RetryTest, TriesUntilItSucceeds) {
+  CallGroup calls;
+  int attempts = 0;
+  EXPECT_TRUE(CallWithRetry(calls, Patient(), kPeer, [&](grpc::ClientContext&) {
+                return ++attempts < 4 ? kUnavailable : grpc::Status::OK;
+              }).ok());
+  EXPECT_EQ(attempts, 4);
+}
+
+TEST(RetryTest, ARefusalIsFinal) {
+  CallGroup calls;
+  int attempts = 0;
+  const absl::Status status = CallWithRetry(calls, Patient(), kPeer, [&](grpc::ClientContext&) {
+    ++attempts;
+    return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "run id differs");
+  });
+  EXPECT_EQ(status, absl::FailedPreconditionError("parameter server at a:1: run id differs"));
+  EXPECT_EQ(attempts, 1);
+}
+
+TEST(RetryTest, GivesUpInTimeAndSaysSo) {
+  CallGroup calls;
+  RetryPolicy policy = Patient();
+  policy.give_up_after = absl::Milliseconds(20);
+  const absl::Status status =
+      CallWithRetry(calls, policy, kPeer, [&](grpc::ClientContext&) { return kUnavailable; });
+  EXPECT_EQ(status, absl::UnavailableError(
+                        "parameter server at a:1: connection refused; gave up after 20ms"));
+}
+
+TEST(RetryTest, EachAttemptHasADeadlineWithinTheWhole) {
+  CallGroup calls;
+  RetryPolicy policy = Patient();
+  policy.attempt_timeout = absl::Hours(2);
+  const auto latest = absl::ToChronoTime(absl::Now() + absl::Hours(1) + absl::Minutes(1));
+  CallWithRetry(calls, policy, kPeer, [&](grpc::ClientContext& context) {
+    EXPECT_LT(context.deadline(), latest);
+    return grpc::Status::OK;
+  }).IgnoreError();
+}
+
+TEST(RetryTest, CloseEndsThePause) {
+  CallGroup calls;
+  RetryPolicy policy = Patient();
+  policy.backoff = {absl::Minutes(30), absl::Minutes(30), 1};
+  absl::Notification tried;
+  std::thread calling([&] {
+    EXPECT_TRUE(absl::IsCancelled(CallWithRetry(calls, policy, kPeer, [&](grpc::ClientContext&) {
+      tried.Notify();
+      return kUnavailable;
+    })));
+  });
+  tried.WaitForNotification();
+  calls.Close();
+  calling.join();
+}
+
+TEST(CallGroupTest, SleepsUnlessClosed) {
+  CallGroup calls;
+  EXPECT_TRUE(calls.Sleep(absl::Microseconds(1)));
+  EXPECT_FALSE(calls.closed());
+  calls.Close();
+  calls.Close();
+  EXPECT_TRUE(calls.closed());
+  EXPECT_FALSE(calls.Sleep(absl::InfiniteDuration()));
+}
+
+}  // namespace
+}  // namespace cadre

@@ -1,0 +1,96 @@
+#include "rpc/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "proto/parameters.grpc.pb.h"
+#include "rpc/channel.h"
+#include "rpc/port_file.h"
+
+namespace cadre {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(RpcServerTest, PortZeroPicksOneAndItAnswers) {
+  v1::ParameterService::Service service;
+  const auto server = RpcServer::Create("127.0.0.1:0", {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_GT((*server)->port(), 0);
+  EXPECT_EQ((*server)->address(), absl::StrCat("127.0.0.1:", (*server)->port()));
+
+  const auto channel = MakeChannel((*server)->address());
+  ASSERT_TRUE(channel.ok());
+  grpc::ClientContext context;
+  v1::ParameterInfoResponse response;
+  EXPECT_EQ(v1::ParameterService::NewStub(*channel)
+                ->ParameterInfo(&context, v1::ParameterInfoRequest(), &response)
+                .error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+}
+
+// grpc.health.v1.Health/Check, by hand: an empty request, `status` in field 1.
+std::string AskHealth(const std::shared_ptr<grpc::Channel>& channel) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  const grpc::Slice empty;
+  const grpc::ByteBuffer request(&empty, 1);
+  grpc::ByteBuffer response;
+  absl::Notification done;
+  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
+                 [&done](grpc::Status) { done.Notify(); });
+  done.WaitForNotification();
+  grpc::Slice answer;
+  return response.DumpToSingleSlice(&answer).ok() ? std::string(answer.begin(), answer.end())
+                                                  : std::string();
+}
+
+TEST(RpcServerTest, HealthSaysServing) {
+  const auto server = RpcServer::Create("127.0.0.1:0", {});
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ(AskHealth(*MakeChannel((*server)->address())), std::string("\x08\x01"));
+}
+
+TEST(RpcServerTest, APortInUseIsOneLine) {
+  const auto first = RpcServer::Create("127.0.0.1:0", {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = RpcServer::Create((*first)->address(), {});
+  EXPECT_EQ(second.status(),
+            absl::UnavailableError(absl::StrCat("cannot listen on '", (*first)->address(),
+                                                "': Address already in use")));
+}
+
+TEST(RpcServerTest, AnAddressThatIsNoneOrNotOurs) {
+  EXPECT_EQ(RpcServer::Create("5000", {}).status(),
+            absl::InvalidArgumentError("address '5000' is not host:port"));
+  EXPECT_EQ(
+      RpcServer::Create("192.0.2.1:5000", {}).status(),
+      absl::UnavailableError("cannot listen on '192.0.2.1:5000': Cannot assign requested address"));
+}
+
+TEST(RpcServerTest, ThePortIsFreeAfterShutdown) {
+  auto first = RpcServer::Create("127.0.0.1:0", {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  const std::string address = (*first)->address();
+  (*first)->Shutdown(absl::ZeroDuration());
+  (*first)->Shutdown(absl::ZeroDuration());
+  EXPECT_TRUE(RpcServer::Create(address, {}).ok());
+}
+
+TEST(PortFileTest, HoldsThePort) {
+  const std::string path = absl::StrCat(testing::TempDir(), "/port_file_test.", getpid());
+  EXPECT_EQ(ReadPortFile(path).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(WritePortFile(path, 5001).ok());
+  EXPECT_EQ(*ReadPortFile(path), 5001);
+  ASSERT_TRUE(WritePortFile(path, 70000).ok());
+  EXPECT_THAT(std::string(ReadPortFile(path).status().message()), HasSubstr("wanted 1 to 65535"));
+  EXPECT_TRUE(WritePortFile("", 5001).ok());
+  unlink(path.c_str());
+}
+
+}  // namespace
+}  // namespace cadre
