@@ -16,6 +16,7 @@
 #include "policy/on_policy_columns.h"
 #include "rpc/experience_client.h"
 #include "rpc/parameter_client.h"
+#include "rpc/parameter_fetch.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -55,12 +56,11 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
   CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
                          LoadExperiment(options.config, options.overrides));
   const ExperimentConfig& config = experiment.config;
-  CADRE_ASSIGN_OR_RETURN(auto source,
-                         RemoteParameterSource::Create({.address = options.parameter_address,
-                                                        .run_id = options.run_id,
-                                                        .model = config.name(),
-                                                        .retry = {},
-                                                        .channel = {}}));
+  ParameterClientOptions source_options;
+  source_options.address = options.parameter_address;
+  source_options.run_id = options.run_id;
+  source_options.model = config.name();
+  CADRE_ASSIGN_OR_RETURN(auto source, RemoteParameterSource::Create(source_options));
   ExperienceSinkOptions sink_options;
   sink_options.address = options.replay_address;
   sink_options.run_id = options.run_id;
@@ -68,6 +68,8 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
                                    experiment.environment.action);
   sink_options.name = absl::StrCat("actor-", options.index);
   sink_options.max_unsettled_rollouts = UnsettledRollouts(config);
+  const absl::Duration patience = absl::Seconds(options.connect_seconds);
+  sink_options.outage.connect_timeout = patience;
   CADRE_ASSIGN_OR_RETURN(auto sink, RemoteExperienceSink::Create(sink_options));
   CADRE_ASSIGN_OR_RETURN(auto loop,
                          ActLoop::Create(config, options.index, source.get(), sink.get()));
@@ -82,6 +84,8 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
     source->Close();
     sink->Close();
   });
+  // Both servers answer before anything is stepped.
+  CADRE_RETURN_IF_ERROR(FetchNewestVersion(source_options, patience).status());
   CADRE_RETURN_IF_ERROR(sink->WaitConnected());
   spdlog::info("actor {} of '{}' acts for run '{}'", options.index, config.name(), options.run_id);
   const FinishWatch watch(source.get(), sink.get());

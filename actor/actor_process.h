@@ -18,6 +18,7 @@ struct ActorProcessOptions {
   std::string replay_address;          // host:port
   std::string parameter_address;       // host:port
   std::string metrics_address;         // Empty: no metrics.
+  double connect_seconds = 60;         // To reach the servers at first.
 };
 
 // Acts until the run is FINISHED or shutdown is requested (both OK: what the servers

@@ -19,6 +19,8 @@ int main(int argc, char** argv) {
       ->required();
   app.add_option("--metrics_port", options.metrics_address,
                  "[host:]port of /metrics and /healthz");
+  app.add_option("--connect_timeout", options.connect_seconds,
+                 "seconds to reach the servers at first");
   CLI11_PARSE(app, argc, argv);
   absl::Status status = cadre::SetUpLogging("actor");
   if (status.ok()) status = cadre::RunActorProcess(options, shutdown);

@@ -30,6 +30,11 @@ ProgressGoal GoalOf(const ExperimentConfig& config) {
   return goal;
 }
 
+void PrintIfStopped(const ShutdownSignal& shutdown, const std::string& folder) {
+  if (shutdown.requested())
+    std::printf("stopped early, saved; go on with: cadre train --resume %s\n", folder.c_str());
+}
+
 absl::Status Supervise(const ExperimentConfig& config, const std::string& folder,
                        LiveProgress& display, ShutdownSignal& shutdown) {
   v1::QueueInfo queue;
@@ -43,6 +48,7 @@ absl::Status Supervise(const ExperimentConfig& config, const std::string& folder
   CADRE_ASSIGN_OR_RETURN(const std::string summary, ReadFile(absl::StrCat(folder, "/summary.json")));
   std::printf("%s\n%s\nresults in %s\n", summary.c_str(), QueueAccountLine(queue).c_str(),
               folder.c_str());
+  PrintIfStopped(shutdown, folder);
   return absl::OkStatus();
 }
 
@@ -78,6 +84,7 @@ absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
   display.Finish(absl::Now());
   CADRE_RETURN_IF_ERROR(run->Finish(status));
   std::printf("%s", FormatSummary(run->trainer(), run->folder()).c_str());
+  PrintIfStopped(shutdown, run->folder());
   return absl::OkStatus();
 }
 

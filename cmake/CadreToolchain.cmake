@@ -58,4 +58,13 @@ function(cadre_binary name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE cadre_warnings ${ARG_LINK})
+  cadre_explain_abseil_to_tsan(${name})
+endfunction()
+
+# ThreadSanitizer must be told what the distribution's Abseil does; see the file.
+function(cadre_explain_abseil_to_tsan executable)
+  if(CADRE_SANITIZER STREQUAL "thread")
+    target_sources(${executable} PRIVATE "${CMAKE_SOURCE_DIR}/cmake/tsan_abseil.cc")
+    target_link_libraries(${executable} PRIVATE absl::synchronization ${CMAKE_DL_LIBS})
+  endif()
 endfunction()

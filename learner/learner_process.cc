@@ -39,20 +39,22 @@ absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(const LearnerProcessOptions
 absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSignal& shutdown) {
   CADRE_ASSIGN_OR_RETURN(auto run, MakeRun(options));
   Trainer& trainer = run->trainer();
-  const ParameterClientOptions parameter_options{.address = options.parameter_address,
-                                                 .run_id = options.run_id,
-                                                 .model = trainer.config().name(),
-                                                 .retry = {},
-                                                 .channel = {}};
+  ParameterClientOptions parameter_options;
+  parameter_options.address = options.parameter_address;
+  parameter_options.run_id = options.run_id;
+  parameter_options.model = trainer.config().name();
   CADRE_ASSIGN_OR_RETURN(auto sink, RemoteParameterSink::Create(parameter_options));
   ExperienceClientOptions source_options;
   source_options.address = options.replay_address;
   source_options.run_id = options.run_id;
   source_options.spec = trainer.experience_spec();
   source_options.name = "learner";
+  source_options.outage.connect_timeout = absl::Seconds(options.connect_seconds);
   CADRE_ASSIGN_OR_RETURN(auto source, RemoteExperienceSource::Create(source_options));
   // An earlier learner of this run may have published more than it saved.
-  CADRE_ASSIGN_OR_RETURN(const int64_t published, FetchNewestVersion(parameter_options));
+  CADRE_ASSIGN_OR_RETURN(
+      const int64_t published,
+      FetchNewestVersion(parameter_options, absl::Seconds(options.connect_seconds)));
   trainer.ContinueVersionsFrom(published);
 
   const auto metrics = std::make_shared<LearnerMetrics>(&trainer.times());

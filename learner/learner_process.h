@@ -21,6 +21,7 @@ struct LearnerProcessOptions {
   std::string replay_address;          // host:port
   std::string parameter_address;       // host:port
   std::string metrics_address;         // Empty: no metrics.
+  double connect_seconds = 60;         // To reach the servers at first.
   // Writes each report to stdout as one line of JSON, for a supervisor.
   bool progress_lines = false;
 };

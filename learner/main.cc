@@ -22,6 +22,8 @@ int main(int argc, char** argv) {
   app.add_option("--metrics_port", options.metrics_address,
                  "[host:]port of /metrics and /healthz");
   app.add_flag("--progress_lines", options.progress_lines, "reports as JSON lines on stdout");
+  app.add_option("--connect_timeout", options.connect_seconds,
+                 "seconds to reach the servers at first");
   CLI11_PARSE(app, argc, argv);
   absl::Status status = cadre::SetUpLogging("learner");
   if (status.ok()) status = cadre::RunLearnerProcess(options, shutdown);

@@ -12,8 +12,10 @@
 namespace cadre {
 namespace {
 
-// Short updates come a thousand times a second; curves and files need fewer.
-constexpr absl::Duration kWriteInterval = absl::Milliseconds(100);
+// A run writes about so many rows, evenly over its steps, and none later than this
+// after the one before.
+constexpr int64_t kRows = 400;
+constexpr absl::Duration kLongestSilence = absl::Seconds(10);
 
 }  // namespace
 
@@ -57,13 +59,16 @@ absl::Status TrainingRun::OnProgress(const Progress& progress) {
   unwritten_ = true;
   if (listener_) listener_(progress);
   const absl::Time now = absl::Now();
-  return now - written_at_ < kWriteInterval ? absl::OkStatus() : WriteProgress(now);
+  const int64_t interval = trainer_->config().stop().env_steps() / kRows;
+  const bool due = written_steps_ < 0 || progress.env_steps - written_steps_ >= interval;
+  return due || now - written_at_ >= kLongestSilence ? WriteProgress(now) : absl::OkStatus();
 }
 
 absl::Status TrainingRun::WriteProgress(absl::Time now) {
   CADRE_RETURN_IF_ERROR(folder_->Report(newest_, now));
   unwritten_ = false;
   written_at_ = now;
+  written_steps_ = newest_.env_steps;
   return absl::OkStatus();
 }
 

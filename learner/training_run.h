@@ -52,6 +52,7 @@ class TrainingRun {
   Progress newest_;
   bool unwritten_ = false;  // `newest_` is not in the folder yet.
   absl::Time written_at_ = absl::InfinitePast();
+  int64_t written_steps_ = -1;
 };
 
 // Several lines for people: steps, speed, return, where the time went, where the

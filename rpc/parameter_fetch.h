@@ -9,7 +9,8 @@
 namespace cadre {
 
 // The newest version of options.model that the server has; 0 where it has none.
-// Retries as options.retry says.
-absl::StatusOr<int64_t> FetchNewestVersion(const ParameterClientOptions& options);
+// Retries a server that cannot be reached for `patience`, then UNAVAILABLE.
+absl::StatusOr<int64_t> FetchNewestVersion(const ParameterClientOptions& options,
+                                           absl::Duration patience);
 
 }  // namespace cadre
