@@ -213,10 +213,11 @@ absl::Status Trainer::EvaluateIfDue() {
 }
 
 absl::Status Trainer::SaveIfDue() {
-  const int64_t every = config_.checkpoint().every_env_steps();
-  if (every == 0 || env_steps_ - std::max<int64_t>(last_saved_steps_, 0) < every)
-    return absl::OkStatus();
-  return Save();
+  const CheckpointConfig& checkpoint = config_.checkpoint();
+  const int64_t steps = env_steps_ - std::max<int64_t>(last_saved_steps_, 0);
+  const bool by_steps = checkpoint.every_env_steps() > 0 && steps >= checkpoint.every_env_steps();
+  const bool by_clock = WallSeconds() - last_saved_seconds_ >= checkpoint.every_seconds();
+  return by_steps || by_clock ? Save() : absl::OkStatus();
 }
 
 absl::Status Trainer::SaveIfUnsaved() {
@@ -251,6 +252,7 @@ absl::Status Trainer::Save() {
   CADRE_RETURN_IF_ERROR(
       SaveCheckpoint(options_.run_folder, checkpoint, config_.checkpoint().keep()));
   last_saved_steps_ = env_steps_;
+  last_saved_seconds_ = WallSeconds();
   return absl::OkStatus();
 }
 
@@ -283,6 +285,7 @@ absl::Status Trainer::Restore(const Checkpoint& checkpoint) {
   version_ = manifest.version();
   earlier_seconds_ = manifest.wall_seconds();
   last_saved_steps_ = env_steps_;
+  last_saved_seconds_ = earlier_seconds_;
   last_evaluated_steps_ = env_steps_;
   reported_steps_ = env_steps_;
   reported_seconds_ = earlier_seconds_;

@@ -125,6 +125,7 @@ class Trainer final : private UpdateListener {
   double earlier_seconds_ = 0;  // Of wall time, before a resume.
   absl::Time started_;
   int64_t last_saved_steps_ = -1;
+  double last_saved_seconds_ = 0;  // Of wall time.
   int64_t last_evaluated_steps_ = 0;
   std::optional<Evaluation> best_;
   // Of the previous report, for rates since then.
