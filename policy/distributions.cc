@@ -15,8 +15,8 @@ void LogSoftmax(absl::Span<const float> logits, absl::Span<float> out) {
   const float largest = *std::max_element(logits.begin(), logits.end());
   float sum = 0;
   for (float logit : logits) sum += std::exp(logit - largest);
-  const float shift = largest + std::log(sum);
-  for (size_t i = 0; i < logits.size(); ++i) out[i] = logits[i] - shift;
+  const float log_sum = std::log(sum);
+  for (size_t i = 0; i < logits.size(); ++i) out[i] = (logits[i] - largest) - log_sum;
 }
 
 int32_t SampleCategorical(absl::Span<const float> log_probs, Random& random) {

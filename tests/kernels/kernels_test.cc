@@ -1,0 +1,289 @@
+// Every table that this processor runs, against plain loops in float64.
+#include "common/kernels/kernels.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "common/random.h"
+#include "gtest/gtest.h"
+
+namespace cadre::kernels {
+namespace {
+
+constexpr float kCanary = 123456.0f;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr double kUnitRoundoff = 0x1.0p-24;
+
+std::vector<float> Normals(int64_t n, Random& random) {
+  std::vector<float> values(n);
+  for (float& value : values) value = static_cast<float>(random.Normal());
+  return values;
+}
+
+std::vector<const KernelTable*> Tables() {
+  std::vector<const KernelTable*> tables;
+  while (const KernelTable* table = Supported(static_cast<int>(tables.size())))
+    tables.push_back(table);
+  return tables;
+}
+
+class KernelsTest : public testing::TestWithParam<const KernelTable*> {
+ protected:
+  const KernelTable& table() const { return *GetParam(); }
+};
+
+INSTANTIATE_TEST_SUITE_P(EveryTable, KernelsTest, testing::ValuesIn(Tables()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+TEST(KernelTablesTest, TheBestIsTheFirstAndTheBaselineIsAlwaysThere) {
+  const std::vector<const KernelTable*> tables = Tables();
+  ASSERT_FALSE(tables.empty());
+  EXPECT_EQ(&Best(), tables.front());
+  EXPECT_STREQ(tables.back()->name, "baseline");
+}
+
+// --- gemm ---
+
+enum class Start { kZero, kBias, kAccumulate };
+
+// Compares one product with the definition, element by element. A sum of P + 1 terms
+// in any order is off by at most about (P + 2) unit roundoffs of the sum of their
+// magnitudes (Higham 2002, eq. 3.5).
+void CheckGemm(const KernelTable& table, int64_t m, int64_t n, int64_t p, bool transposed,
+               Start start, Random& random) {
+  const int64_t ldb = n + m % 3, ldc = n + p % 4;
+  const StridedMatrix shape{nullptr, transposed ? 1 : p + n % 3, transposed ? m + n % 2 : 1};
+  const std::vector<float> a =
+      Normals((m - 1) * shape.row_stride + (p - 1) * shape.column_stride + 1, random);
+  const std::vector<float> b = Normals((p - 1) * ldb + n, random);
+  const std::vector<float> bias = Normals(n, random);
+  std::vector<float> c(m * ldc, kCanary);
+  const std::vector<float> before = Normals(m * n, random);
+  if (start == Start::kAccumulate)
+    for (int64_t i = 0; i < m; ++i) std::copy_n(&before[i * n], n, &c[i * ldc]);
+
+  table.gemm(m, n, p, {a.data(), shape.row_stride, shape.column_stride}, b.data(), ldb, c.data(),
+             ldc, start == Start::kBias ? bias.data() : nullptr, start == Start::kAccumulate);
+
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = start == Start::kBias         ? bias[j]
+                   : start == Start::kAccumulate ? before[i * n + j]
+                                                 : 0;
+      double magnitude = std::abs(sum);
+      for (int64_t k = 0; k < p; ++k) {
+        const double term =
+            static_cast<double>(a[i * shape.row_stride + k * shape.column_stride]) * b[k * ldb + j];
+        sum += term;
+        magnitude += std::abs(term);
+      }
+      ASSERT_NEAR(c[i * ldc + j], sum, static_cast<double>(p + 2) * kUnitRoundoff * magnitude)
+          << m << " x " << n << " x " << p << " at " << i << ", " << j;
+    }
+    for (int64_t j = n; j < ldc; ++j) ASSERT_EQ(c[i * ldc + j], kCanary) << "wrote past row " << i;
+  }
+}
+
+constexpr Start kStarts[] = {Start::kZero, Start::kBias, Start::kAccumulate};
+
+TEST_P(KernelsTest, GemmIsItsDefinitionForEverySmallShape) {
+  Random random(1);
+  int variant = 0;
+  for (int64_t m = 1; m <= 40; ++m)
+    for (int64_t n = 1; n <= 40; ++n)
+      for (const int64_t p : {1, 2, 5, 16, 37}) {
+        ++variant;
+        CheckGemm(table(), m, n, p, variant % 2 == 0, kStarts[variant % 3], random);
+      }
+}
+
+TEST_P(KernelsTest, GemmIsItsDefinitionForLayersAndDepthsBeyondABlock) {
+  Random random(2);
+  const int64_t shapes[][3] = {{256, 64, 4},  {256, 64, 64},  {64, 4, 256},  {1, 64, 64},
+                               {8, 2, 64},    {3, 2, 1300},   {50, 35, 512}, {50, 35, 513},
+                               {13, 70, 511}, {17, 33, 1025}, {130, 17, 3},  {129, 1, 700}};
+  for (const auto& [m, n, p] : shapes)
+    for (const bool transposed : {false, true})
+      for (const Start start : kStarts) CheckGemm(table(), m, n, p, transposed, start, random);
+}
+
+TEST_P(KernelsTest, GemmOfNoRowsDoesNothing) {
+  float c = kCanary;
+  const float one = 1;
+  table().gemm(0, 1, 1, {&one, 1, 1}, &one, 1, &c, 1, nullptr, false);
+  EXPECT_EQ(c, kCanary);
+}
+
+TEST_P(KernelsTest, GemmLetsNaNThrough) {
+  // A zero times a NaN is a NaN; no shortcut may hide it.
+  const std::vector<float> a = {0, 0}, b = {1, kNaN, 1, 1};
+  std::vector<float> c(2);
+  table().gemm(1, 2, 2, {a.data(), 2, 1}, b.data(), 2, c.data(), 2, nullptr, false);
+  EXPECT_EQ(c[0], 0);
+  EXPECT_TRUE(std::isnan(c[1]));
+}
+
+// --- activations ---
+
+// In units in the last place of `exact` as float32.
+double UlpError(float got, double exact) {
+  const float nearest = std::abs(static_cast<float>(exact));
+  const double ulp = static_cast<double>(std::nextafter(nearest, kInfinity)) - nearest;
+  return std::abs(got - exact) / ulp;
+}
+
+TEST_P(KernelsTest, TanhIsWithinThreeUlpOverAllFloats) {
+  std::vector<float> x;
+  for (uint32_t bits = 0; bits < 0x7F800000u; bits += 5003) {  // Every finite exponent.
+    x.push_back(std::bit_cast<float>(bits));
+    x.push_back(-x.back());
+  }
+  std::vector<float> y = x;
+  table().tanh(static_cast<int64_t>(y.size()), y.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    ASSERT_LE(UlpError(y[i], std::tanh(static_cast<double>(x[i]))), 3) << "tanh(" << x[i] << ")";
+    ASSERT_LE(std::abs(y[i]), 1) << x[i];
+  }
+}
+
+TEST_P(KernelsTest, TanhKeepsSpecialValues) {
+  const float denormal = std::numeric_limits<float>::denorm_min();
+  std::vector<float> y = {0.0f,
+                          -0.0f,
+                          denormal,
+                          -denormal,
+                          1e-40f,
+                          30.0f,
+                          kInfinity,
+                          -kInfinity,
+                          kNaN,
+                          -kNaN,
+                          std::numeric_limits<float>::max()};
+  table().tanh(static_cast<int64_t>(y.size()), y.data());
+  EXPECT_EQ(y[0], 0);
+  EXPECT_FALSE(std::signbit(y[0]));
+  EXPECT_EQ(y[1], 0);
+  EXPECT_TRUE(std::signbit(y[1]));
+  EXPECT_EQ(y[2], denormal);
+  EXPECT_EQ(y[3], -denormal);
+  EXPECT_EQ(y[4], 1e-40f);
+  EXPECT_EQ(y[5], 1);
+  EXPECT_EQ(y[6], 1);
+  EXPECT_EQ(y[7], -1);
+  EXPECT_TRUE(std::isnan(y[8]));
+  EXPECT_TRUE(std::isnan(y[9]));
+  EXPECT_EQ(y[10], 1);
+}
+
+TEST_P(KernelsTest, TanhOfAnyLengthTouchesNothingElseAndIsTheSameInEveryLane) {
+  Random random(3);
+  const std::vector<float> x = Normals(100, random);
+  std::vector<float> whole = x;
+  table().tanh(100, whole.data());
+  for (int64_t n = 0; n < 70; ++n) {
+    std::vector<float> part(x.begin(), x.begin() + n);
+    part.push_back(kCanary);
+    table().tanh(n, part.data());
+    ASSERT_TRUE(std::equal(part.begin(), part.end() - 1, whole.begin())) << n;
+    ASSERT_EQ(part.back(), kCanary) << n;
+  }
+}
+
+TEST_P(KernelsTest, ReluIsTheLargerOfItselfAndZero) {
+  std::vector<float> y(37, -2.0f);
+  y[0] = 3;
+  y[9] = 1e-42f;
+  y[10] = -kInfinity;
+  y[35] = kInfinity;
+  y[36] = kNaN;
+  table().relu(36, y.data());
+  std::vector<float> expected(36, 0.0f);
+  expected[0] = 3;
+  expected[9] = 1e-42f;
+  expected[35] = kInfinity;
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), y.begin()));
+  table().relu(1, &y[36]);
+  EXPECT_TRUE(std::isnan(y[36]));  // A broken network must not look alive.
+}
+
+TEST_P(KernelsTest, ActivationGradientsFollowFromTheOutputs) {
+  Random random(4);
+  for (const int64_t n : {0, 1, 7, 16, 33, 100}) {
+    std::vector<float> y = Normals(n, random), d = Normals(n, random);
+    if (n > 5) y[5] = 0;
+    for (float& value : y) value = std::tanh(value);
+    std::vector<float> tanh = d, relu = d;
+    table().tanh_backward(n, y.data(), tanh.data());
+    table().relu_backward(n, y.data(), relu.data());
+    for (int64_t i = 0; i < n; ++i) {
+      const double slope = 1 - static_cast<double>(y[i]) * y[i];
+      EXPECT_NEAR(tanh[i], d[i] * slope, 2e-7 * std::abs(d[i]));
+      EXPECT_EQ(relu[i], y[i] > 0 ? d[i] : 0);
+    }
+  }
+}
+
+// --- sums and steps ---
+
+TEST_P(KernelsTest, ColumnSumsAreAddedToWhatIsThere) {
+  Random random(5);
+  for (const int64_t m : {0, 1, 2, 9, 300})
+    for (const int64_t n : {1, 2, 15, 16, 17, 64, 65}) {
+      const std::vector<float> d = Normals(m * n, random);
+      std::vector<float> out = Normals(n, random);
+      const std::vector<float> before = out;
+      table().column_sums(m, n, d.data(), out.data());
+      for (int64_t j = 0; j < n; ++j) {
+        double sum = before[j], magnitude = std::abs(sum);
+        for (int64_t i = 0; i < m; ++i) {
+          sum += d[i * n + j];
+          magnitude += std::abs(d[i * n + j]);
+        }
+        ASSERT_NEAR(out[j], sum, static_cast<double>(m + 1) * kUnitRoundoff * magnitude);
+      }
+    }
+}
+
+TEST_P(KernelsTest, SquaredNormIsSummedInDouble) {
+  // In float32 the small ones would vanish beside the large one.
+  std::vector<float> x(1001, 1e-4f);
+  x[500] = 1000;
+  const double small = static_cast<double>(1e-4f) * 1e-4f;
+  EXPECT_NEAR(table().squared_norm(1001, x.data()), 1e6 + 1000 * small, 1e-9);
+  EXPECT_EQ(table().squared_norm(0, x.data()), 0);
+  x[1000] = kNaN;
+  EXPECT_TRUE(std::isnan(table().squared_norm(1001, x.data())));
+  const std::vector<float> large(3, 3e38f);  // Their squares are beyond float32.
+  EXPECT_NEAR(table().squared_norm(3, large.data()) / 2.7e77, 1, 1e-6);
+}
+
+TEST_P(KernelsTest, AdamIsItsDefinition) {
+  Random random(6);
+  for (const int64_t n : {1, 3, 16, 31, 100}) {
+    std::vector<float> parameters = Normals(n, random), m = Normals(n, random);
+    std::vector<float> v = Normals(n, random);
+    for (float& value : v) value *= value;
+    const std::vector<float> gradient = Normals(n, random);
+    const std::vector<float> p0 = parameters, m0 = m, v0 = v;
+    table().adam(n, parameters.data(), m.data(), v.data(), gradient.data(), 0.5f, 0.9f, 0.99f,
+                 0.01f, 1e-3f);
+    for (int64_t i = 0; i < n; ++i) {
+      const double g = 0.5 * gradient[i];
+      const double m1 = 0.9f * static_cast<double>(m0[i]) + (1.0 - 0.9f) * g;
+      const double v1 = 0.99f * static_cast<double>(v0[i]) + (1.0 - 0.99f) * g * g;
+      EXPECT_NEAR(m[i], m1, 1e-6);
+      EXPECT_NEAR(v[i], v1, 1e-6 * (1 + v1));
+      EXPECT_NEAR(parameters[i], p0[i] - 0.01f * m1 / (std::sqrt(v1) + 1e-3f),
+                  1e-6 * (1 + std::abs(p0[i]) + std::abs(m1) / std::sqrt(v1)));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cadre::kernels

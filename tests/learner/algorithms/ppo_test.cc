@@ -1,0 +1,405 @@
+#include "learner/algorithms/ppo.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/learner/algorithms/example_batch.h"
+
+namespace cadre {
+namespace {
+
+using testing::HasSubstr;
+
+const std::vector<int64_t> kLengths = {5, 8, 11};  // 24 steps.
+
+ActorCriticNetwork ExamplePolicy(const ActionSpace& action = DiscreteActions(3)) {
+  return ExampleNetwork(MlpModel({9}), 4, action);
+}
+
+PpoConfig ExampleConfig() {
+  PpoConfig config;
+  config.set_learning_rate(1e-2);
+  config.set_epochs(3);
+  config.set_minibatch_size(8);
+  return config;
+}
+
+std::unique_ptr<OnPolicyAlgorithm> ExamplePpo(const PpoConfig& config, uint64_t seed = 1,
+                                              const ActionSpace& action = DiscreteActions(3)) {
+  return MakePpo(config, WithParameters(MakeFusedActorCritic(ExamplePolicy(action))), Random(seed));
+}
+
+std::map<std::string, double> Update(OnPolicyAlgorithm& ppo, const OnPolicyBatch& batch,
+                                     double progress = 0) {
+  const Diagnostics diagnostics = ppo.Update(batch, progress);
+  return {diagnostics.begin(), diagnostics.end()};
+}
+
+// Three updates on batches that depend on the seed alone.
+void Train(OnPolicyAlgorithm& ppo, uint64_t seed = 2, int updates = 3) {
+  auto behaviour = WithParameters(MakeFusedActorCritic(ppo.model().network()));
+  Random random(seed);
+  for (int i = 0; i < updates; ++i) ppo.Update(ExampleBatch(*behaviour, kLengths, random), 0.1 * i);
+}
+
+// Runs another model and notes the rows of each minibatch, which ExampleBatch wrote
+// into the observations.
+class RecordingModel final : public ActorCritic {
+ public:
+  explicit RecordingModel(std::unique_ptr<ActorCritic> model) : model_(std::move(model)) {}
+
+  const ActorCriticNetwork& network() const override { return model_->network(); }
+  torch::Tensor parameters() override { return model_->parameters(); }
+  void ParametersChanged() override { model_->ParametersChanged(); }
+  torch::Tensor gradient() override { return model_->gradient(); }
+  Heads Forward(const torch::Tensor& observations) override {
+    std::vector<int64_t>& rows = minibatches.emplace_back();
+    for (int64_t i = 0; i < observations.size(0); ++i)
+      rows.push_back(std::lround(observations[i][0].item<double>() * 100));
+    return model_->Forward(observations);
+  }
+  void Backward(Heads gradient) override {
+    ++backwards;
+    model_->Backward(std::move(gradient));
+  }
+  torch::Tensor Values(const torch::Tensor& observations) override {
+    return model_->Values(observations);
+  }
+
+  std::vector<std::vector<int64_t>> minibatches;
+  int backwards = 0;
+
+ private:
+  const std::unique_ptr<ActorCritic> model_;
+};
+
+struct Recorded {
+  explicit Recorded(const PpoConfig& config) {
+    auto model =
+        std::make_unique<RecordingModel>(WithParameters(MakeFusedActorCritic(ExamplePolicy())));
+    this->model = model.get();
+    ppo = MakePpo(config, std::move(model), Random(1));
+    Random random(2);
+    batch = ExampleBatch(*this->model, kLengths, random);
+    this->model->minibatches.clear();
+  }
+  RecordingModel* model;
+  std::unique_ptr<OnPolicyAlgorithm> ppo;
+  OnPolicyBatch batch;
+};
+
+TEST(PpoTest, EveryEpochUsesEveryStepExactlyOnce) {
+  Recorded run(ExampleConfig());
+  run.ppo->Update(run.batch, 0);
+  // Of each segment, all rows but the last observation's.
+  std::vector<int64_t> all;
+  for (int64_t row = 0; row < 27; ++row)
+    if (row != 5 && row != 14 && row != 26) all.push_back(row);
+  ASSERT_EQ(run.model->minibatches.size(), 3 * 3);
+  std::vector<std::vector<int64_t>> epochs(3);
+  for (size_t i = 0; i < 9; ++i) {
+    const std::vector<int64_t>& rows = run.model->minibatches[i];
+    EXPECT_EQ(rows.size(), 8);
+    epochs[i / 3].insert(epochs[i / 3].end(), rows.begin(), rows.end());
+  }
+  EXPECT_NE(epochs[0], epochs[1]);
+  EXPECT_NE(epochs[1], epochs[2]);
+  for (std::vector<int64_t>& epoch : epochs) {
+    EXPECT_NE(epoch, all) << "not shuffled";
+    std::sort(epoch.begin(), epoch.end());
+    EXPECT_EQ(epoch, all);
+  }
+}
+
+TEST(PpoTest, StepsThatFillNoMinibatchWaitForTheNextEpoch) {
+  PpoConfig config = ExampleConfig();
+  config.set_minibatch_size(7);
+  Recorded run(config);
+  run.ppo->Update(run.batch, 0);
+  ASSERT_EQ(run.model->minibatches.size(), 3 * 3);  // 24 / 7, three times.
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    std::vector<int64_t> rows;
+    for (int i = 0; i < 3; ++i)
+      for (const int64_t row : run.model->minibatches[3 * epoch + i]) rows.push_back(row);
+    std::sort(rows.begin(), rows.end());
+    EXPECT_EQ(rows.size(), 21);
+    EXPECT_EQ(std::unique(rows.begin(), rows.end()), rows.end());
+  }
+}
+
+TEST(PpoTest, AMinibatchLargerThanTheBatchIsTheBatch) {
+  PpoConfig config = ExampleConfig();
+  config.set_minibatch_size(1000);
+  Recorded run(config);
+  run.ppo->Update(run.batch, 0);
+  ASSERT_EQ(run.model->minibatches.size(), 3);
+  EXPECT_EQ(run.model->minibatches[0].size(), 24);
+}
+
+TEST(PpoTest, TargetKlEndsTheUpdateBeforeTheStepThatWouldGoTooFar) {
+  PpoConfig config = ExampleConfig();
+  config.set_learning_rate(0.3);
+  config.set_epochs(1);
+  config.set_minibatch_size(24);
+  Recorded one(config);
+  const auto first_step = Update(*one.ppo, one.batch);
+  EXPECT_EQ(one.model->backwards, 1);
+
+  config.set_epochs(10);
+  config.set_target_kl(0.01);
+  Recorded run(config);
+  const auto diagnostics = Update(*run.ppo, run.batch);
+  // One step with ratio 1; the second minibatch finds the policy too far away.
+  EXPECT_EQ(run.model->minibatches.size(), 2);
+  EXPECT_EQ(run.model->backwards, 1);
+  EXPECT_EQ(diagnostics.at("epochs"), 2);
+  EXPECT_GT(diagnostics.at("approx_kl"), 1.5 * 0.01 / 2);  // The mean with the first one's 0.
+  EXPECT_TRUE(torch::equal(run.model->parameters(), one.model->parameters()));
+  // The norm is the mean over the steps taken.
+  EXPECT_NEAR(diagnostics.at("gradient_norm"), first_step.at("gradient_norm"), 1e-5);
+
+  config.set_target_kl(0);
+  Recorded unbounded(config);
+  Update(*unbounded.ppo, unbounded.batch);
+  EXPECT_EQ(unbounded.model->backwards, 10);
+}
+
+TEST(PpoTest, ABatchBeyondTargetKlChangesNothing) {
+  PpoConfig config = ExampleConfig();
+  config.set_target_kl(0.01);
+  auto ppo = ExamplePpo(config);
+  Random random(2);
+  const OnPolicyBatch stale = ExampleBatch(ppo->model(), kLengths, random, 2.0);
+  const torch::Tensor before = ppo->model().parameters().clone();
+  const auto diagnostics = Update(*ppo, stale);
+  EXPECT_TRUE(torch::equal(ppo->model().parameters(), before));
+  EXPECT_EQ(diagnostics.at("epochs"), 1);
+  EXPECT_EQ(diagnostics.at("gradient_norm"), 0);
+}
+
+TEST(PpoTest, AnnealingReachesZero) {
+  PpoConfig config = ExampleConfig();
+  config.set_learning_rate_schedule(LINEAR_TO_ZERO);
+  config.set_clip_range_schedule(LINEAR_TO_ZERO);
+  auto ppo = ExamplePpo(config);
+  Random random(2);
+  const OnPolicyBatch batch = ExampleBatch(ppo->model(), kLengths, random);
+  auto diagnostics = Update(*ppo, batch, 0);
+  EXPECT_DOUBLE_EQ(diagnostics.at("learning_rate"), 1e-2);
+  EXPECT_DOUBLE_EQ(diagnostics.at("clip_range"), 0.2);
+  diagnostics = Update(*ppo, batch, 0.75);
+  EXPECT_DOUBLE_EQ(diagnostics.at("learning_rate"), 0.25e-2);
+  EXPECT_DOUBLE_EQ(diagnostics.at("clip_range"), 0.05);
+  const torch::Tensor before = ppo->model().parameters().clone();
+  for (const double progress : {1.0, 1.2}) {  // The last batch may pass the end.
+    diagnostics = Update(*ppo, batch, progress);
+    EXPECT_EQ(diagnostics.at("learning_rate"), 0);
+    EXPECT_EQ(diagnostics.at("clip_range"), 0);
+    EXPECT_TRUE(torch::equal(ppo->model().parameters(), before));
+  }
+}
+
+TEST(PpoTest, ConstantsStayConstant) {
+  auto ppo = ExamplePpo(ExampleConfig());
+  Random random(2);
+  const auto diagnostics = Update(*ppo, ExampleBatch(ppo->model(), kLengths, random), 0.9);
+  EXPECT_DOUBLE_EQ(diagnostics.at("learning_rate"), 1e-2);
+  EXPECT_DOUBLE_EQ(diagnostics.at("clip_range"), 0.2);
+  EXPECT_FALSE(diagnostics.contains("kl_beta"));
+}
+
+TEST(PpoTest, TheReportedKlIsTheWholeUpdates) {
+  PpoConfig config = ExampleConfig();
+  config.set_objective(PpoConfig::ADAPTIVE_KL);
+  for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
+    auto ppo = ExamplePpo(config, 1, action);
+    Random random(2);
+    const OnPolicyBatch batch = ExampleBatch(ppo->model(), kLengths, random);
+    const auto heads = [&] {
+      const Heads now =
+          ppo->model().Forward(batch.observations.index_select(0, batch.observation_rows));
+      return Heads{now.policy.clone(), now.value.clone(),
+                   now.log_std.defined() ? now.log_std.clone() : torch::Tensor()};
+    };
+    const Heads before = heads();
+    const double reported = Update(*ppo, batch).at("kl");
+    const Heads after = heads();
+    const torch::Tensor kl = before.log_std.defined() ? GaussianKl(before.policy, before.log_std,
+                                                                   after.policy, after.log_std)
+                                                      : CategoricalKl(before.policy, after.policy);
+    EXPECT_NEAR(reported, kl.mean().item<double>(), 1e-5 * reported);
+    EXPECT_GT(reported, 1e-3);
+  }
+}
+
+TEST(PpoTest, TheKlPenaltyDoublesHalvesOrStays) {
+  PpoConfig config = ExampleConfig();
+  config.set_objective(PpoConfig::ADAPTIVE_KL);
+  config.set_initial_kl_beta(0.5);
+  const auto beta_after = [](const PpoConfig& config, double* kl = nullptr) {
+    auto ppo = ExamplePpo(config);
+    Random random(2);
+    const auto diagnostics = Update(*ppo, ExampleBatch(ppo->model(), kLengths, random));
+    if (kl != nullptr) *kl = diagnostics.at("kl");
+    return diagnostics.at("kl_beta");
+  };
+  double kl = 0;
+  config.set_kl_target(1e-6);
+  EXPECT_EQ(beta_after(config, &kl), 1);
+  config.set_kl_target(kl / 1.49);
+  EXPECT_EQ(beta_after(config), 0.5);
+  config.set_kl_target(kl / 1.51);
+  EXPECT_EQ(beta_after(config), 1);
+  config.set_kl_target(kl * 1.49);
+  EXPECT_EQ(beta_after(config), 0.5);
+  config.set_kl_target(kl * 1.51);
+  EXPECT_EQ(beta_after(config), 0.25);
+}
+
+TEST(PpoTest, ALargePenaltyHoldsThePolicyBack) {
+  PpoConfig config = ExampleConfig();
+  config.set_objective(PpoConfig::ADAPTIVE_KL);
+  double kl[2];
+  for (const int i : {0, 1}) {
+    config.set_initial_kl_beta(i == 0 ? 1e-3 : 1e3);
+    auto ppo = ExamplePpo(config);
+    Random random(2);
+    kl[i] = Update(*ppo, ExampleBatch(ppo->model(), kLengths, random)).at("kl");
+  }
+  EXPECT_LT(kl[1], 0.3 * kl[0]);
+}
+
+TEST(PpoTest, AdvantagesAreNormalisedInEachMinibatch) {
+  // Rewards scaled by ten, with a value function of zeros, change nothing then.
+  PpoConfig config = ExampleConfig();
+  config.set_value_coefficient(0);
+  config.set_max_gradient_norm(0);
+  for (const bool normalize : {true, false}) {
+    config.set_normalize_advantages(normalize);
+    std::vector<torch::Tensor> parameters;
+    for (const double scale : {1.0, 10.0}) {
+      auto model = WithParameters(MakeFusedActorCritic(ExamplePolicy()));
+      const DenseLayer& head = model->network().value.back();
+      model->parameters().narrow(0, head.weight, head.inputs + 1).zero_();
+      model->ParametersChanged();
+      auto ppo = MakePpo(config, std::move(model), Random(1));
+      Random random(2);
+      OnPolicyBatch batch = ExampleBatch(ppo->model(), kLengths, random);
+      batch.rewards *= scale;
+      ppo->Update(batch, 0);
+      parameters.push_back(ppo->model().parameters().clone());
+    }
+    const double distance = (parameters[0] - parameters[1]).abs().max().item<double>();
+    if (normalize)
+      EXPECT_LT(distance, 1e-5);
+    else
+      EXPECT_GT(distance, 1e-4);
+  }
+}
+
+TEST(PpoTest, TheSameSeedGivesTheSameBits) {
+  auto a = ExamplePpo(ExampleConfig()), b = ExamplePpo(ExampleConfig());
+  auto other = ExamplePpo(ExampleConfig(), /*seed=*/9);
+  Train(*a);
+  Train(*b);
+  Train(*other);
+  EXPECT_TRUE(torch::equal(a->model().parameters(), b->model().parameters()));
+  EXPECT_FALSE(torch::equal(a->model().parameters(), other->model().parameters()));
+}
+
+TEST(PpoTest, GoesOnFromSavedStateBitForBit) {
+  PpoConfig config = ExampleConfig();
+  config.set_objective(PpoConfig::ADAPTIVE_KL);
+  auto ppo = ExamplePpo(config);
+  Train(*ppo);
+  TensorMap state;
+  ppo->Save(state);
+  auto restored = ExamplePpo(config, /*seed=*/99);
+  ASSERT_TRUE(restored->Restore(state).ok());
+  restored->model().parameters().copy_(ppo->model().parameters());
+  restored->model().ParametersChanged();
+  Train(*ppo, 5);
+  Train(*restored, 5);
+  EXPECT_TRUE(torch::equal(ppo->model().parameters(), restored->model().parameters()));
+  TensorMap after, restored_after;
+  ppo->Save(after);
+  restored->Save(restored_after);
+  ASSERT_EQ(after.tensors().size(), restored_after.tensors().size());
+  for (const NamedTensor& tensor : after.tensors())
+    EXPECT_EQ(tensor.bytes, restored_after.Find(tensor.name)->bytes) << tensor.name;
+}
+
+TEST(PpoTest, AnythingMissingFromTheStateIsDataLoss) {
+  auto ppo = ExamplePpo(ExampleConfig());
+  TensorMap state;
+  ppo->Save(state);
+  ASSERT_FALSE(state.empty());
+  for (const NamedTensor& missing : state.tensors()) {
+    TensorMap rest;
+    for (const NamedTensor& tensor : state.tensors())
+      if (tensor.name != missing.name) rest.Add(tensor);
+    const absl::Status status = ppo->Restore(rest);
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << missing.name;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(missing.name));
+  }
+}
+
+TEST(PpoTest, BothActorCriticsLearnTheSame) {
+  for (const bool shared : {false, true})
+    for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
+      PpoConfig config = ExampleConfig();
+      config.set_learning_rate(1e-3);
+      config.set_entropy_coefficient(0.01);
+      const ActorCriticNetwork network = ExampleNetwork(MlpModel({9, 7}, TANH, shared), 4, action);
+      auto fused = MakePpo(config, WithParameters(MakeFusedActorCritic(network)), Random(1));
+      auto autograd =
+          MakePpo(config, WithParameters(MakeAutogradActorCritic(network, torch::kCPU)), Random(1));
+      Train(*fused, 2, 5);
+      Train(*autograd, 2, 5);
+      const double distance =
+          (fused->model().parameters() - autograd->model().parameters()).abs().max().item<double>();
+      EXPECT_LT(distance, 1e-4);
+    }
+}
+
+TEST(PpoTest, ExplainsTheVarianceOfItsReturns) {
+  // gamma 0: the return of a step is its reward, which the value knows or does not.
+  PpoConfig config = ExampleConfig();
+  config.set_gamma(0);
+  auto ppo = ExamplePpo(config);
+  Random random(2);
+  OnPolicyBatch batch = ExampleBatch(ppo->model(), kLengths, random);
+  batch.rewards =
+      ppo->model().Values(batch.observations).index_select(0, batch.observation_rows).clone();
+  EXPECT_NEAR(Update(*ppo, batch).at("explained_variance"), 1, 1e-6);
+}
+
+TEST(PpoTest, TheListenerSeesThePartsInTheirOrder) {
+  class Listener final : public UpdateListener {
+   public:
+    void Enter(UpdatePart part) override { parts.push_back(part); }
+    std::vector<UpdatePart> parts;
+  } listener;
+  PpoConfig config = ExampleConfig();
+  config.set_epochs(1);
+  config.set_minibatch_size(12);
+  auto ppo = ExamplePpo(config);
+  ppo->set_listener(&listener);
+  Random random(2);
+  ppo->Update(ExampleBatch(ppo->model(), kLengths, random), 0);
+  using enum UpdatePart;
+  EXPECT_THAT(listener.parts,
+              testing::ElementsAre(kPrepare, kForward, kLoss, kBackward, kOptimize, kPrepare,
+                                   kForward, kLoss, kBackward, kOptimize, kPrepare));
+}
+
+}  // namespace
+}  // namespace cadre

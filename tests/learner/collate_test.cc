@@ -1,0 +1,204 @@
+#include "learner/collate.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/learner/example_experience.h"
+#include "tests/policy/example_networks.h"
+
+namespace cadre {
+namespace {
+
+using testing::HasSubstr;
+using Columns = OnPolicyColumns;
+
+constexpr int64_t kObservation = 3;
+
+class CollateTest : public testing::Test {
+ protected:
+  explicit CollateTest(const ActionSpace& action = DiscreteActions(2), bool returns = false)
+      : network_(ExampleNetwork(MlpModel({4}), kObservation, action)) {
+    ExperimentConfig config;
+    config.mutable_normalization()->set_rewards(returns);
+    spec_ = OnPolicySpec(config, VectorSpace(kObservation), action);
+  }
+
+  v1::Rollout Rollout(int32_t actor, uint64_t sequence, const std::vector<ExampleSegment>& segments,
+                      int64_t version = 1) {
+    return ExampleRollout(spec_, actor, sequence, segments, version, random_);
+  }
+  absl::StatusOr<CollatedBatch> CollateAll(std::vector<v1::Rollout>& rollouts) {
+    return Collate(spec_, network_, transform_, rollouts);
+  }
+  // The error of a rollout with `value` written into a column.
+  template <typename T>
+  absl::Status ErrorOf(int column, size_t index, T value) {
+    std::vector<v1::Rollout> rollouts = {Rollout(3, 8, {{5, v1::SEGMENT_END_CUT}})};
+    MutableColumnAs<T>(rollouts[0].mutable_columns(column))[index] = value;
+    return CollateAll(rollouts).status();
+  }
+
+  const ActorCriticNetwork network_;
+  v1::ExperienceSpec spec_;
+  ObservationTransform transform_;
+  Random random_{1};
+};
+
+class CollateContinuousTest : public CollateTest {
+ protected:
+  CollateContinuousTest() : CollateTest(ContinuousActions(2), /*returns=*/true) {}
+};
+
+template <typename T>
+std::vector<T> Values(const torch::Tensor& tensor) {
+  return {tensor.data_ptr<T>(), tensor.data_ptr<T>() + tensor.numel()};
+}
+
+// A column of the rollouts, one after the other.
+template <typename T>
+std::vector<T> Concatenated(const std::vector<v1::Rollout>& rollouts, int column) {
+  std::vector<T> values;
+  for (const v1::Rollout& rollout : rollouts)
+    for (const T value : ColumnAs<T>(rollout.columns(column))) values.push_back(value);
+  return values;
+}
+
+TEST_F(CollateTest, SegmentsAndRowsByHand) {
+  std::vector<v1::Rollout> rollouts = {
+      Rollout(0, 1, {{2, v1::SEGMENT_END_TERMINATED}, {1, v1::SEGMENT_END_CUT}}),
+      Rollout(1, 1, {{3, v1::SEGMENT_END_TRUNCATED}})};
+  const auto collated = CollateAll(rollouts);
+  ASSERT_TRUE(collated.ok()) << collated.status();
+  const OnPolicyBatch& batch = collated->batch;
+  EXPECT_EQ(batch.steps(), 6);
+  ASSERT_EQ(batch.segments.size(), 3);
+  const int64_t firsts[] = {0, 2, 3}, lengths[] = {2, 1, 3};
+  for (int s = 0; s < 3; ++s) {
+    EXPECT_EQ(batch.segments[s].first_step, firsts[s]);
+    EXPECT_EQ(batch.segments[s].length, lengths[s]);
+    EXPECT_EQ(batch.segments[s].terminated, s == 0);  // Cut and truncated ones bootstrap.
+  }
+  // Rows 2, 4 and 8 are the last observations of the segments.
+  EXPECT_THAT(Values<int64_t>(batch.observation_rows), testing::ElementsAre(0, 1, 3, 5, 6, 7));
+  EXPECT_EQ(batch.observations.sizes(), (std::vector<int64_t>{9, kObservation}));
+}
+
+TEST_F(CollateTest, ColumnsFollowEachOtherInTheOrderOfActorAndSequence) {
+  std::vector<v1::Rollout> rollouts = {
+      Rollout(2, 5, {{3, v1::SEGMENT_END_CUT}}), Rollout(0, 9, {{1, v1::SEGMENT_END_CUT}}),
+      Rollout(2, 4, {{2, v1::SEGMENT_END_CUT}}), Rollout(1, 7, {{4, v1::SEGMENT_END_TERMINATED}})};
+  const std::vector<v1::Rollout> sorted = {rollouts[1], rollouts[3], rollouts[2], rollouts[0]};
+  std::vector<v1::Rollout> reversed(rollouts.rbegin(), rollouts.rend());
+  for (std::vector<v1::Rollout>* order : {&rollouts, &reversed}) {
+    const auto collated = CollateAll(*order);
+    ASSERT_TRUE(collated.ok()) << collated.status();
+    const OnPolicyBatch& batch = collated->batch;
+    EXPECT_EQ(Values<float>(batch.observations),
+              Concatenated<float>(sorted, Columns::kObservation));
+    EXPECT_EQ(Values<float>(batch.rewards), Concatenated<float>(sorted, Columns::kReward));
+    EXPECT_EQ(Values<float>(batch.log_probs), Concatenated<float>(sorted, Columns::kLogProb));
+    const std::vector<int32_t> actions = Concatenated<int32_t>(sorted, Columns::kAction);
+    EXPECT_EQ(Values<int64_t>(batch.actions), std::vector<int64_t>(actions.begin(), actions.end()));
+    EXPECT_FALSE(collated->discounted_returns.defined());
+  }
+}
+
+TEST_F(CollateContinuousTest, ActionsAndReturnsAreFloats) {
+  std::vector<v1::Rollout> rollouts = {Rollout(0, 1, {{3, v1::SEGMENT_END_CUT}}),
+                                       Rollout(1, 1, {{2, v1::SEGMENT_END_CUT}})};
+  const auto collated = CollateAll(rollouts);
+  ASSERT_TRUE(collated.ok()) << collated.status();
+  EXPECT_EQ(collated->batch.actions.sizes(), (std::vector<int64_t>{5, 2}));
+  EXPECT_EQ(Values<float>(collated->batch.actions),
+            Concatenated<float>(rollouts, Columns::kAction));
+  EXPECT_EQ(Values<float>(collated->discounted_returns),
+            Concatenated<float>(rollouts, Columns::kDiscountedReturn));
+}
+
+TEST_F(CollateTest, ObservationsAreTransformedAndKeptRaw) {
+  transform_ =
+      ObservationTransform(std::vector<double>{1, 2, 3}, std::vector<double>{4, 1, 0.25}, 1.5);
+  std::vector<v1::Rollout> rollouts = {Rollout(0, 1, {{7, v1::SEGMENT_END_CUT}})};
+  const auto collated = CollateAll(rollouts);
+  ASSERT_TRUE(collated.ok());
+  const std::vector<float> raw = Concatenated<float>(rollouts, Columns::kObservation);
+  EXPECT_EQ(Values<float>(collated->raw_observations), raw);
+  const std::vector<float> transformed = Values<float>(collated->batch.observations);
+  const double deviations[] = {2, 1, 0.5};
+  for (size_t i = 0; i < raw.size(); ++i)
+    EXPECT_NEAR(transformed[i], std::clamp((raw[i] - (1 + i % 3)) / deviations[i % 3], -1.5, 1.5),
+                1e-5);
+}
+
+TEST_F(CollateTest, TheOldestVersionAndAllEpisodesAreCollected) {
+  std::vector<v1::Rollout> rollouts = {Rollout(0, 1, {{4, v1::SEGMENT_END_CUT}}, 9),
+                                       Rollout(1, 1, {{4, v1::SEGMENT_END_CUT}}, 8)};
+  MutableColumnAs<int64_t>(rollouts[0].mutable_columns(Columns::kVersion))[2] = 6;
+  for (const double total : {5.0, 7.0}) rollouts[1].add_episodes()->set_total_reward(total);
+  rollouts[0].add_episodes()->set_total_reward(3);
+  const auto collated = CollateAll(rollouts);
+  ASSERT_TRUE(collated.ok());
+  EXPECT_EQ(collated->oldest_version, 6);
+  std::vector<double> totals;
+  for (const v1::Episode& episode : collated->episodes) totals.push_back(episode.total_reward());
+  EXPECT_THAT(totals, testing::ElementsAre(3, 5, 7));
+}
+
+TEST_F(CollateTest, NumbersThatAreNotFiniteAreRefusedByColumn) {
+  const std::pair<int, const char*> columns[] = {{Columns::kObservation, "obs"},
+                                                 {Columns::kReward, "reward"},
+                                                 {Columns::kLogProb, "log_prob"}};
+  for (const auto& [column, name] : columns)
+    for (const float bad :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+          -std::numeric_limits<float>::infinity()}) {
+      const absl::Status status = ErrorOf<float>(column, 4, bad);
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << name;
+      EXPECT_THAT(std::string(status.message()),
+                  HasSubstr("column '" + std::string(name) + "' of actor 3, rollout 8"));
+    }
+  // Large is not infinite.
+  EXPECT_TRUE(ErrorOf<float>(Columns::kReward, 4, std::numeric_limits<float>::max()).ok());
+}
+
+TEST_F(CollateContinuousTest, NumbersThatAreNotFiniteAreRefusedByColumn) {
+  for (const auto& [column, name] : {std::pair(Columns::kAction, "action"),
+                                     std::pair(Columns::kDiscountedReturn, "discounted_return")}) {
+    const absl::Status status = ErrorOf<float>(column, 1, std::numeric_limits<float>::quiet_NaN());
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("column '" + std::string(name) + "'"));
+  }
+}
+
+TEST_F(CollateTest, ActionsOutOfRangeAreRefused) {
+  for (const int32_t bad : {-1, 2}) {
+    const absl::Status status = ErrorOf<int32_t>(Columns::kAction, 0, bad);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr("column 'action' of actor 3, rollout 8 has " + std::to_string(bad) +
+                          "; wanted 0 to 1"));
+  }
+}
+
+TEST_F(CollateTest, EpisodesMustHaveANumberForTheirReward) {
+  std::vector<v1::Rollout> rollouts = {Rollout(3, 8, {{5, v1::SEGMENT_END_CUT}})};
+  rollouts[0].add_episodes()->set_total_reward(std::numeric_limits<double>::quiet_NaN());
+  const absl::Status status = CollateAll(rollouts).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("actor 3, rollout 8"));
+}
+
+TEST_F(CollateTest, WhatDoesNotFitTheSpecIsRefused) {
+  std::vector<v1::Rollout> rollouts = {Rollout(0, 1, {{5, v1::SEGMENT_END_CUT}})};
+  rollouts[0].mutable_columns(Columns::kReward)->pop_back();
+  EXPECT_EQ(CollateAll(rollouts).status().code(), absl::StatusCode::kInvalidArgument);
+  std::vector<v1::Rollout> none;
+  EXPECT_EQ(CollateAll(none).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace cadre

@@ -1,0 +1,152 @@
+// The two ways to run one network, held against each other.
+#include "policy/actor_critic.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "policy/acting_policy.h"
+#include "policy/torch_distributions.h"
+#include "tests/policy/example_networks.h"
+
+namespace cadre {
+namespace {
+
+struct Example {
+  std::string name;
+  ModelConfig model;
+  int64_t observation_size;
+  ActionSpace action;
+  int64_t batch;
+};
+
+std::vector<Example> Examples() {
+  return {
+      {"SeparateTanh", MlpModel({64, 64}), 4, DiscreteActions(2), 256},
+      {"SharedTanh", MlpModel({64, 64}, TANH, true), 4, DiscreteActions(2), 256},
+      {"SeparateRelu", MlpModel({31, 17}, RELU), 7, DiscreteActions(5), 33},
+      {"SharedRelu", MlpModel({31, 17}, RELU, true), 7, DiscreteActions(5), 33},
+      {"SeparateContinuous", MlpModel({13}), 3, ContinuousActions(1), 19},
+      {"SharedContinuous", MlpModel({13, 9, 5}, TANH, true), 11, ContinuousActions(3), 19},
+      {"BatchOfOne", MlpModel({5}), 1, DiscreteActions(3), 1},
+      {"SharedBatchOfOne", MlpModel({1}, RELU, true), 2, ContinuousActions(2), 1},
+  };
+}
+
+void SetParameters(ActorCritic& model, const std::vector<float>& values) {
+  model.parameters().copy_(torch::tensor(values));
+  model.ParametersChanged();
+}
+
+// Equal to 1e-5 of the largest magnitude.
+void ExpectClose(const torch::Tensor& got, const torch::Tensor& wanted, const char* what) {
+  ASSERT_EQ(got.defined(), wanted.defined()) << what;
+  if (!wanted.defined()) return;
+  ASSERT_EQ(got.sizes(), wanted.sizes()) << what;
+  const double scale = wanted.abs().max().item<double>();
+  EXPECT_GT(scale, 0) << what << " is all zeros: nothing is tested";
+  EXPECT_LE((got - wanted).abs().max().item<double>(), 1e-5 * scale) << what;
+}
+
+class ActorCriticTest : public testing::TestWithParam<Example> {
+ protected:
+  void SetUp() override {
+    const Example& example = GetParam();
+    const ActorCriticNetwork network =
+        ExampleNetwork(example.model, example.observation_size, example.action);
+    const std::vector<float> parameters = RandomFloats(network.layout.size(), random_, 0.3);
+    fused_ = MakeFusedActorCritic(network);
+    autograd_ = MakeAutogradActorCritic(network, torch::kCPU);
+    SetParameters(*fused_, parameters);
+    SetParameters(*autograd_, parameters);
+  }
+  torch::Tensor Observations(int64_t batch) {
+    return torch::tensor(RandomFloats(batch * GetParam().observation_size, random_))
+        .view({batch, GetParam().observation_size});
+  }
+  torch::Tensor RandomLike(const torch::Tensor& tensor) {
+    return torch::tensor(RandomFloats(tensor.numel(), random_)).view(tensor.sizes());
+  }
+
+  Random random_{7};
+  std::unique_ptr<ActorCritic> fused_, autograd_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Networks, ActorCriticTest, testing::ValuesIn(Examples()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_P(ActorCriticTest, HeadsValuesAndGradientsAreTheSame) {
+  // The second round is a smaller batch after a step: nothing may be left of the first.
+  for (const int64_t batch : {GetParam().batch, (GetParam().batch + 1) / 2}) {
+    const torch::Tensor observations = Observations(batch);
+    ExpectClose(fused_->Values(observations), autograd_->Values(observations), "values");
+    const Heads fused = fused_->Forward(observations);
+    const Heads autograd = autograd_->Forward(observations);
+    ASSERT_EQ(fused.policy.sizes(),
+              (std::vector<int64_t>{batch, fused_->network().policy_outputs}));
+    ASSERT_EQ(fused.value.sizes(), std::vector<int64_t>{batch});
+    EXPECT_FALSE(autograd.policy.requires_grad() || autograd.value.requires_grad());
+    ExpectClose(fused.policy, autograd.policy, "policy");
+    ExpectClose(fused.value, autograd.value, "value");
+    ExpectClose(fused.log_std, autograd.log_std, "log_std");
+
+    const Heads gradient{RandomLike(fused.policy), RandomLike(fused.value),
+                         fused.log_std.defined() ? RandomLike(fused.log_std) : torch::Tensor()};
+    autograd_->Backward(gradient);
+    fused_->Backward({gradient.policy.clone(), gradient.value.clone(), gradient.log_std});
+    ExpectClose(fused_->gradient(), autograd_->gradient(), "gradient");
+
+    const torch::Tensor step = fused_->parameters() - 0.1 * fused_->gradient();
+    const std::vector<float> next(step.data_ptr<float>(), step.data_ptr<float>() + step.numel());
+    SetParameters(*fused_, next);
+    SetParameters(*autograd_, next);
+  }
+}
+
+TEST_P(ActorCriticTest, TheGradientReachesEveryBlock) {
+  const torch::Tensor observations = Observations(GetParam().batch);
+  for (ActorCritic* model : {fused_.get(), autograd_.get()}) {
+    const Heads heads = model->Forward(observations);
+    model->Backward({RandomLike(heads.policy), RandomLike(heads.value),
+                     heads.log_std.defined() ? RandomLike(heads.log_std) : torch::Tensor()});
+    for (const ParameterBlock& block : model->network().layout.blocks()) {
+      // One unit may happen to be off.
+      if (model->network().layout.size() < 20) continue;
+      const torch::Tensor part = model->gradient().narrow(0, block.offset, block.size);
+      EXPECT_GT(part.abs().max().item<double>(), 0) << block.name;
+    }
+  }
+}
+
+TEST_P(ActorCriticTest, ActingGivesTheLogProbOfTheTorchTwins) {
+  const ActorCriticNetwork& network = autograd_->network();
+  v1::Parameters parameters;
+  parameters.set_version(1);
+  parameters.set_layout_fingerprint(network.layout.fingerprint());
+  const torch::Tensor flat = autograd_->parameters();
+  parameters.set_values(flat.data_ptr<float>(), flat.numel() * sizeof(float));
+  ActingPolicy acting(network, {});
+  ASSERT_TRUE(acting.Load(parameters).ok());
+
+  const int64_t batch = GetParam().batch;
+  const torch::Tensor observations = Observations(batch);
+  std::vector<std::byte> actions(batch * network.action.bytes());
+  std::vector<float> log_probs(batch);
+  acting.Act({observations.data_ptr<float>(), static_cast<size_t>(observations.numel())},
+             /*greedy=*/false, random_, absl::MakeSpan(actions), absl::MakeSpan(log_probs));
+
+  const Heads heads = autograd_->Forward(observations);
+  const torch::Tensor expected =
+      network.discrete()
+          ? CategoricalLogProb(
+                heads.policy,
+                torch::from_blob(actions.data(), {batch}, torch::kInt32).to(torch::kInt64))
+          : GaussianLogProb(heads.policy, heads.log_std,
+                            torch::from_blob(actions.data(), {batch, network.action.dimensions},
+                                             torch::kFloat32));
+  EXPECT_LE((torch::tensor(log_probs) - expected).abs().max().item<double>(), 2e-5);
+}
+
+}  // namespace
+}  // namespace cadre

@@ -1,0 +1,46 @@
+#include "policy/on_policy_columns.h"
+
+#include "common/experience_spec.h"
+#include "gtest/gtest.h"
+#include "tests/policy/example_networks.h"
+
+namespace cadre {
+namespace {
+
+TEST(OnPolicySpecTest, DiscreteActions) {
+  const v1::ExperienceSpec spec = OnPolicySpec({}, VectorSpace(4), DiscreteActions(2));
+  EXPECT_TRUE(ValidateSpec(spec).ok());
+  EXPECT_EQ(DescribeSpec(spec),
+            "obs float32[4] per observation, action int32[], reward float32[], log_prob "
+            "float32[], version int64[]");
+}
+
+TEST(OnPolicySpecTest, ContinuousActionsWithNormalisedRewards) {
+  ExperimentConfig config;
+  config.mutable_normalization()->set_rewards(true);
+  const v1::ExperienceSpec spec = OnPolicySpec(config, VectorSpace(3), ContinuousActions(2));
+  EXPECT_EQ(DescribeSpec(spec),
+            "obs float32[3] per observation, action float32[2], reward float32[], log_prob "
+            "float32[], version int64[], discounted_return float32[]");
+}
+
+TEST(OnPolicySpecTest, TheColumnsStandWhereTheirNamesSay) {
+  ExperimentConfig config;
+  config.mutable_normalization()->set_rewards(true);
+  const v1::ExperienceSpec spec = OnPolicySpec(config, VectorSpace(3), DiscreteActions(2));
+  EXPECT_EQ(ColumnIndex(spec, "obs"), OnPolicyColumns::kObservation);
+  EXPECT_EQ(ColumnIndex(spec, "action"), OnPolicyColumns::kAction);
+  EXPECT_EQ(ColumnIndex(spec, "reward"), OnPolicyColumns::kReward);
+  EXPECT_EQ(ColumnIndex(spec, "log_prob"), OnPolicyColumns::kLogProb);
+  EXPECT_EQ(ColumnIndex(spec, "version"), OnPolicyColumns::kVersion);
+  EXPECT_EQ(ColumnIndex(spec, "discounted_return"), OnPolicyColumns::kDiscountedReturn);
+}
+
+TEST(DiscountFactorTest, IsTheAlgorithms) {
+  ExperimentConfig config;
+  config.mutable_ppo()->set_gamma(0.9);
+  EXPECT_EQ(DiscountFactor(config), 0.9);
+}
+
+}  // namespace
+}  // namespace cadre
