@@ -17,8 +17,12 @@ class ExperienceService final : public v1::ExperienceService::CallbackService {
   explicit ExperienceService(std::vector<Queue*> queues) : directory_(std::move(queues)) {}
 
   // Ends all streams, and those that come later, with UNAVAILABLE, so that clients
-  // try again elsewhere or later; open leases go back to their queues. Any thread.
-  void Stop() { streams_.EndAll(); }
+  // try again elsewhere or later; open leases go back to their queues. Returns when
+  // the clients have been told, at most after `grace`. Any thread.
+  void Stop(absl::Duration grace) {
+    streams_.EndAll();
+    streams_.WaitUntilNone(grace);
+  }
 
   grpc::ServerBidiReactor<v1::AppendRequest, v1::AppendResponse>* Append(
       grpc::CallbackServerContext* context) override;

@@ -37,8 +37,8 @@ absl::Status Serve(const std::string& address, const std::string& port_file,
   spdlog::info("listening on {}", server->address());
   shutdown.Wait();
   spdlog::info("stopping; the queue was: {}", queue.Info().ShortDebugString());
-  service.Stop();
-  server->Shutdown(absl::Seconds(5));
+  service.Stop(absl::Seconds(5));
+  server->Shutdown(absl::ZeroDuration());
   return absl::OkStatus();
 }
 

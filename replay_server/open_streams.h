@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "grpcpp/support/status.h"
 
 namespace cadre {
@@ -48,6 +49,13 @@ class OpenStreams {
         if (std::shared_ptr<ServerStream> stream = weak.lock()) streams.push_back(stream);
     }
     for (const std::shared_ptr<ServerStream>& stream : streams) stream->End(StoppingStatus());
+  }
+
+  // False if some are still open after `timeout`.
+  bool WaitUntilNone(absl::Duration timeout) {
+    absl::MutexLock lock(&mutex_);
+    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return streams_.empty(); };
+    return mutex_.AwaitWithTimeout(absl::Condition(&none), timeout);
   }
 
   static grpc::Status StoppingStatus() {

@@ -86,8 +86,8 @@ class StreamReactor : public grpc::ServerBidiReactor<Request, Response>,
   }
   void OnCancel() final { End(grpc::Status::CANCELLED); }
   void OnDone() final {
-    streams_->Remove(this);
     OnGone();
+    streams_->Remove(this);
     const auto self = std::move(self_);
   }
 

@@ -118,10 +118,10 @@ class RemoteExperienceSink final : public ExperienceSink {
   std::thread thread_;
 };
 
-// Takes leases and acknowledges them on its callers' threads; one Take at a time. A
-// rollout is handed out once in the life of a source, whatever happens to the server
-// (see lease_ledger.h): a queue that several sources consume is not protected so
-// against restarts of its server. Leases that Close() finds open go back to the queue.
+// Takes leases and acknowledges them for its callers; one Take at a time. A rollout is
+// handed out once in the life of a source, whatever happens to the server (see
+// lease_ledger.h): a queue that several sources consume is not protected so against
+// restarts of its server. Leases that Close() finds open go back to the queue.
 class RemoteExperienceSource final : public ExperienceSource {
  public:
   // INVALID_ARGUMENT for a bad address or spec.

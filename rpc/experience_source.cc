@@ -1,8 +1,8 @@
-#include <thread>
+#include <pthread.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "common/experience_spec.h"
 #include "common/status_macros.h"
 #include "rpc/experience_client.h"
@@ -10,42 +10,64 @@
 
 namespace cadre {
 
-// One Consume stream, from its open answer to its end. Writes and reads may come from
-// two threads.
+// One Consume stream. A thread of its own reads it all the time, also while nobody
+// takes, so that gRPC has a thread to answer the server's pings with.
 class RemoteExperienceSource::Connection {
  public:
   Connection(CallGroup& calls, v1::ExperienceService::Stub* stub)
-      : member_(calls, context_), stream_(stub->Consume(&context_)) {}
+      : member_(calls, context_), stream_(stub->Consume(&context_)), reader_([this] { Run(); }) {}
   ~Connection() {
-    if (!finished_) Finish(absl::ZeroDuration());
+    if (reader_.joinable()) Finish(absl::ZeroDuration());
   }
 
+  // One writer at a time, one reader at a time. False once the stream is over.
   bool Write(const v1::ConsumeRequest& request) { return stream_->Write(request); }
-  bool Read(v1::ConsumeResponse* response) { return stream_->Read(response); }
+  bool Read(v1::ConsumeResponse* response) {
+    absl::MutexLock lock(&mutex_);
+    const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return over_ || !responses_.empty();
+    };
+    mutex_.Await(absl::Condition(&ready));
+    if (responses_.empty()) return false;
+    *response = std::move(responses_.front());
+    responses_.pop_front();
+    return true;
+  }
 
   // Ends the stream, and gives the server `grace` to read what was written. Returns
-  // why it had ended before, if it had.
+  // why it had ended before, if it had. Once, when nobody reads or writes any more.
   grpc::Status Finish(absl::Duration grace) {
-    finished_ = true;
-    absl::Notification ended;
-    std::thread guard([&] {
-      if (!ended.WaitForNotificationWithTimeout(grace)) context_.TryCancel();
-    });
     stream_->WritesDone();
-    v1::ConsumeResponse rest;
-    while (stream_->Read(&rest)) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!mutex_.AwaitWithTimeout(absl::Condition(&over_), grace)) context_.TryCancel();
     }
-    const grpc::Status status = stream_->Finish();
-    ended.Notify();
-    guard.join();
-    return status;
+    reader_.join();
+    return stream_->Finish();
   }
 
  private:
+  void Run() {
+    pthread_setname_np(pthread_self(), "consume-read");
+    v1::ConsumeResponse response;
+    while (stream_->Read(&response)) {
+      absl::MutexLock lock(&mutex_);
+      responses_.push_back(std::move(response));
+      response.Clear();
+    }
+    absl::MutexLock lock(&mutex_);
+    over_ = true;
+  }
+
   grpc::ClientContext context_;
   CallGroup::Member member_;
   const std::unique_ptr<grpc::ClientReaderWriter<v1::ConsumeRequest, v1::ConsumeResponse>> stream_;
-  bool finished_ = false;
+
+  absl::Mutex mutex_;
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<v1::ConsumeResponse> responses_ ABSL_GUARDED_BY(mutex_);
+
+  std::thread reader_;
 };
 
 namespace {

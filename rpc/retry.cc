@@ -14,6 +14,7 @@ absl::Status CallWithRetry(CallGroup& calls, const RetryPolicy& policy, absl::st
   const absl::Time give_up = absl::Now() + policy.give_up_after;
   Backoff backoff(policy.backoff);
   absl::BitGen random;
+  absl::Status error;  // Why there is another attempt.
   while (true) {
     grpc::ClientContext context;
     context.set_deadline(
@@ -24,10 +25,12 @@ absl::Status CallWithRetry(CallGroup& calls, const RetryPolicy& policy, absl::st
       status = FromGrpcStatus(attempt(context), peer);
     }
     if (status.ok() || !IsTransient(status)) return status;
+    // That an attempt ran out of time says less than what came before it.
+    if (error.ok() || !absl::IsDeadlineExceeded(status)) error = status;
     const absl::Duration pause = backoff.Next(absl::Uniform(random, 0.0, 1.0));
     if (absl::Now() + pause >= give_up) {
-      return absl::Status(status.code(), absl::StrCat(status.message(), "; gave up after ",
-                                                      absl::FormatDuration(policy.give_up_after)));
+      return absl::Status(error.code(), absl::StrCat(error.message(), "; gave up after ",
+                                                     absl::FormatDuration(policy.give_up_after)));
     }
     if (!calls.Sleep(pause)) return absl::CancelledError(absl::StrCat(peer, ": client closed"));
   }

@@ -156,6 +156,14 @@ TEST_F(ParameterServiceTest, ClosingTheStoreEndsTheStreams) {
   EXPECT_EQ(stream->Finish().error_message(), "the server is shutting down");
 }
 
+TEST_F(ParameterServiceTest, ACancelledStreamEndsWithoutANewVersion) {
+  const auto stream = Watch(0);
+  ASSERT_TRUE(stream->Read());
+  server_.CutOff();  // Would not return if the stream still waited in the store.
+  EXPECT_FALSE(stream->Finish().ok());
+  EXPECT_EQ(server_.metrics().watchers.Value(), 0);
+}
+
 TEST_F(ParameterServiceTest, InfoCountsModelsAndWatchers) {
   ASSERT_TRUE(Publish(*MakeParameters(3)).ok());
   const auto first = Watch(0);

@@ -27,6 +27,9 @@ class RunningServer {
     server_->Shutdown(absl::Seconds(60));
   }
 
+  // Cancels what is in flight; the store stays open.
+  void CutOff() { server_->Shutdown(absl::ZeroDuration()); }
+
   const std::string& address() const { return server_->address(); }
   ParameterStore& store() { return store_; }
   ParameterMetrics& metrics() { return metrics_; }

@@ -314,12 +314,11 @@ TEST_F(ExperienceServiceTest, StopEndsEveryStreamSoThatClientsTryAgain) {
   ASSERT_TRUE(consumer->stream->Read(&consumer->response));
   consumer->Take(95);
   ASSERT_TRUE(Eventually([&] { return Info().waiting_consumers() == 1; }));
-  server_.service.Stop();
+  server_.service.Stop(absl::InfiniteDuration());
   EXPECT_EQ(idle->End().error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(held_back->End().error_message(), "the replay server is stopping");
   EXPECT_EQ(consumer->End().error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(Append(OpenMessage(9))->End().error_code(), grpc::StatusCode::UNAVAILABLE);
-  server_.server->Shutdown(absl::InfiniteDuration());
   EXPECT_EQ(Info().leased_rollouts(), 0);
   EXPECT_EQ(Info().waiting_rollouts(), 2);
 }

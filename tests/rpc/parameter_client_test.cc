@@ -89,17 +89,17 @@ TEST(ParameterClientTest, AnotherRunIsRefusedForGood) {
 
 TEST(ParameterClientTest, AnUnreachableServerIsNamedWithinTheDeadline) {
   ParameterClientOptions options = Options(DeadAddress());
-  options.retry.give_up_after = absl::Milliseconds(200);
+  options.retry.give_up_after = absl::Seconds(1);
   const auto sink = Sink(options);
   const absl::Status published = sink->Publish(MakeParameters(1));
   EXPECT_EQ(published.code(), absl::StatusCode::kUnavailable) << published;
   EXPECT_THAT(std::string(published.message()),
               HasSubstr(absl::StrCat("parameter server at ", options.address, ": ")));
   EXPECT_THAT(std::string(published.message()), HasSubstr("Connection refused"));
-  EXPECT_THAT(std::string(published.message()), HasSubstr("; gave up after 200ms"));
+  EXPECT_THAT(std::string(published.message()), HasSubstr("; gave up after 1s"));
 
   const auto source = Source(options);
-  const absl::Status waited = source->WaitNewer(0, absl::Now() + absl::Milliseconds(500)).status();
+  const absl::Status waited = source->WaitNewer(0, absl::Now() + absl::Seconds(1)).status();
   EXPECT_EQ(waited.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(waited.message()),
               HasSubstr(absl::StrCat("parameter server at ", options.address, ": ")));

@@ -1,6 +1,5 @@
 #include "rpc/retry.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -9,8 +8,6 @@
 
 namespace cadre {
 namespace {
-
-using ::testing::HasSubstr;
 
 const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "connection refused");
 const char kPeer[] = "parameter server at a:1";
@@ -48,6 +45,20 @@ TEST(RetryTest, GivesUpInTimeAndSaysSo) {
   policy.give_up_after = absl::Milliseconds(20);
   const absl::Status status =
       CallWithRetry(calls, policy, kPeer, [&](grpc::ClientContext&) { return kUnavailable; });
+  EXPECT_EQ(status, absl::UnavailableError(
+                        "parameter server at a:1: connection refused; gave up after 20ms"));
+}
+
+TEST(RetryTest, TheReasonIsNotLostInALaterDeadline) {
+  CallGroup calls;
+  RetryPolicy policy = Patient();
+  policy.give_up_after = absl::Milliseconds(20);
+  int attempts = 0;
+  const absl::Status status = CallWithRetry(calls, policy, kPeer, [&](grpc::ClientContext&) {
+    if (++attempts == 1) return kUnavailable;
+    return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded");
+  });
+  EXPECT_GT(attempts, 1);
   EXPECT_EQ(status, absl::UnavailableError(
                         "parameter server at a:1: connection refused; gave up after 20ms"));
 }
