@@ -64,8 +64,8 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
   ExperienceSinkOptions sink_options;
   sink_options.address = options.replay_address;
   sink_options.run_id = options.run_id;
-  sink_options.spec = OnPolicySpec(config, experiment.environment.observation,
-                                   experiment.environment.action);
+  sink_options.spec =
+      OnPolicySpec(config, experiment.environment.observation, experiment.environment.action);
   sink_options.name = absl::StrCat("actor-", options.index);
   sink_options.max_unsettled_rollouts = UnsettledRollouts(config);
   const absl::Duration patience = absl::Seconds(options.connect_seconds);

@@ -15,10 +15,10 @@ struct ActorProcessOptions {
   std::vector<std::string> overrides;  // "path=value"
   int32_t index = 0;
   std::string run_id;
-  std::string replay_address;          // host:port
-  std::string parameter_address;       // host:port
-  std::string metrics_address;         // Empty: no metrics.
-  double connect_seconds = 60;         // To reach the servers at first.
+  std::string replay_address;     // host:port
+  std::string parameter_address;  // host:port
+  std::string metrics_address;    // Empty: no metrics.
+  double connect_seconds = 60;    // To reach the servers at first.
 };
 
 // Acts until the run is FINISHED or shutdown is requested (both OK: what the servers

@@ -1,10 +1,10 @@
 // cadre_actor: steps environments and streams what they show to the replay server.
-#include <CLI/CLI.hpp>
-
+#include "CLI/CLI.hpp"
 #include "actor/actor_process.h"
-#include "common/exit_code.h"
+#include "common/flags.h"
 #include "common/logging.h"
 #include "common/shutdown.h"
+#include "common/status_macros.h"
 
 int main(int argc, char** argv) {
   cadre::ShutdownSignal shutdown;
@@ -17,12 +17,12 @@ int main(int argc, char** argv) {
   app.add_option("--replay", options.replay_address, "replay server, host:port")->required();
   app.add_option("--parameters", options.parameter_address, "parameter server, host:port")
       ->required();
-  app.add_option("--metrics_port", options.metrics_address,
-                 "[host:]port of /metrics and /healthz");
+  app.add_option("--metrics_port", options.metrics_address, "[host:]port of /metrics and /healthz");
   app.add_option("--connect_timeout", options.connect_seconds,
                  "seconds to reach the servers at first");
-  CLI11_PARSE(app, argc, argv);
-  absl::Status status = cadre::SetUpLogging("actor");
-  if (status.ok()) status = cadre::RunActorProcess(options, shutdown);
-  return cadre::ReportAndExitCode(status, "cadre_actor");
+  if (const auto exit = cadre::ParseFlags(app, argc, argv)) return *exit;
+  return cadre::RunMain("cadre_actor", [&]() -> absl::Status {
+    CADRE_RETURN_IF_ERROR(cadre::SetUpLogging("actor"));
+    return cadre::RunActorProcess(options, shutdown);
+  });
 }

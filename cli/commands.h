@@ -42,4 +42,8 @@ struct ConfigCheckOptions {
 // Prints the resolved config.
 absl::Status CheckConfig(const ConfigCheckOptions& options);
 
+// Asks each address what it is doing and what it waits for, and prints that. Returns
+// one line for each that does not say.
+absl::Status ShowStatus(const std::vector<std::string>& addresses);
+
 }  // namespace cadre

@@ -2,8 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/commands.h"
-#include "envs/experiment.h"
 #include "common/status_macros.h"
+#include "envs/experiment.h"
 #include "learner/checkpoint.h"
 #include "learner/evaluation.h"
 #include "learner/run_folder.h"

@@ -4,9 +4,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/commands.h"
-#include "envs/experiment.h"
 #include "common/config.h"
 #include "common/status_macros.h"
+#include "envs/experiment.h"
 #include "envs/registry.h"
 
 namespace cadre {

@@ -1,16 +1,18 @@
 // cadre: the command that people use. Flags, a subcommand, an exit code.
 #include <CLI/CLI.hpp>
+#include <functional>
 
 #include "cli/commands.h"
-#include "common/exit_code.h"
+#include "common/flags.h"
 #include "common/logging.h"
 #include "common/shutdown.h"
+#include "common/status_macros.h"
 
 int main(int argc, char** argv) {
   cadre::ShutdownSignal shutdown;
   CLI::App app("Distributed actor-learner reinforcement learning.", "cadre");
   app.require_subcommand(1);
-  absl::Status status;
+  std::function<absl::Status()> run;
 
   cadre::TrainOptions train;
   CLI::App* command = app.add_subcommand("train", "Train an experiment");
@@ -21,7 +23,7 @@ int main(int argc, char** argv) {
   command->add_option("--mode", train.mode, "embedded: one process; processes: real servers")
       ->check(CLI::IsMember({"embedded", "processes"}));
   command->add_option("--resume", train.resume, "Go on with the run in this folder");
-  command->callback([&] { status = cadre::Train(train, shutdown); });
+  command->callback([&] { run = [&] { return cadre::Train(train, shutdown); }; });
 
   cadre::EvalOptions eval;
   command = app.add_subcommand("eval", "Evaluate a checkpoint; prints JSON");
@@ -30,10 +32,10 @@ int main(int argc, char** argv) {
   command->add_option("--episodes", eval.episodes, "Episodes");
   command->add_option("--seed", eval.seed, "Seed of the episodes");
   command->add_flag("--stochastic", eval.stochastic, "Sample actions");
-  command->callback([&] { status = cadre::Eval(eval); });
+  command->callback([&] { run = [&] { return cadre::Eval(eval); }; });
 
   command = app.add_subcommand("envs", "List the environments");
-  command->callback([&] { status = cadre::ListEnvironments(); });
+  command->callback([&] { run = cadre::ListEnvironments; });
 
   cadre::ConfigCheckOptions check;
   CLI::App* config = app.add_subcommand("config", "Work with experiment files");
@@ -41,10 +43,17 @@ int main(int argc, char** argv) {
   command = config->add_subcommand("check", "Validate one; prints it resolved");
   command->add_option("config", check.config, "Experiment")->required();
   command->add_option("--set", check.overrides, "Override a field: path=value")->take_all();
-  command->callback([&] { status = cadre::CheckConfig(check); });
+  command->callback([&] { run = [&] { return cadre::CheckConfig(check); }; });
 
-  if (status = cadre::SetUpLogging("cadre"); status.ok()) {
-    CLI11_PARSE(app, argc, argv);
-  }
-  return cadre::ReportAndExitCode(status, "cadre");
+  std::vector<std::string> addresses;
+  command = app.add_subcommand("status", "What servers are doing, and what they wait for");
+  command->add_option("addresses", addresses, "Of replay and parameter servers, host:port")
+      ->required();
+  command->callback([&] { run = [&] { return cadre::ShowStatus(addresses); }; });
+
+  if (const auto exit_code = cadre::ParseFlags(app, argc, argv)) return *exit_code;
+  return cadre::RunMain("cadre", [&]() -> absl::Status {
+    CADRE_RETURN_IF_ERROR(cadre::SetUpLogging("cadre"));
+    return run();
+  });
 }

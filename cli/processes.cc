@@ -36,6 +36,7 @@ class ProcessRun {
       : options_(options),
         binaries_(std::move(binaries)),
         run_id_(absl::StrCat(options.config.name(), "-", absl::ToUnixMicros(absl::Now()))) {}
+  ~ProcessRun() { EndActors(); }
 
   absl::Status Start();
 
@@ -45,23 +46,31 @@ class ProcessRun {
   // The learner saves and finishes the run; the rest follows. From any thread.
   void RequestStop() { learner_->Terminate(); }
 
-  // Actors end by themselves once the run is finished; then the servers are ended.
+  // All at once, and now.
+  void EndActors();
+
+  // Waits for the actors, which end by themselves once the run is FINISHED. The
+  // servers live until this object goes.
   absl::Status Drain(v1::QueueInfo& queue);
 
  private:
-  using Command = std::vector<std::string>;
+  using Arguments = std::vector<std::string>;
 
-  std::unique_ptr<SupervisedProcess> Make(std::string name, Command command,
-                                          Command restart_command = {},
-                                          std::function<void(absl::string_view)> on_line = nullptr);
-  Command Binary(const std::string& name) const { return {absl::StrCat(binaries_, "/", name)}; }
+  // Of binary cadre_<program>: what all processes have in common.
+  SupervisedProcess::Options Options(std::string name, absl::string_view program,
+                                     const Arguments& arguments);
+  SupervisedProcess::Options ServerOptions(std::string name, absl::string_view program,
+                                           const Arguments& arguments);
+  SupervisedProcess::Options ActorOptions(int index);
+  SupervisedProcess::Options LearnerOptions();
+  Arguments WorkerArguments(const Arguments& more) const;
+  bool Finished() const;
   void OnLine(absl::string_view line) const;
-  bool AnythingEnded() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_ > 0; }
 
   const ProcessesOptions& options_;
   const std::string binaries_;
   const std::string run_id_;
-  std::string replay_address_;
+  std::string replay_address_, parameter_address_;  // Constant after Start().
   absl::Mutex mutex_;
   int ended_ ABSL_GUARDED_BY(mutex_) = 0;
   // In the order in which they start; destroyed, and so ended, in the reverse one.
@@ -70,21 +79,53 @@ class ProcessRun {
   std::unique_ptr<SupervisedProcess> learner_;
 };
 
-std::unique_ptr<SupervisedProcess> ProcessRun::Make(
-    std::string name, Command command, Command restart_command,
-    std::function<void(absl::string_view)> on_line) {
+SupervisedProcess::Options ProcessRun::Options(std::string name, absl::string_view program,
+                                               const Arguments& arguments) {
   SupervisedProcess::Options options;
+  options.command = {absl::StrCat(binaries_, "/cadre_", program), "--run_id", run_id_};
+  options.command.insert(options.command.end(), arguments.begin(), arguments.end());
+  options.log_path =
+      absl::StrCat(options_.run_folder, "/logs/", absl::StrReplaceAll(name, {{" ", "-"}}), ".log");
   options.name = std::move(name);
-  options.command = std::move(command);
-  options.restart_command = std::move(restart_command);
-  options.on_line = std::move(on_line);
-  options.log_path = absl::StrCat(options_.run_folder, "/logs/",
-                                  absl::StrReplaceAll(options.name, {{" ", "-"}}), ".log");
   options.on_end = [this] {
     absl::MutexLock lock(&mutex_);
     ++ended_;
   };
-  return std::make_unique<SupervisedProcess>(std::move(options));
+  return options;
+}
+
+SupervisedProcess::Options ProcessRun::ServerOptions(std::string name, absl::string_view program,
+                                                     const Arguments& arguments) {
+  SupervisedProcess::Options options = Options(std::move(name), program, arguments);
+  options.still_needed = [] { return true; };
+  return options;
+}
+
+SupervisedProcess::Options ProcessRun::ActorOptions(int index) {
+  SupervisedProcess::Options options =
+      Options(absl::StrCat("actor ", index), "actor",
+              WorkerArguments(
+                  {"--config", ConfigPath(options_.run_folder), "--index", absl::StrCat(index)}));
+  options.still_needed = [this] { return !Finished(); };
+  return options;
+}
+
+SupervisedProcess::Options ProcessRun::LearnerOptions() {
+  SupervisedProcess::Options options = Options(
+      "learner", "learner", WorkerArguments({"--resume", options_.run_folder, "--progress_lines"}));
+  options.on_line = [this](absl::string_view line) { OnLine(line); };
+  return options;
+}
+
+ProcessRun::Arguments ProcessRun::WorkerArguments(const Arguments& more) const {
+  Arguments arguments{"--replay", replay_address_, "--parameters", parameter_address_};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+bool ProcessRun::Finished() const {
+  const absl::StatusOr<v1::ParameterInfoResponse> info = FetchParameterInfo(parameter_address_);
+  return info.ok() && info->run_state() == v1::RUN_STATE_FINISHED;
 }
 
 void ProcessRun::OnLine(absl::string_view line) const {
@@ -99,27 +140,15 @@ absl::Status ProcessRun::Start() {
   // Fixed ports, so that a server that is restarted is found again.
   CADRE_ASSIGN_OR_RETURN(const std::vector<int> ports, FreeLoopbackPorts(2));
   replay_address_ = absl::StrCat("127.0.0.1:", ports[0]);
-  const std::string parameter_address = absl::StrCat("127.0.0.1:", ports[1]);
-  const std::string config = ConfigPath(options_.run_folder);
-  const Command run{"--run_id", run_id_};
-  const Command worker{"--run_id", run_id_,        "--replay",       replay_address_,
-                       "--parameters", parameter_address};
-  const auto with = [](Command command, const Command& more) {
-    command.insert(command.end(), more.begin(), more.end());
-    return command;
-  };
-
-  replay_ = Make("replay server", with(with(Binary("cadre_replay_server"), run),
-                                       {"--address", replay_address_, "--config", config}));
-  parameters_ = Make("parameter server", with(with(Binary("cadre_param_server"), run),
-                                              {"--address", parameter_address}));
+  parameter_address_ = absl::StrCat("127.0.0.1:", ports[1]);
+  replay_ = std::make_unique<SupervisedProcess>(
+      ServerOptions("replay server", "replay_server",
+                    {"--address", replay_address_, "--config", ConfigPath(options_.run_folder)}));
+  parameters_ = std::make_unique<SupervisedProcess>(
+      ServerOptions("parameter server", "param_server", {"--address", parameter_address_}));
   for (int i = 0; i < options_.config.actors().count(); ++i)
-    actors_.push_back(Make(absl::StrCat("actor ", i),
-                           with(with(Binary("cadre_actor"), worker),
-                                {"--config", config, "--index", absl::StrCat(i)})));
-  const Command learner = with(with(Binary("cadre_learner"), worker),
-                               {"--resume", options_.run_folder, "--progress_lines"});
-  learner_ = Make("learner", learner, {}, [this](absl::string_view line) { OnLine(line); });
+    actors_.push_back(std::make_unique<SupervisedProcess>(ActorOptions(i)));
+  learner_ = std::make_unique<SupervisedProcess>(LearnerOptions());
 
   CADRE_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(options_.run_folder, "/logs")));
   replay_->Start();
@@ -134,9 +163,8 @@ absl::Status ProcessRun::WaitForEnd() {
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
-      const auto more = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return ended_ > seen;
-      };
+      const auto more = [this, seen]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_ > seen; };
       mutex_.Await(absl::Condition(&more));
       seen = ended_;
     }
@@ -145,6 +173,10 @@ absl::Status ProcessRun::WaitForEnd() {
     CADRE_RETURN_IF_ERROR(parameters_->status());
     for (const auto& actor : actors_) CADRE_RETURN_IF_ERROR(actor->status());
   }
+}
+
+void ProcessRun::EndActors() {
+  for (const auto& actor : actors_) actor->Terminate();
 }
 
 absl::Status ProcessRun::Drain(v1::QueueInfo& queue) {
@@ -172,6 +204,8 @@ absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shu
   CADRE_RETURN_IF_ERROR(run.Start());
   const StopLink stop(shutdown, [&run] { run.RequestStop(); });
   CADRE_RETURN_IF_ERROR(run.WaitForEnd());
+  // A learner that was stopped before it began has not set the run FINISHED.
+  if (shutdown.requested()) run.EndActors();
   return run.Drain(queue);
 }
 

@@ -26,9 +26,10 @@ namespace {
 constexpr absl::Duration kQuick = absl::Seconds(10);
 
 // In the child, between fork and exec: async-signal-safe calls only.
-[[noreturn]] void Exec(char* const* arguments, int output, int log) {
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // Ends with its supervisor.
-  ::setpgid(0, 0);                     // Ctrl-C is the supervisor's to handle.
+[[noreturn]] void Exec(char* const* arguments, int output, int log, pid_t supervisor) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);           // Ends with its supervisor,
+  if (::getppid() != supervisor) ::_exit(127);  // which may be gone already.
+  ::setpgid(0, 0);                              // Ctrl-C is the supervisor's to handle.
   ShutdownSignal::UnblockSignalsInChild();
   if (output >= 0) ::dup2(output, STDOUT_FILENO);
   if (log >= 0) ::dup2(log, STDERR_FILENO);
@@ -36,11 +37,15 @@ constexpr absl::Duration kQuick = absl::Seconds(10);
   ::_exit(127);
 }
 
-std::string LastLine(const std::string& path) {
-  const absl::StatusOr<std::string> log = ReadFile(path);
+// What a child that failed said last, without the "cadre_actor: error: " in front.
+std::string LastWords(const std::string& log_path) {
+  const absl::StatusOr<std::string> log = ReadFile(log_path);
   if (!log.ok()) return "";
-  const std::string text(absl::StripTrailingAsciiWhitespace(*log));
-  return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0.
+  const absl::string_view text = absl::StripTrailingAsciiWhitespace(*log);
+  const absl::string_view line = text.substr(text.rfind('\n') + 1);  // npos + 1 is 0.
+  constexpr absl::string_view kMark = ": error: ";
+  const size_t mark = line.find(kMark);
+  return std::string(mark == line.npos ? line : line.substr(mark + kMark.size()));
 }
 
 }  // namespace
@@ -97,13 +102,14 @@ pid_t SupervisedProcess::pid() const {
 void SupervisedProcess::Supervise() {
   Backoff backoff({.initial = absl::Milliseconds(100), .maximum = absl::Seconds(5)});
   Random random(static_cast<uint64_t>(absl::GetCurrentTimeNanos()));
-  const std::vector<std::string>* command = &options_.command;
   int quick_deaths = 0;
   absl::Status status;
   while (true) {
     const absl::Time started = absl::Now();
-    const absl::StatusOr<int> ended = RunOnce(*command);
+    const absl::StatusOr<int> ended = RunOnce();
     status = ended.ok() ? Judge(*ended) : ended.status();
+    if (status.ok() && options_.still_needed && options_.still_needed())
+      status = absl::UnavailableError(absl::StrCat(options_.name, " ended before the run did"));
     absl::MutexLock lock(&mutex_);
     if (terminate_) {
       status = absl::OkStatus();
@@ -112,9 +118,9 @@ void SupervisedProcess::Supervise() {
     if (!absl::IsUnavailable(status)) break;
     quick_deaths = absl::Now() - started < kQuick ? quick_deaths + 1 : 0;
     if (quick_deaths >= options_.max_quick_deaths) {
-      status = absl::UnavailableError(
-          absl::StrCat(status.message(), "; that was its death number ", quick_deaths,
-                       " in a row, each within ", absl::FormatDuration(kQuick)));
+      status = absl::UnavailableError(absl::StrCat(status.message(), "; that was its death number ",
+                                                   quick_deaths, " in a row, each within ",
+                                                   absl::FormatDuration(kQuick)));
       break;
     }
     if (quick_deaths == 0) backoff.Reset();
@@ -125,7 +131,6 @@ void SupervisedProcess::Supervise() {
       status = absl::OkStatus();
       break;
     }
-    if (!options_.restart_command.empty()) command = &options_.restart_command;
   }
   {
     absl::MutexLock lock(&mutex_);
@@ -135,25 +140,26 @@ void SupervisedProcess::Supervise() {
   if (options_.on_end) options_.on_end();
 }
 
-absl::StatusOr<int> SupervisedProcess::RunOnce(const std::vector<std::string>& command) {
+absl::StatusOr<int> SupervisedProcess::RunOnce() {
   std::vector<char*> arguments;
-  for (const std::string& argument : command)
+  for (const std::string& argument : options_.command)
     arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   int lines[2] = {-1, -1};
   if (options_.on_line && ::pipe2(lines, O_CLOEXEC) != 0)
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot make a pipe for ", options_.name, ": ", std::strerror(errno)));
-  const int log = options_.log_path.empty()
-                      ? -1
-                      : ::open(options_.log_path.c_str(),
-                               O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int log =
+      options_.log_path.empty()
+          ? -1
+          : ::open(options_.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const pid_t supervisor = ::getpid();
   pid_t child = 0;
   {
     absl::MutexLock lock(&mutex_);
     if (!terminate_) {
       child = ::fork();
-      if (child == 0) Exec(arguments.data(), lines[1], log);
+      if (child == 0) Exec(arguments.data(), lines[1], log, supervisor);
       pid_ = child < 0 ? 0 : child;
     }
   }
@@ -203,16 +209,23 @@ absl::Status SupervisedProcess::Judge(int wait_status) const {
                                                strsignal(WTERMSIG(wait_status)), ")"));
   const int code = WEXITSTATUS(wait_status);
   std::string message = absl::StrCat(options_.name, " exited with status ", code);
-  if (!options_.log_path.empty()) absl::StrAppend(&message, ": ", LastLine(options_.log_path));
+  if (!options_.log_path.empty()) absl::StrAppend(&message, ": ", LastWords(options_.log_path));
   switch (code) {
-    case 0: return absl::OkStatus();
+    case 0:
+      return absl::OkStatus();
     // Starting again would only repeat these; see common/exit_code.h.
-    case 2: return absl::InvalidArgumentError(message);
-    case 4: return absl::FailedPreconditionError(message);
-    case 5: return absl::DataLossError(message);
-    case 6: return absl::ResourceExhaustedError(message);
-    case 127: return absl::NotFoundError(absl::StrCat("cannot execute ", options_.command[0]));
-    default: return absl::UnavailableError(message);
+    case 2:
+      return absl::InvalidArgumentError(message);
+    case 4:
+      return absl::FailedPreconditionError(message);
+    case 5:
+      return absl::DataLossError(message);
+    case 6:
+      return absl::ResourceExhaustedError(message);
+    case 127:
+      return absl::NotFoundError(absl::StrCat("cannot execute ", options_.command[0]));
+    default:
+      return absl::UnavailableError(message);
   }
 }
 

@@ -21,15 +21,17 @@ namespace cadre {
 class SupervisedProcess {
  public:
   struct Options {
-    std::string name;                          // "actor-0", for messages.
-    std::vector<std::string> command;          // Program and arguments.
-    std::vector<std::string> restart_command;  // Of later starts; empty: `command`.
+    std::string name;                  // "actor 0", for messages.
+    std::vector<std::string> command;  // Program and arguments.
     // Gets each line that the child writes to stdout, on the supervising thread.
     // Null: the child's stdout is ours.
     std::function<void(absl::string_view line)> on_line;
     // Gets the child's stderr, appended; its last line goes into the error that a
     // failure is reported with. Empty: the child's stderr is ours.
     std::string log_path;
+    // Asked on the supervising thread when the child has exited with status 0, which
+    // it does on anybody's SIGTERM: true starts it again. Null: it is done.
+    std::function<bool()> still_needed;
     // Runs on the supervising thread when the child will not be started again: it
     // ended well, failed for good, or was told to end.
     std::function<void()> on_end;
@@ -60,7 +62,7 @@ class SupervisedProcess {
 
   void Supervise();
   // Starts the child and waits for its end; its status as waitpid gives it.
-  absl::StatusOr<int> RunOnce(const std::vector<std::string>& command);
+  absl::StatusOr<int> RunOnce();
   void ReadLines(int descriptor);
   // What an end means: OK, an error for good, or UNAVAILABLE (start it again).
   absl::Status Judge(int wait_status) const;

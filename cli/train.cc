@@ -45,9 +45,11 @@ absl::Status Supervise(const ExperimentConfig& config, const std::string& folder
       shutdown, queue);
   display.Finish(absl::Now());
   CADRE_RETURN_IF_ERROR(status);
-  CADRE_ASSIGN_OR_RETURN(const std::string summary, ReadFile(absl::StrCat(folder, "/summary.json")));
-  std::printf("%s\n%s\nresults in %s\n", summary.c_str(), QueueAccountLine(queue).c_str(),
-              folder.c_str());
+  const absl::StatusOr<std::string> summary = ReadFile(absl::StrCat(folder, "/summary.json"));
+  // Stopped before the learner began, there is none.
+  if (!summary.ok() && !shutdown.requested()) return summary.status();
+  std::printf("%s%s\nresults in %s\n", summary.value_or("").c_str(),
+              QueueAccountLine(queue).c_str(), folder.c_str());
   PrintIfStopped(shutdown, folder);
   return absl::OkStatus();
 }
@@ -71,7 +73,6 @@ absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
               static_cast<unsigned long long>(experiment.config.seed()), run->folder().c_str());
   std::fflush(stdout);
   LiveProgress display(GoalOf(experiment.config), LiveProgress::OptionsFor(stdout), stdout, start);
-  run->set_listener([&](const Progress& progress) { display.Update(progress, absl::Now()); });
   if (options.mode == "processes") {
     // The learner's process goes on from here: it needs a checkpoint, if only the first.
     CADRE_RETURN_IF_ERROR(run->trainer().SaveIfUnsaved());

@@ -15,5 +15,7 @@ find_package(Torch REQUIRED)
 # the rooms see one target.
 add_library(cadre_torch INTERFACE)
 target_link_libraries(cadre_torch INTERFACE ${TORCH_LIBRARIES})
+# gRPC asks for it, and a precompiled header serves only those with the same flags.
+target_compile_options(cadre_torch INTERFACE -pthread)
 target_include_directories(cadre_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 message(STATUS "Cadre: LibTorch ${Torch_VERSION}")

@@ -1,7 +1,7 @@
 # TorchConfig.cmake of a LibTorch that scripts/torch-wheel.sh took out of PyPI's wheel.
 # The wheel's own asks for a whole CUDA toolkit; on CPU two libraries are enough.
 get_filename_component(_torch "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
-set(TORCH_INCLUDE_DIRS "${_torch}/include" "${_torch}/include/torch/csrc/api/include")
+set(TORCH_INCLUDE_DIRS "${_torch}/headers" "${_torch}/headers/torch/csrc/api/include")
 add_library(torch_from_wheel INTERFACE IMPORTED)
 target_compile_definitions(torch_from_wheel INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
 # The libraries name each other without a path.

@@ -1,9 +1,12 @@
-// Command lines, with the exit codes of common/exit_code.h. For mains only.
+// The two ends of a main: its command line, and its exit code by common/exit_code.h.
 #pragma once
 
+#include <exception>
 #include <optional>
 
 #include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "common/exit_code.h"
 
 namespace cadre {
@@ -19,6 +22,18 @@ inline std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
     return ReportAndExitCode(absl::InvalidArgumentError(error.what()), app.get_name());
   }
   return std::nullopt;
+}
+
+// Runs `body` and reports what it returns, or throws: libraries may throw, we do not.
+template <typename Body>
+int RunMain(absl::string_view program, Body body) {
+  absl::Status status;
+  try {
+    status = body();
+  } catch (const std::exception& error) {
+    status = absl::InternalError(error.what());
+  }
+  return ReportAndExitCode(status, program);
 }
 
 }  // namespace cadre

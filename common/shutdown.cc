@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <deque>
 #include <thread>
@@ -34,6 +35,29 @@ void EndAtOnce(int) { _exit(130); }
 
 std::atomic<int> live_instances{0};
 
+// Threads that are older than the object do not have the signals blocked, such as
+// those that a library starts when it is loaded: then one of them gets the signal,
+// and leaves it here for the object's thread.
+std::atomic<int> left_signal{0};
+std::atomic<int> left_signal_fd{-1};  // Wakes that thread.
+
+// Async-signal-safe.
+void Leave(int signal) {
+  const int error = errno;
+  int none = 0;
+  left_signal.compare_exchange_strong(none, signal);
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(left_signal_fd, &one, sizeof(one));
+  errno = error;
+}
+
+void Handle(int signal, void (*handler)(int), struct sigaction* former = nullptr) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigaction(signal, &action, former);
+}
+
 }  // namespace
 
 struct ShutdownSignal::Impl {
@@ -48,7 +72,7 @@ struct ShutdownSignal::Impl {
 
   // Constant after construction.
   sigset_t former_mask;
-  struct sigaction former_interrupt;
+  struct sigaction former_interrupt, former_terminate;
   int signal_fd = -1;
   int wake_fd = -1;
 
@@ -67,10 +91,13 @@ ShutdownSignal::Impl::Impl() {
   CADRE_CHECK(live_instances.fetch_add(1) == 0);
   const sigset_t signals = ShutdownSignals();
   CADRE_CHECK(pthread_sigmask(SIG_BLOCK, &signals, &former_mask) == 0);
-  CADRE_CHECK(sigaction(SIGINT, nullptr, &former_interrupt) == 0);
   signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   CADRE_CHECK(signal_fd >= 0 && wake_fd >= 0);
+  left_signal = 0;
+  left_signal_fd = wake_fd;
+  Handle(SIGINT, Leave, &former_interrupt);
+  Handle(SIGTERM, Leave, &former_terminate);
   thread = std::thread([this] { Run(); });
   pthread_setname_np(thread.native_handle(), "shutdown");
 }
@@ -83,9 +110,11 @@ ShutdownSignal::Impl::~Impl() {
   // that is stopping as it was asked to.
   signalfd_siginfo info;
   while (requested.HasBeenNotified() && read(signal_fd, &info, sizeof(info)) > 0) continue;
+  sigaction(SIGINT, &former_interrupt, nullptr);
+  sigaction(SIGTERM, &former_terminate, nullptr);
+  left_signal_fd = -1;
   close(signal_fd);
   close(wake_fd);
-  sigaction(SIGINT, &former_interrupt, nullptr);
   pthread_sigmask(SIG_SETMASK, &former_mask, nullptr);
   live_instances.fetch_sub(1);
 }
@@ -102,6 +131,7 @@ void ShutdownSignal::Impl::Run() {
     if (poll(ready, 2, /*timeout=*/-1) < 0) continue;  // EINTR.
     uint64_t count;
     [[maybe_unused]] const ssize_t drained = read(wake_fd, &count, sizeof(count));
+    if (const int left = left_signal.exchange(0)) StartShutdown(left);
     if (ready[1].revents & POLLIN) TakeSignal();
     if (request) StartShutdown(0);
     if (requested.HasBeenNotified()) RunCallbacks();
@@ -119,9 +149,7 @@ void ShutdownSignal::Impl::StartShutdown(int number) {
   if (requested.HasBeenNotified()) return;
   signal = number;
   // From here on this thread lets SIGINT through, even while a callback runs.
-  struct sigaction action = {};
-  action.sa_handler = EndAtOnce;
-  sigaction(SIGINT, &action, nullptr);
+  Handle(SIGINT, EndAtOnce);
   sigset_t interrupt;
   sigemptyset(&interrupt);
   sigaddset(&interrupt, SIGINT);
@@ -166,6 +194,8 @@ bool ShutdownSignal::WaitFor(absl::Duration timeout) const {
 int ShutdownSignal::signal() const { return impl_->signal; }
 
 void ShutdownSignal::UnblockSignalsInChild() {
+  Handle(SIGINT, SIG_DFL);
+  Handle(SIGTERM, SIG_DFL);
   const sigset_t signals = ShutdownSignals();
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }

@@ -9,8 +9,9 @@
 
 namespace cadre {
 
-// Create it first in main: threads made earlier would not have the signals blocked.
-// One at a time in a process. Thread-safe.
+// Create it first in main: threads made later have the signals blocked. One that is
+// older, such as a library's, and gets a signal passes it on. One object at a time in
+// a process. Thread-safe.
 class ShutdownSignal {
  public:
   ShutdownSignal();
@@ -34,8 +35,8 @@ class ShutdownSignal {
   // SIGINT or SIGTERM, whichever came first; 0: none, or Request().
   int signal() const;
 
-  // A child process inherits the blocked signals. Call between fork and exec;
-  // async-signal-safe.
+  // A child process inherits the blocked signals, and until exec what they do: call
+  // this before exec, and they mean again what they mean by default. Async-signal-safe.
   static void UnblockSignalsInChild();
 
  private:

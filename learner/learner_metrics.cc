@@ -20,7 +20,7 @@ prometheus::MetricFamily Family(std::string name, std::string help, prometheus::
 }
 
 void AddValue(prometheus::MetricFamily& family, double value, const char* label = nullptr,
-         std::string label_value = "") {
+              std::string label_value = "") {
   prometheus::ClientMetric metric;
   if (label != nullptr) metric.label.push_back({label, std::move(label_value)});
   (family.type == kCounter ? metric.counter.value : metric.gauge.value) = value;

@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/metrics.h"
 #include "common/status_macros.h"
@@ -23,15 +25,40 @@ namespace {
 // A supervisor redraws a display; more often than this nobody sees it.
 constexpr absl::Duration kLineInterval = absl::Milliseconds(50);
 
+// Whoever stops the learner may have stopped the parameter server as well: so long it
+// is waited for, before the learner saves.
+constexpr absl::Duration kStopGrace = absl::Seconds(3);
+
+// Closes a sink some time after a stop, so that nothing waits for it any longer.
+class StopGrace {
+ public:
+  explicit StopGrace(ParameterSink* sink) : sink_(sink) {}
+  ~StopGrace() {
+    done_.Notify();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // At most once.
+  void Begin() {
+    thread_ = std::thread([this] {
+      if (!done_.WaitForNotificationWithTimeout(kStopGrace)) sink_->Close();
+    });
+  }
+
+ private:
+  ParameterSink* const sink_;
+  absl::Notification done_;
+  std::thread thread_;
+};
+
 absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(const LearnerProcessOptions& options) {
   const bool resuming = !options.resume.empty();
   const std::string path = resuming ? ConfigPath(options.resume) : options.config;
   if (path.empty()) return absl::InvalidArgumentError("give --config, or --resume a run folder");
   CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
                          LoadExperiment(path, options.overrides, options.seed));
-  return resuming
-             ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume)
-             : TrainingRun::Create(experiment.config, experiment.environment, options.out);
+  return resuming ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume)
+                  : TrainingRun::Create(experiment.config, experiment.environment, options.out);
 }
 
 }  // namespace
@@ -71,8 +98,10 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
     std::printf("%s\n", ProgressToJson(progress).c_str());
     std::fflush(stdout);
   });
+  StopGrace grace(sink.get());
   const StopLink stop(shutdown, [&] {
     trainer.RequestStop();
+    grace.Begin();
     source->Close();
   });
   // Whenever it dies from here on, there is something to go on from.

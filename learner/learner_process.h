@@ -15,13 +15,13 @@ struct LearnerProcessOptions {
   std::string config;                  // Path of the experiment; empty with `resume`.
   std::vector<std::string> overrides;  // "path=value"
   std::optional<uint64_t> seed;
-  std::string out;                     // Run folder of a new run; empty: one under runs/.
-  std::string resume;                  // Run folder to go on with; empty: a new run.
+  std::string out;     // Run folder of a new run; empty: one under runs/.
+  std::string resume;  // Run folder to go on with; empty: a new run.
   std::string run_id;
-  std::string replay_address;          // host:port
-  std::string parameter_address;       // host:port
-  std::string metrics_address;         // Empty: no metrics.
-  double connect_seconds = 60;         // To reach the servers at first.
+  std::string replay_address;     // host:port
+  std::string parameter_address;  // host:port
+  std::string metrics_address;    // Empty: no metrics.
+  double connect_seconds = 60;    // To reach the servers at first.
   // Writes each report to stdout as one line of JSON, for a supervisor.
   bool progress_lines = false;
 };

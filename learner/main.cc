@@ -1,9 +1,9 @@
 // cadre_learner: takes experience from the replay server, learns, publishes.
-#include <CLI/CLI.hpp>
-
-#include "common/exit_code.h"
+#include "CLI/CLI.hpp"
+#include "common/flags.h"
 #include "common/logging.h"
 #include "common/shutdown.h"
+#include "common/status_macros.h"
 #include "learner/learner_process.h"
 
 int main(int argc, char** argv) {
@@ -19,13 +19,13 @@ int main(int argc, char** argv) {
   app.add_option("--replay", options.replay_address, "replay server, host:port")->required();
   app.add_option("--parameters", options.parameter_address, "parameter server, host:port")
       ->required();
-  app.add_option("--metrics_port", options.metrics_address,
-                 "[host:]port of /metrics and /healthz");
+  app.add_option("--metrics_port", options.metrics_address, "[host:]port of /metrics and /healthz");
   app.add_flag("--progress_lines", options.progress_lines, "reports as JSON lines on stdout");
   app.add_option("--connect_timeout", options.connect_seconds,
                  "seconds to reach the servers at first");
-  CLI11_PARSE(app, argc, argv);
-  absl::Status status = cadre::SetUpLogging("learner");
-  if (status.ok()) status = cadre::RunLearnerProcess(options, shutdown);
-  return cadre::ReportAndExitCode(status, "cadre_learner");
+  if (const auto exit = cadre::ParseFlags(app, argc, argv)) return *exit;
+  return cadre::RunMain("cadre_learner", [&]() -> absl::Status {
+    CADRE_RETURN_IF_ERROR(cadre::SetUpLogging("learner"));
+    return cadre::RunLearnerProcess(options, shutdown);
+  });
 }

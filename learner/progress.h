@@ -11,16 +11,16 @@
 namespace cadre {
 
 struct Progress {
-  int64_t env_steps = 0;            // Consumed since the run began (resumes included).
-  int64_t updates = 0;              // Batches learned from.
-  int64_t version = 0;              // Newest published.
-  int64_t episodes = 0;             // Finished training episodes.
+  int64_t env_steps = 0;  // Consumed since the run began (resumes included).
+  int64_t updates = 0;    // Batches learned from.
+  int64_t version = 0;    // Newest published.
+  int64_t episodes = 0;   // Finished training episodes.
   double mean_return = std::numeric_limits<double>::quiet_NaN();  // Last 100 episodes.
   double mean_length = std::numeric_limits<double>::quiet_NaN();  // Steps, likewise.
-  double wall_seconds = 0;          // Of training, resumes included.
-  double steps_per_second = 0;      // Since the previous report.
-  int64_t version_lag = 0;          // Largest of the last batch's steps.
-  int64_t max_version_lag = 0;      // Largest of the run.
+  double wall_seconds = 0;                                        // Of training, resumes included.
+  double steps_per_second = 0;                                    // Since the previous report.
+  int64_t version_lag = 0;      // Largest of the last batch's steps.
+  int64_t max_version_lag = 0;  // Largest of the run.
   // Share of the learner's time, since the previous report, spent waiting for
   // experience; the rest is learning.
   double waiting_share = 0;

@@ -93,12 +93,13 @@ absl::Status Trainer::Run(ExperienceSource& source, ParameterSink& sink) {
     absl::StatusOr<Lease> lease = source.Take(steps, version_);
     status = lease.ok() ? LearnFrom(*std::move(lease), source, sink) : lease.status();
   }
-  // A stop closes the source to end the wait; that is no failure.
+  // A stop closes the ports to end their waits; that is no failure.
   if (absl::IsCancelled(status) && stop_requested_) status = absl::OkStatus();
   times_.Enter(LearnStage::kReport);
   if (status.ok()) status = SaveIfUnsaved();
-  if (status.ok()) status = sink.SetRunState(v1::RUN_STATE_FINISHED);
-  return status;
+  CADRE_RETURN_IF_ERROR(status);
+  status = sink.SetRunState(v1::RUN_STATE_FINISHED);
+  return absl::IsCancelled(status) && stop_requested_ ? absl::OkStatus() : status;
 }
 
 absl::Status Trainer::LearnFrom(Lease lease, ExperienceSource& source, ParameterSink& sink) {

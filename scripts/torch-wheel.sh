@@ -27,7 +27,10 @@ if [[ -n "$runtime" ]]; then "${pip[@]}" "$runtime"; fi
 
 rm -rf "$target"
 mkdir -p "$target/lib" "$target/share/cmake/Torch"
-mv "$scratch/site/torch/include" "$target/include"
+# Not the other libraries' headers that the wheel brings (fmt, protobuf, ...): they would
+# stand before those that the rest is built with.
+mkdir "$target/headers"
+mv "$scratch"/site/torch/include/{ATen,c10,caffe2,torch} "$target/headers/"
 mv "$scratch"/site/torch/lib/{libtorch_cpu,libc10}.so "$scratch"/site/torch/lib/libgomp*.so* "$target/lib/"
 find "$scratch/site/nvidia" \( -name 'libcudart.so*' -o -name 'libcupti.so*' \) -exec mv {} "$target/lib/" \;
 cp cmake/TorchFromWheel.cmake "$target/share/cmake/Torch/TorchConfig.cmake"

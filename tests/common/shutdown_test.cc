@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
@@ -48,6 +49,24 @@ TEST(ShutdownTest, ASecondTermChangesNothing) {
     late.WaitForNotification();
   }
   EXPECT_EQ(runs, 1);
+}
+
+// As libraries have that start threads when they are loaded.
+TEST(ShutdownTest, AThreadThatIsOlderMayGetTheSignal) {
+  absl::Notification end;
+  std::thread older([&] { end.WaitForNotification(); });
+  {
+    ShutdownSignal shutdown;
+    pthread_kill(older.native_handle(), SIGTERM);
+    shutdown.Wait();
+    EXPECT_EQ(shutdown.signal(), SIGTERM);
+    pthread_kill(older.native_handle(), SIGTERM);  // A second one changes nothing.
+    absl::Notification late;
+    shutdown.OnShutdown([&] { late.Notify(); });
+    late.WaitForNotification();
+  }
+  end.Notify();
+  older.join();
 }
 
 TEST(ShutdownTest, CanBeRequestedWithoutASignal) {

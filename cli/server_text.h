@@ -1,0 +1,17 @@
+// What a server says of itself, for people: a few lines about what it does and what
+// it waits for. Pure.
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "proto/experience.pb.h"
+#include "proto/parameters.pb.h"
+
+namespace cadre {
+
+// Each line ends with '\n'. `address` is where it was asked.
+std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& info);
+std::string ParameterServerText(absl::string_view address, const v1::ParameterInfoResponse& info);
+
+}  // namespace cadre

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""kill -9, and SIGTERM, of each kind of process in the middle of a run in lockstep.
+
+What every run must show: it ends well, has solved the task, leaves no process behind,
+no batch mixed versions, and the learner's own count is that of an undisturbed run:
+an update of 256 steps each time, up to the first that reaches 100,000. In lockstep a
+lost rollout would show at once: the learner would wait for it for ever.
+
+What the queue's counters say depends on who died; each test says how.
+"""
+
+import os
+import signal
+
+import cadre_run
+
+UPDATE = 256      # Steps: 2 actors, 4 environments each, 32 steps of each.
+STEPS = 100_096   # The first multiple of UPDATE from 100,000 on.
+HALF = 50_000
+
+
+class KillTest(cadre_run.CadreTest):
+
+    def begin(self, *more):
+        self.trained = cadre_run.Run(self.folder / "run")
+        self.process = self.start("cadre", "train", cadre_run.CARTPOLE, "--mode", "processes",
+                                  "--out", self.trained, *more)
+
+    def kill(self, name, at=HALF, number=signal.SIGKILL):
+        """Kills that process once the run has come to `at` steps: how far it was."""
+        cadre_run.wait_until(lambda: self.trained.steps() >= at, f"{at} steps", self.process)
+        steps = self.trained.steps()
+        os.kill(self.process.children()[name], number)
+        return steps
+
+    def end(self, *killed, by="was killed by signal 9 (Killed)"):
+        """Waits; checks what holds whoever was killed. Returns the queue's account."""
+        self.process.wait()
+        self.assertEqual(self.process.code, 0, self.process)
+        for name in killed:
+            self.assertIn(f"{name} {by}; starting it again", self.process.stderr)
+        self.assert_ended(self.process)
+        self.assert_greedy(self.trained, 475)
+        summary, queue = self.trained.summary(), self.trained.queue()
+        self.assertEqual(summary["env_steps"], STEPS)
+        self.assertEqual(summary["updates"], STEPS // UPDATE)
+        self.assertEqual(summary["max_version_lag"], 0)
+        self.assert_balanced(queue)
+        self.assertEqual(queue["leased_rollouts"], 0)
+        self.assertEqual(queue["refused_rollouts"], 0)
+        steps = [row["env_steps"] for row in self.trained.progress()]
+        self.assertEqual(steps, sorted(set(steps)), "progress.csv goes back or repeats")
+        return queue
+
+    def test_an_actor(self):
+        # What it had appended is the queue's and counts; what it had not sent was nobody's
+        # yet. The new one is another writer, so nothing is sent twice. The queue lived
+        # through it all: exactly what it had acknowledged was learned from. A rollout of
+        # its former life, with the versions of the new one's first, may be one too many
+        # for the update, and is dropped as stale.
+        self.begin()
+        self.kill("cadre_actor 0")
+        queue = self.end("actor 0")
+        self.assertEqual(queue["duplicate_rollouts"], 0)
+        self.assertEqual(queue["returned_rollouts"], 0)
+        self.assertEqual(queue["acknowledged_steps"], STEPS)
+        self.assertLessEqual(queue["dropped_stale_rollouts"], 1)
+
+    def test_the_learner(self):
+        # It goes on from its last checkpoint, so the steps since then are made again: the
+        # queue's count is larger than the learner's by those, which is less than the
+        # interval of checkpoints. The lease that was open goes back, and in lockstep is
+        # stale then; the last acknowledgement may have died with the learner.
+        interval = 10_000
+        self.begin("--set", f"checkpoint.every_env_steps={interval}")
+        self.kill("cadre_learner")
+        queue = self.end("learner")
+        self.assertEqual(queue["duplicate_rollouts"], 0)
+        self.assertLessEqual(queue["returned_rollouts"], 2)
+        self.assertLessEqual(queue["dropped_stale_rollouts"], 4)
+        again = queue["acknowledged_steps"] - STEPS
+        self.assertGreaterEqual(again, -UPDATE)
+        self.assertLess(again, interval + 2 * UPDATE)
+
+    def test_the_replay_server(self):
+        # Its counters begin again, so they tell of the second half alone. What actors had
+        # in flight they send again, without the new server knowing: the learner drops what
+        # it has had, and acknowledges it. So of what the new server counts at most one
+        # update's rollouts were learned from before; and the learner's count, which end()
+        # checks, is what shows that none was used twice.
+        self.begin()
+        before = self.kill("cadre_replay_server")
+        queue = self.end("replay server")
+        self.assertEqual(queue["duplicate_rollouts"], 0)
+        self.assertLessEqual(queue["acknowledged_steps"], STEPS - before + UPDATE)
+        self.assertGreater(queue["acknowledged_steps"], 0)
+
+    def test_the_parameter_server(self):
+        # The learner gives the new one what the old one had. The queue sees nothing of it.
+        self.begin()
+        self.kill("cadre_param_server")
+        queue = self.end("parameter server")
+        for none in ("duplicate_rollouts", "returned_rollouts", "dropped_stale_rollouts"):
+            self.assertEqual(queue[none], 0, none)
+        self.assertEqual(queue["acknowledged_steps"], STEPS)
+
+    def test_each_in_turn(self):
+        self.begin("--set", "checkpoint.every_env_steps=5000")
+        self.kill("cadre_actor 1", at=15_000)
+        self.kill("cadre_param_server", at=30_000)
+        self.kill("cadre_learner", at=45_000)
+        self.kill("cadre_replay_server", at=60_000)
+        self.kill("cadre_actor 0", at=75_000)
+        self.end("actor 1", "parameter server", "learner", "replay server", "actor 0")
+
+    def test_sigterm_is_no_reason_to_stop_for_all_but_the_learner(self):
+        # They exit with 0, and the run still needs them. (The learner's means: stop.)
+        self.begin()
+        self.kill("cadre_actor 0", at=20_000, number=signal.SIGTERM)
+        self.kill("cadre_replay_server", at=40_000, number=signal.SIGTERM)
+        self.kill("cadre_param_server", at=60_000, number=signal.SIGTERM)
+        self.end("actor 0", "replay server", "parameter server", by="ended before the run did")
+
+    def test_the_supervisor(self):
+        # What it started ends by itself, the learner saved, and the run can go on.
+        self.begin()
+        cadre_run.wait_until(lambda: self.trained.steps() >= HALF, "half of it", self.process)
+        self.process.send(signal.SIGKILL)
+        self.process.wait()
+        cadre_run.wait_until(lambda: not self.process.descendants(), "the end of its children")
+        self.assertGreaterEqual(self.trained.checkpoints()[-1], HALF)
+        self.process = self.start("cadre", "train", "--resume", self.trained, "--mode",
+                                  "processes")
+        self.end()
+
+
+if __name__ == "__main__":
+    cadre_run.main()
