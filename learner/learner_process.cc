@@ -1,5 +1,6 @@
 #include "learner/learner_process.h"
 
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -90,6 +91,8 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
     CADRE_ASSIGN_OR_RETURN(metrics_server,
                            MetricsServer::Create(options.metrics_address, metrics, nullptr));
   }
+  // A supervisor that is gone is no reason to die before saving.
+  if (options.progress_lines) std::signal(SIGPIPE, SIG_IGN);
   absl::Time last_line = absl::InfinitePast();
   run->set_listener([&](const Progress& progress) {
     metrics->Update(progress);

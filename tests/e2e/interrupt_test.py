@@ -99,12 +99,11 @@ class InterruptTest(cadre_run.CadreTest):
     def test_a_second_ctrl_c_ends_it_at_once(self):
         run, process = self.begin("processes")
         cadre_run.wait_until(lambda: run.steps() >= EARLY, f"{EARLY} steps", process)
-        learner = process.children()["cadre_learner"]
-        os.kill(learner, signal.SIGSTOP)  # So that the first one does not end it.
+        # The learner cannot publish, and waits a moment, so that the first one takes a while.
+        os.kill(process.children()["cadre_param_server"], signal.SIGSTOP)
         cadre_run.wait_until(lambda: process.send(signal.SIGINT) or process.code is not None,
                              "its end")
         self.assertEqual(process.code, cadre_run.INTERRUPTED, process)
-        os.kill(learner, signal.SIGCONT)
         # What it started ends by itself, and the learner has saved.
         cadre_run.wait_until(lambda: not process.descendants(), "the end of its children")
         self.assertGreaterEqual(run.checkpoints()[-1], EARLY)

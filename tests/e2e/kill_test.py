@@ -10,6 +10,7 @@ What the queue's counters say depends on who died; each test says how.
 """
 
 import os
+import re
 import signal
 
 import cadre_run
@@ -94,6 +95,29 @@ class KillTest(cadre_run.CadreTest):
         self.assertEqual(queue["duplicate_rollouts"], 0)
         self.assertLessEqual(queue["acknowledged_steps"], STEPS - before + UPDATE)
         self.assertGreater(queue["acknowledged_steps"], 0)
+
+    def test_the_replay_server_while_actors_run_ahead(self):
+        # Asynchronously several rollouts of each actor are in flight, and with this lag
+        # those that are sent again are fresh enough to be used a second time. The actors
+        # live through it and say how many steps they made: of these none was used twice
+        # (each kill would add an update's), and all but what they hold at the end are there:
+        # their windows of four rollouts and the one at hand.
+        self.begin("--set", "actors.mode=ASYNCHRONOUS", "--set", "queue.max_version_lag=100")
+        for at in (20_000, 40_000, 60_000, 80_000):
+            self.kill("cadre_replay_server", at=at)
+        self.process.wait()
+        self.assertEqual(self.process.code, 0, self.process)
+        self.assert_ended(self.process)
+        made = [re.search(r"made (\d+) steps", log.read_text())
+                for log in sorted(self.trained.path.glob("logs/actor-*.log"))]
+        made = sum(int(steps[1]) for steps in made)
+        summary, queue = self.trained.summary(), self.trained.queue()
+        self.assert_balanced(queue)
+        self.assertGreaterEqual(summary["env_steps"], 100_000)
+        self.assertEqual(queue["dropped_stale_rollouts"], 0)
+        known = summary["env_steps"] + queue["waiting_steps"]
+        self.assertLessEqual(known, made)
+        self.assertGreaterEqual(known, made - 2 * 5 * 128)
 
     def test_the_parameter_server(self):
         # The learner gives the new one what the old one had. The queue sees nothing of it.

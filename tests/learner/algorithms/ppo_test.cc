@@ -119,6 +119,31 @@ TEST(PpoTest, EveryEpochUsesEveryStepExactlyOnce) {
   }
 }
 
+TEST(PpoTest, EveryOrderOfTheStepsIsEquallyLikely) {
+  PpoConfig config = ExampleConfig();
+  config.set_epochs(1);
+  config.set_minibatch_size(1);
+  config.set_learning_rate(1e-30);
+  Recorded run(config);
+  Random random(2);
+  run.batch = ExampleBatch(*run.model, {4}, random);
+  constexpr int kUpdates = 4800;
+  std::map<std::vector<int64_t>, int> counts;
+  for (int i = 0; i < kUpdates; ++i) {
+    run.model->minibatches.clear();
+    run.ppo->Update(run.batch, 0);
+    std::vector<int64_t> order;
+    for (const std::vector<int64_t>& rows : run.model->minibatches) order.push_back(rows.at(0));
+    ++counts[order];
+  }
+  ASSERT_EQ(counts.size(), 24);
+  constexpr double kExpected = kUpdates / 24.0;
+  double chi_square = 0;
+  for (const auto& [order, count] : counts)
+    chi_square += (count - kExpected) * (count - kExpected) / kExpected;
+  EXPECT_LT(chi_square, 49.7);  // 23 degrees of freedom, p = 0.001.
+}
+
 TEST(PpoTest, StepsThatFillNoMinibatchWaitForTheNextEpoch) {
   PpoConfig config = ExampleConfig();
   config.set_minibatch_size(7);
