@@ -14,6 +14,7 @@
 #include "common/stop_link.h"
 #include "envs/experiment.h"
 #include "policy/on_policy_columns.h"
+#include "rpc/call_group.h"
 #include "rpc/experience_client.h"
 #include "rpc/parameter_client.h"
 #include "rpc/parameter_fetch.h"
@@ -80,17 +81,22 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
         metrics, MetricsServer::Create(options.metrics_address,
                                        std::make_shared<ActorMetrics>(loop.get()), nullptr));
   }
+  CallGroup calls;
   const StopLink stop(shutdown, [&] {
+    calls.Close();
     source->Close();
     sink->Close();
   });
   // Both servers answer before anything is stepped.
-  CADRE_RETURN_IF_ERROR(FetchNewestVersion(source_options, patience).status());
-  CADRE_RETURN_IF_ERROR(sink->WaitConnected());
-  spdlog::info("actor {} of '{}' acts for run '{}'", options.index, config.name(), options.run_id);
-  const FinishWatch watch(source.get(), sink.get());
-  const absl::Status status = loop->Run();
-  spdlog::info("actor {} made {} steps", options.index, loop->steps());
+  absl::Status status = FetchNewestVersion(source_options, patience, calls).status();
+  if (status.ok()) status = sink->WaitConnected();
+  if (status.ok()) {
+    spdlog::info("actor {} of '{}' acts for run '{}'", options.index, config.name(),
+                 options.run_id);
+    const FinishWatch watch(source.get(), sink.get());
+    status = loop->Run();
+    spdlog::info("actor {} made {} steps", options.index, loop->steps());
+  }
   return absl::IsCancelled(status) && shutdown.requested() ? absl::OkStatus() : status;
 }
 

@@ -1,7 +1,7 @@
 // How a process ends.
 //
 //   0    done; or stopped by SIGTERM after it saved
-//   2    usage or config        INVALID_ARGUMENT, NOT_FOUND
+//   2    usage or config        INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS
 //   3    peer not reachable     UNAVAILABLE, DEADLINE_EXCEEDED
 //   4    mismatch with a peer   FAILED_PRECONDITION
 //   5    damaged data           DATA_LOSS

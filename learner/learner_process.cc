@@ -15,6 +15,7 @@
 #include "learner/learner_metrics.h"
 #include "learner/progress_json.h"
 #include "learner/training_run.h"
+#include "rpc/call_group.h"
 #include "rpc/experience_client.h"
 #include "rpc/parameter_client.h"
 #include "rpc/parameter_fetch.h"
@@ -62,11 +63,22 @@ absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(const LearnerProcessOptions
                   : TrainingRun::Create(experiment.config, experiment.environment, options.out);
 }
 
+// FetchNewestVersion, which a shutdown ends: then 0.
+absl::StatusOr<int64_t> PublishedVersion(const ParameterClientOptions& options,
+                                         absl::Duration patience, ShutdownSignal& shutdown) {
+  CallGroup calls;
+  const StopLink stop(shutdown, [&] { calls.Close(); });
+  absl::StatusOr<int64_t> version = FetchNewestVersion(options, patience, calls);
+  return !version.ok() && shutdown.requested() ? 0 : version;
+}
+
 }  // namespace
 
 absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSignal& shutdown) {
   CADRE_ASSIGN_OR_RETURN(auto run, MakeRun(options));
   Trainer& trainer = run->trainer();
+  // Whenever it dies from here on, there is something to go on from.
+  CADRE_RETURN_IF_ERROR(trainer.SaveIfUnsaved());
   ParameterClientOptions parameter_options;
   parameter_options.address = options.parameter_address;
   parameter_options.run_id = options.run_id;
@@ -82,7 +94,8 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   // An earlier learner of this run may have published more than it saved.
   CADRE_ASSIGN_OR_RETURN(
       const int64_t published,
-      FetchNewestVersion(parameter_options, absl::Seconds(options.connect_seconds)));
+      PublishedVersion(parameter_options, absl::Seconds(options.connect_seconds), shutdown));
+  if (shutdown.requested()) return absl::OkStatus();
   trainer.ContinueVersionsFrom(published);
 
   const auto metrics = std::make_shared<LearnerMetrics>(&trainer.times());
@@ -107,8 +120,6 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
     grace.Begin();
     source->Close();
   });
-  // Whenever it dies from here on, there is something to go on from.
-  CADRE_RETURN_IF_ERROR(trainer.SaveIfUnsaved());
   const absl::Status status = trainer.Run(*source, *sink);
   source->Close();
   CADRE_RETURN_IF_ERROR(run->Finish(status));

@@ -96,7 +96,9 @@ absl::Status Trainer::Run(ExperienceSource& source, ParameterSink& sink) {
   // A stop closes the ports to end their waits; that is no failure.
   if (absl::IsCancelled(status) && stop_requested_) status = absl::OkStatus();
   times_.Enter(LearnStage::kReport);
-  if (status.ok()) status = SaveIfUnsaved();
+  // What was learned is saved whatever ended it; but a batch that is not acknowledged
+  // would be learned from again, and parameters that broke are not worth it.
+  if (status.ok() || !mid_update_) status.Update(SaveIfUnsaved());
   CADRE_RETURN_IF_ERROR(status);
   status = sink.SetRunState(v1::RUN_STATE_FINISHED);
   return absl::IsCancelled(status) && stop_requested_ ? absl::OkStatus() : status;
@@ -117,6 +119,7 @@ absl::Status Trainer::LearnFrom(Lease lease, ExperienceSource& source, Parameter
 
   const double progress =
       static_cast<double>(env_steps_) / static_cast<double>(config_.stop().env_steps());
+  mid_update_ = true;
   Diagnostics diagnostics = algorithm_->Update(collated.batch, progress);
   const torch::Tensor parameters = algorithm_->model().parameters();
   if (!std::isfinite(GradientNorm(Flat(parameters))))
@@ -134,6 +137,7 @@ absl::Status Trainer::LearnFrom(Lease lease, ExperienceSource& source, Parameter
     episodes_.Add(episode.total_reward(), episode.length());
   CADRE_RETURN_IF_ERROR(Publish(sink));
   CADRE_RETURN_IF_ERROR(source.Acknowledge(lease.id));
+  mid_update_ = false;
 
   times_.Enter(LearnStage::kReport);
   CADRE_RETURN_IF_ERROR(ReportProgress(std::move(diagnostics), lag));

@@ -118,6 +118,7 @@ class Trainer final : private UpdateListener {
   std::atomic<bool> stop_requested_ = false;
   LearnTimes times_;
 
+  bool mid_update_ = false;  // Parameters have changed by a batch not yet acknowledged.
   int64_t env_steps_ = 0;
   int64_t updates_ = 0;
   int64_t version_ = 0;  // Newest published.

@@ -12,7 +12,7 @@
 namespace cadre {
 
 absl::StatusOr<int64_t> FetchNewestVersion(const ParameterClientOptions& options,
-                                           absl::Duration patience) {
+                                           absl::Duration patience, CallGroup& calls) {
   CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(options.address, options.channel));
   const auto stub = v1::ParameterService::NewStub(channel);
   v1::FetchRequest request;
@@ -22,7 +22,6 @@ absl::StatusOr<int64_t> FetchNewestVersion(const ParameterClientOptions& options
   RetryPolicy retry = options.retry;
   retry.attempt_timeout = std::min(retry.attempt_timeout, patience);
   retry.give_up_after = patience;
-  CallGroup calls;
   CADRE_RETURN_IF_ERROR(CallWithRetry(
       calls, retry, absl::StrCat("parameter server at ", options.address),
       [&](grpc::ClientContext& context) { return stub->Fetch(&context, request, &response); }));

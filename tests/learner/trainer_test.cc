@@ -332,6 +332,7 @@ TEST_F(TrainerTest, BadExperienceEndsTheRunByName) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("column 'reward' of actor 0"));
   EXPECT_THAT(source_->acknowledged, ElementsAre(1000));
+  EXPECT_THAT(ListCheckpoints(folder_.path()), ElementsAre(kBatch));  // What was good is kept.
 }
 
 TEST_F(TrainerTest, CheckpointsComeAsOftenAsAskedFor) {
