@@ -1,5 +1,6 @@
 #include "common/shutdown.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,20 +54,26 @@ TEST(ShutdownTest, ASecondTermChangesNothing) {
 
 // As libraries have that start threads when they are loaded.
 TEST(ShutdownTest, AThreadThatIsOlderMayGetTheSignal) {
-  absl::Notification end;
-  std::thread older([&] { end.WaitForNotification(); });
+  // It waits where ThreadSanitizer lets signals through.
+  int end[2];
+  ASSERT_EQ(pipe(end), 0);
+  std::thread older([&] {
+    pollfd closed{end[0], 0, 0};
+    while (poll(&closed, 1, -1) < 0 && errno == EINTR) {
+    }
+  });
   {
     ShutdownSignal shutdown;
     pthread_kill(older.native_handle(), SIGTERM);
     shutdown.Wait();
     EXPECT_EQ(shutdown.signal(), SIGTERM);
-    pthread_kill(older.native_handle(), SIGTERM);  // A second one changes nothing.
     absl::Notification late;
     shutdown.OnShutdown([&] { late.Notify(); });
     late.WaitForNotification();
   }
-  end.Notify();
+  close(end[1]);
   older.join();
+  close(end[0]);
 }
 
 TEST(ShutdownTest, CanBeRequestedWithoutASignal) {
