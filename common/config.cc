@@ -1,9 +1,13 @@
 #include "common/config.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "common/config_overrides.h"
 #include "common/error_list.h"
 #include "common/file_io.h"
+#include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "common/text_format_reader.h"
 #include "google/protobuf/descriptor.h"
@@ -57,6 +61,28 @@ void FillDefaults(Message* message) {
   }
 }
 
+// Steps by which actors and learner may be apart.
+int64_t DefaultSlackSteps(const ExperimentConfig& config) {
+  constexpr int64_t kRollouts = 2;
+  constexpr double kUpdates = 4;
+  const auto updates =
+      static_cast<int64_t>(std::ceil(kUpdates / config.replay().updates_per_step()));
+  return std::max(kRollouts * StepsPerUpdate(config), updates);
+}
+
+void ResolveReplay(ExperimentConfig& config) {
+  if (config.replay().slack_steps() == 0)
+    config.mutable_replay()->set_slack_steps(DefaultSlackSteps(config));
+  // FillDefaults writes out no member of a oneof that was not chosen.
+  if (config.has_dqn() && config.dqn().exploration_case() == DqnConfig::EXPLORATION_NOT_SET)
+    FillDefaults(config.mutable_dqn()->mutable_epsilon_greedy());
+  ActionNoiseConfig* noise = config.has_ddpg()  ? config.mutable_ddpg()->mutable_noise()
+                             : config.has_td3() ? config.mutable_td3()->mutable_noise()
+                                                : nullptr;
+  if (noise != nullptr && noise->kind_case() == ActionNoiseConfig::KIND_NOT_SET)
+    FillDefaults(noise->mutable_gaussian());
+}
+
 }  // namespace
 
 absl::StatusOr<ExperimentConfig> LoadConfig(const std::string& path,
@@ -108,6 +134,12 @@ ExperimentConfig ResolveConfig(ExperimentConfig config) {
   FillDefaults(&config);
   if (config.model().has_mlp() && config.model().mlp().hidden().empty())
     config.mutable_model()->mutable_mlp()->mutable_hidden()->Resize(2, 64);
+  if (UsesReplay(config)) {
+    config.clear_queue();
+    ResolveReplay(config);
+    return config;
+  }
+  config.clear_replay();
   if (config.queue().capacity_steps() == 0)
     config.mutable_queue()->set_capacity_steps(4 * StepsPerUpdate(config));
   if (config.actors().mode() == ActorsConfig::LOCKSTEP)

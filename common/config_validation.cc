@@ -12,6 +12,7 @@
 #include "common/config.h"
 #include "common/config_schema.h"
 #include "common/error_list.h"
+#include "common/replay_config.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/text_format.h"
 #include "proto/options.pb.h"
@@ -26,6 +27,10 @@ using google::protobuf::TextFormat;
 
 constexpr AlgorithmTraits kAlgorithms[] = {
     {"ppo", /*discrete=*/true, /*continuous=*/true},
+    {"dqn", /*discrete=*/true, /*continuous=*/false},
+    {"ddpg", /*discrete=*/false, /*continuous=*/true},
+    {"td3", /*discrete=*/false, /*continuous=*/true},
+    {"sac", /*discrete=*/true, /*continuous=*/true},
 };
 
 // --- Each field by its schema ---
@@ -214,7 +219,42 @@ void CheckQueue(const ExperimentConfig& config, ErrorList* errors) {
                              "; wanted 0 where actors.mode is LOCKSTEP"));
 }
 
+// What only one of the two kinds of algorithms knows must not be given to the other.
+void CheckOnlyFor(const ExperimentConfig& config, absl::string_view field, bool given,
+                  bool for_replay, ErrorList* errors) {
+  if (!given || AlgorithmName(config).empty() || UsesReplay(config) == for_replay) return;
+  errors->Add(absl::StrCat(field, ": given; wanted only for algorithms that learn ",
+                           for_replay ? "from replay" : "on-policy", ", which ",
+                           AlgorithmName(config), " does not"));
+}
+
+void CheckReplay(const ExperimentConfig& config, ErrorList* errors) {
+  CheckOnlyFor(config, "replay", config.has_replay(), /*for_replay=*/true, errors);
+  CheckOnlyFor(config, "queue", config.has_queue(), /*for_replay=*/false, errors);
+  const NormalizationConfig& normalization = config.normalization();
+  CheckOnlyFor(config, "normalization", normalization.observations() || normalization.rewards(),
+               /*for_replay=*/false, errors);
+  const MlpConfig& mlp = config.model().mlp();
+  CheckOnlyFor(config, "model.mlp.shared_trunk", mlp.shared_trunk(), /*for_replay=*/false, errors);
+  if (!UsesReplay(config)) return;
+  const ReplayConfig& replay = config.replay();
+  const int64_t least = replay.batch_size() + replay.n_step();
+  if (replay.capacity_steps() < least || replay.capacity_steps() < replay.warmup_steps())
+    errors->Add(absl::StrCat("replay.capacity_steps: got ", replay.capacity_steps(),
+                             "; wanted at least warmup_steps, ", replay.warmup_steps(),
+                             ", and batch_size + n_step, ", least));
+  const DqnConfig::Distributional& c51 = config.dqn().distributional();
+  if (config.dqn().has_distributional() && c51.min_value() >= c51.max_value())
+    errors->Add(absl::StrCat("dqn.distributional.min_value: got ", c51.min_value(),
+                             "; wanted less than max_value, ", c51.max_value()));
+}
+
 }  // namespace
+
+void CheckMessageFields(const google::protobuf::Message& message, absl::string_view path,
+                        ErrorList* errors) {
+  CheckFields(message, path, errors);
+}
 
 const EnvironmentCatalog::Entry* EnvironmentCatalog::Find(absl::string_view id) const {
   for (const Entry& entry : entries)
@@ -233,6 +273,7 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   CheckAlgorithmGiven(config, &errors);
   CheckMinibatches(config, &errors);
   CheckQueue(config, &errors);
+  CheckReplay(config, &errors);
   return errors.ToStatus();
 }
 

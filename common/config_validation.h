@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "common/error_list.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -39,5 +40,10 @@ absl::Span<const AlgorithmTraits> KnownAlgorithms();
 // INVALID_ARGUMENT unless `config` can be run.
 absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
                             absl::Span<const AlgorithmTraits> algorithms = KnownAlgorithms());
+
+// Only the first part, for any message: each field by its schema. `path` stands before
+// the fields' names.
+void CheckMessageFields(const google::protobuf::Message& message, absl::string_view path,
+                        ErrorList* errors);
 
 }  // namespace cadre

@@ -117,11 +117,14 @@ int64_t RolloutBytes(const v1::Rollout& rollout) {
   return bytes;
 }
 
-absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& rollout) {
-  if (rollout.segments().empty())
+absl::Status ValidateRolloutShape(const v1::ExperienceSpec& spec,
+                                  absl::Span<const v1::Segment> segments,
+                                  absl::Span<const int64_t> column_bytes) {
+  if (segments.empty())
     return absl::InvalidArgumentError("rollout has no segments; wanted 1 or more");
-  for (int i = 0; i < rollout.segments_size(); ++i) {
-    const v1::Segment& segment = rollout.segments(i);
+  int64_t steps = 0;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const v1::Segment& segment = segments[i];
     if (segment.length() < 1)
       return absl::InvalidArgumentError(
           absl::StrCat("segment ", i, " has length ", segment.length(), "; wanted 1 or more"));
@@ -129,16 +132,17 @@ absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& 
       return absl::InvalidArgumentError(absl::StrCat("segment ", i, " has end ",
                                                      static_cast<int>(segment.end()),
                                                      "; wanted CUT, TERMINATED or TRUNCATED"));
+    steps += segment.length();
   }
-  if (rollout.columns_size() != spec.columns_size())
-    return absl::InvalidArgumentError(absl::StrCat("rollout has ", rollout.columns_size(),
+  if (static_cast<int>(column_bytes.size()) != spec.columns_size())
+    return absl::InvalidArgumentError(absl::StrCat("rollout has ", column_bytes.size(),
                                                    " columns; wanted ", spec.columns_size(), ": ",
                                                    DescribeSpec(spec)));
-  const int64_t steps = RolloutSteps(rollout);
   for (int i = 0; i < spec.columns_size(); ++i) {
     const v1::ColumnSpec& column = spec.columns(i);
-    const int64_t rows = column.per_observation() ? steps + rollout.segments_size() : steps;
-    const int64_t got = static_cast<int64_t>(rollout.columns(i).size());
+    const int64_t rows =
+        column.per_observation() ? steps + static_cast<int64_t>(segments.size()) : steps;
+    const int64_t got = column_bytes[i];
     const int64_t row_bytes = RowBytes(column);
     if (got % row_bytes != 0 || got / row_bytes != rows)
       return absl::InvalidArgumentError(absl::StrCat("column '", column.name(), "' has ", got,
@@ -146,6 +150,14 @@ absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& 
                                                      row_bytes, " bytes"));
   }
   return absl::OkStatus();
+}
+
+absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& rollout) {
+  const std::vector<v1::Segment> segments(rollout.segments().begin(), rollout.segments().end());
+  std::vector<int64_t> bytes;
+  for (const std::string& column : rollout.columns())
+    bytes.push_back(static_cast<int64_t>(column.size()));
+  return ValidateRolloutShape(spec, segments, bytes);
 }
 
 }  // namespace cadre

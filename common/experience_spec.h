@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "proto/experience.pb.h"
 
 namespace cadre {
@@ -39,5 +40,9 @@ int64_t RolloutBytes(const v1::Rollout& rollout);
 // INVALID_ARGUMENT unless every segment has a length and an end, and every
 // column has exactly the bytes that the spec asks for.
 absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& rollout);
+// The same of a rollout whose columns, by position, have so many bytes.
+absl::Status ValidateRolloutShape(const v1::ExperienceSpec& spec,
+                                  absl::Span<const v1::Segment> segments,
+                                  absl::Span<const int64_t> column_bytes);
 
 }  // namespace cadre

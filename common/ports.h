@@ -1,5 +1,5 @@
-// The four interfaces through which workers see the rest of the system. Embedded,
-// they are bound straight to Queue and ParameterStore in the same process; in a
+// The interfaces through which workers see the rest of the system. Embedded,
+// they are bound straight to Queue, Table and ParameterStore in the same process; in a
 // cluster, to gRPC clients. Nothing else differs between the two.
 //
 // Every implementation is thread-safe. A call that blocks ends early, with
@@ -13,6 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "common/replay_batch.h"
 #include "proto/experience.pb.h"
 #include "proto/parameters.pb.h"
 
@@ -27,7 +29,7 @@ class ExperienceSink {
   virtual ~ExperienceSink() = default;
 
   // Takes one rollout; run id, writer id and sequence are filled in here. Blocks
-  // while the queue holds the writer back. OK means that the rollout will be
+  // while the queue or table holds the writer back. OK means that the rollout will be
   // settled exactly once. INVALID_ARGUMENT: it was refused, and why.
   virtual absl::Status Append(v1::Rollout rollout) = 0;
 
@@ -53,6 +55,32 @@ class ExperienceSource {
 
   // The rollouts of the lease have been used: they will never be handed out again.
   virtual absl::Status Acknowledge(uint64_t lease_id) = 0;
+
+  virtual void Close() = 0;
+};
+
+struct SampleOptions {
+  int64_t items = 0;  // B
+  // Beta of the importance weights (Schaul et al. 2016, section 3.4).
+  double importance_exponent = 0;
+  // Waits until so many steps have been inserted. For lockstep: 0 otherwise.
+  int64_t min_inserted_steps = 0;
+};
+
+// Where an off-policy learner gets experience: a table, or several as one.
+class ReplaySource {
+ public:
+  virtual ~ReplaySource() = default;
+
+  // Blocks until the rate limiter lets B items be sampled. Batches may have been
+  // fetched ahead with the options of an earlier call; where min_inserted_steps > 0
+  // they never are.
+  virtual absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) = 0;
+
+  // Sets the priorities of items of earlier batches, finite and >= 0; both [K]. Those
+  // that are gone are ignored. Does not wait for the table.
+  virtual absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
+                                        absl::Span<const float> priorities) = 0;
 
   virtual void Close() = 0;
 };

@@ -50,6 +50,8 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
       break;
     case ExperimentConfig::ALGORITHM_NOT_SET:
       return absl::InvalidArgumentError("no algorithm is set");
+    default:
+      return absl::UnimplementedError(absl::StrCat(AlgorithmName(config), " is not on-policy"));
   }
   v1::ExperienceSpec spec =
       OnPolicySpec(config, options.environment.observation, options.environment.action);

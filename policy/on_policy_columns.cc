@@ -32,6 +32,4 @@ v1::ExperienceSpec OnPolicySpec(const ExperimentConfig& config, const Observatio
   return spec;
 }
 
-double DiscountFactor(const ExperimentConfig& config) { return config.ppo().gamma(); }
-
 }  // namespace cadre

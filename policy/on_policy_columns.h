@@ -28,7 +28,4 @@ struct OnPolicyColumns {
 v1::ExperienceSpec OnPolicySpec(const ExperimentConfig& config, const ObservationSpace& observation,
                                 const ActionSpace& action);
 
-// The discount factor of the config's algorithm.
-double DiscountFactor(const ExperimentConfig& config);
-
 }  // namespace cadre

@@ -30,7 +30,7 @@ void AppendReactor::OnRequest(v1::AppendRequest& request) {
 }
 
 void AppendReactor::Open(const v1::AppendOpen& open) {
-  absl::StatusOr<Queue*> queue = directory_->Find(open.queue());
+  absl::StatusOr<Queue*> queue = directory_->Find(open.target());
   if (!queue.ok()) return End(ToGrpcStatus(queue.status()));
   absl::StatusOr<Queue::WriterStream> stream =
       (*queue)->OpenWriter(open.run_id(), open.writer_id(), open.spec(),
@@ -39,7 +39,7 @@ void AppendReactor::Open(const v1::AppendOpen& open) {
                            });
   if (!stream.ok()) return End(ToGrpcStatus(stream.status()));
   spdlog::info("{} writes to queue '{}' as {:x}", open.name().empty() ? "a writer" : open.name(),
-               open.queue(), open.writer_id());
+               open.target(), open.writer_id());
   queue_ = *queue;
   writer_stream_ = stream->id;
   bool ended;

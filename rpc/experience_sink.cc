@@ -140,7 +140,7 @@ absl::Status RemoteExperienceSink::StreamOnce() {
   v1::AppendRequest open;
   open.mutable_open()->set_run_id(options_.run_id);
   open.mutable_open()->set_writer_id(writer_id_);
-  open.mutable_open()->set_queue(options_.queue);
+  open.mutable_open()->set_target(options_.queue);
   open.mutable_open()->set_name(options_.name);
   *open.mutable_open()->mutable_spec() = options_.spec;
   v1::AppendResponse answer;

@@ -3,29 +3,13 @@
 // global random numbers. Not thread-safe.
 #pragma once
 
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "absl/status/status.h"
+#include "learner/algorithms/diagnostics.h"
 #include "learner/algorithms/on_policy_batch.h"
 #include "learner/safetensors.h"
 #include "policy/actor_critic.h"
 
 namespace cadre {
-
-// Names are stable: they are columns of progress.csv. "policy_loss", "approx_kl", ...
-using Diagnostics = std::vector<std::pair<std::string, double>>;
-
-// The parts of an update, for whoever measures where its time goes.
-enum class UpdatePart { kPrepare, kForward, kLoss, kBackward, kOptimize };
-
-// Told when each part begins; whether and how it measures is its own business.
-class UpdateListener {
- public:
-  virtual ~UpdateListener() = default;
-  virtual void Enter(UpdatePart part) = 0;
-};
 
 class OnPolicyAlgorithm {
  public:

@@ -36,11 +36,5 @@ TEST(OnPolicySpecTest, TheColumnsStandWhereTheirNamesSay) {
   EXPECT_EQ(ColumnIndex(spec, "discounted_return"), OnPolicyColumns::kDiscountedReturn);
 }
 
-TEST(DiscountFactorTest, IsTheAlgorithms) {
-  ExperimentConfig config;
-  config.mutable_ppo()->set_gamma(0.9);
-  EXPECT_EQ(DiscountFactor(config), 0.9);
-}
-
 }  // namespace
 }  // namespace cadre

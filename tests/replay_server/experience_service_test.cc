@@ -71,7 +71,7 @@ class ExperienceServiceTest : public ::testing::Test {
     v1::AppendOpen open;
     open.set_run_id(kRun);
     open.set_writer_id(writer);
-    open.set_queue("on_policy");
+    open.set_target("on_policy");
     *open.mutable_spec() = ExampleSpec();
     return open;
   }
@@ -151,7 +151,7 @@ TEST_F(ExperienceServiceTest, TheFirstRequestMustOpen) {
 
 TEST_F(ExperienceServiceTest, AnUnknownQueueIsToldWithThoseThereAre) {
   v1::AppendOpen open = OpenMessage(7);
-  open.set_queue("replay");
+  open.set_target("replay");
   const grpc::Status status = Append(open)->End();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(status.error_message(), "got queue 'replay'; wanted one of: on_policy");

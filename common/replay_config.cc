@@ -1,0 +1,102 @@
+#include "common/replay_config.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "common/config.h"
+#include "common/config_validation.h"
+#include "common/error_list.h"
+
+namespace cadre {
+namespace {
+
+int64_t Share(int64_t whole, int shards) { return (whole + shards - 1) / shards; }
+
+void CheckLimiter(const TableConfig& table, const std::string& path, ErrorList* errors) {
+  const RateLimiterConfig& limiter = table.rate_limiter();
+  if (table.capacity_items() > 0 && limiter.min_size() > table.capacity_items())
+    errors->Add(absl::StrCat(path, ".rate_limiter.min_size: got ", limiter.min_size(),
+                             "; wanted at most capacity_items, ", table.capacity_items()));
+  if (limiter.samples_per_insert() > 0 &&
+      limiter.error_buffer() < std::max(1.0, limiter.samples_per_insert()))
+    errors->Add(absl::StrCat(path, ".rate_limiter.error_buffer: got ", limiter.error_buffer(),
+                             "; wanted at least samples_per_insert, ", limiter.samples_per_insert(),
+                             ", and 1"));
+}
+
+}  // namespace
+
+bool UsesReplay(const ExperimentConfig& config) {
+  switch (config.algorithm_case()) {
+    case ExperimentConfig::kDqn:
+    case ExperimentConfig::kDdpg:
+    case ExperimentConfig::kTd3:
+    case ExperimentConfig::kSac:
+      return true;
+    case ExperimentConfig::kPpo:
+    case ExperimentConfig::ALGORITHM_NOT_SET:
+      return false;
+  }
+  return false;
+}
+
+double DiscountFactor(const ExperimentConfig& config) {
+  switch (config.algorithm_case()) {
+    case ExperimentConfig::kDqn:
+      return config.dqn().gamma();
+    case ExperimentConfig::kDdpg:
+      return config.ddpg().gamma();
+    case ExperimentConfig::kTd3:
+      return config.td3().gamma();
+    case ExperimentConfig::kSac:
+      return config.sac().gamma();
+    case ExperimentConfig::kPpo:
+    case ExperimentConfig::ALGORITHM_NOT_SET:
+      return config.ppo().gamma();
+  }
+  return config.ppo().gamma();
+}
+
+TableConfig ReplayTable(const ExperimentConfig& config, int shards) {
+  const ReplayConfig& replay = config.replay();
+  TableConfig table;
+  table.set_name(kReplayTable);
+  table.set_capacity_bytes(replay.capacity_bytes());
+  table.set_capacity_items(Share(replay.capacity_steps(), shards));
+  table.mutable_transitions()->set_n_step(replay.n_step());
+  table.mutable_transitions()->set_gamma(DiscountFactor(config));
+  if (replay.has_prioritized())
+    table.mutable_sampler()->mutable_prioritized()->set_alpha(replay.prioritized().alpha());
+  else
+    table.mutable_sampler()->mutable_uniform();
+  table.mutable_remover()->mutable_fifo();
+  RateLimiterConfig& limiter = *table.mutable_rate_limiter();
+  limiter.set_min_size(Share(replay.warmup_steps(), shards));
+  // In lockstep the learner itself keeps to updates_per_step.
+  if (config.actors().mode() == ActorsConfig::ASYNCHRONOUS) {
+    const double samples_per_step = replay.updates_per_step() * replay.batch_size();
+    limiter.set_samples_per_insert(samples_per_step);
+    limiter.set_error_buffer(samples_per_step * static_cast<double>(replay.slack_steps()));
+  }
+  return table;
+}
+
+absl::Status ValidateReplayServerConfig(const ReplayServerConfig& config) {
+  ErrorList errors;
+  CheckMessageFields(config, "", &errors);
+  if (config.tables().empty()) errors.Add("tables: not given; wanted 1 or more");
+  absl::flat_hash_set<std::string> names;
+  for (int i = 0; i < config.tables_size(); ++i) {
+    const TableConfig& table = config.tables(i);
+    const std::string path = absl::StrCat("tables[", i, "]");
+    if (table.name().empty() || !names.insert(table.name()).second)
+      errors.Add(absl::StrCat(path, ".name: got '", table.name(),
+                              "'; wanted a name that no other table has"));
+    CheckLimiter(table, path, &errors);
+  }
+  return errors.ToStatus();
+}
+
+}  // namespace cadre

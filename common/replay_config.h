@@ -1,0 +1,27 @@
+// What an experiment's replay settings mean for its table. Pure.
+#pragma once
+
+#include <cstdint>
+
+#include "common/replay_batch.h"
+#include "proto/config.pb.h"
+
+namespace cadre {
+
+// Whether the config's algorithm learns from a replay table (true) or from the
+// on-policy queue (false).
+bool UsesReplay(const ExperimentConfig& config);
+
+// The discount factor of the config's algorithm.
+double DiscountFactor(const ExperimentConfig& config);
+
+// The table of a resolved config, named kReplayTable. Of `shards` servers that share
+// it each holds 1/shards of the steps and waits for 1/shards of the warm-up.
+inline constexpr char kReplayTable[] = "replay";
+TableConfig ReplayTable(const ExperimentConfig& config, int shards = 1);
+
+// INVALID_ARGUMENT unless ranges hold, names of tables differ and no rule between fields is
+// broken; everything that is wrong at once, as `tables[0].rate_limiter...: got; wanted`.
+absl::Status ValidateReplayServerConfig(const ReplayServerConfig& config);
+
+}  // namespace cadre

@@ -1,0 +1,82 @@
+// What every off-policy algorithm is to the training loop: a batch in, one gradient
+// step, new priorities and diagnostics out. An algorithm knows no gRPC, no clock, no
+// files, no log and no global random numbers. Not thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/random.h"
+#include "common/spaces.h"
+#include "learner/algorithms/diagnostics.h"
+#include "learner/safetensors.h"
+#include "policy/layout.h"
+#include "proto/config.pb.h"
+
+namespace cadre {
+
+// B transitions, each of n steps of one episode (fewer at its end).
+struct OffPolicyBatch {
+  torch::Tensor observations;       // [B, O] float32
+  torch::Tensor actions;            // [B] int64, or [B, A] float32 within the bounds
+  torch::Tensor rewards;            // [B] float32, sum of gamma^k r_k
+  torch::Tensor next_observations;  // [B, O] float32
+  torch::Tensor discounts;          // [B] float32, gamma^n; 0 after a terminal state
+  torch::Tensor weights;            // [B] float32, importance weights; 1 where uniform
+
+  int64_t size() const { return rewards.size(0); }
+};
+
+class OffPolicyAlgorithm {
+ public:
+  virtual ~OffPolicyAlgorithm() = default;
+
+  // One gradient step. `progress` in [0, 1]: the share of the run that is over, for
+  // schedules. Sets `priorities` [B] to each item's absolute temporal-difference
+  // error, unless it is empty. Diagnostics cost time, so they are computed by
+  // diagnostics(), of the last update.
+  virtual void Update(const OffPolicyBatch& batch, double progress,
+                      absl::Span<float> priorities) = 0;
+
+  // Of the last Update; names are stable: columns of progress.csv. "value_loss", ...
+  virtual Diagnostics diagnostics() const = 0;
+
+  // What actors run, and what a publication holds: [P] float32 on the CPU, flat.
+  virtual const ParameterLayout& acting_layout() const = 0;
+  virtual torch::Tensor acting_parameters() = 0;
+  // Call after writing to acting_parameters().
+  virtual void ActingParametersChanged() = 0;
+
+  // Everything else that the next update depends on: critics, targets, optimiser
+  // moments, random numbers, temperature, counters. Restore after Save gives updates
+  // that are the same bit for bit. DATA_LOSS where something is missing.
+  virtual void Save(TensorMap& state) const = 0;
+  virtual absl::Status Restore(const TensorMap& state) = 0;
+
+  // `listener` may be null and must outlive the algorithm.
+  void set_listener(UpdateListener* listener) { listener_ = listener; }
+
+ protected:
+  void Enter(UpdatePart part) {
+    if (listener_ != nullptr) listener_->Enter(part);
+  }
+
+ private:
+  UpdateListener* listener_ = nullptr;
+};
+
+// The algorithm of a resolved config, with initial parameters drawn from `random`, which
+// then is its own. `device`: CPU runs on our kernels, others with autograd.
+// INVALID_ARGUMENT where the model does not fit the spaces.
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeOffPolicyAlgorithm(
+    const ExperimentConfig& config, const ObservationSpace& observation, const ActionSpace& action,
+    Random random, torch::Device device = torch::kCPU);
+
+}  // namespace cadre
