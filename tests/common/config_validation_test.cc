@@ -42,7 +42,8 @@ TEST(ConfigValidationTest, AnEmptyConfigLacksExactlyWhatIsRequired) {
             "name: not given; wanted a string\n"
             "environment.id: not given; wanted a string\n"
             "stop.env_steps: not given; wanted an integer of at least 1\n"
-            "algorithm: not given; wanted one of ppo { ... }");
+            "algorithm: not given; wanted one of ppo { ... }, dqn { ... }, "
+            "ddpg { ... }, td3 { ... }, sac { ... }");
 }
 
 TEST(ConfigValidationTest, ChecksBothEndsOfEveryKindOfRange) {
