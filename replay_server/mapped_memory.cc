@@ -37,8 +37,7 @@ absl::StatusOr<MappedMemory> MappedMemory::Anonymous(size_t bytes) {
 absl::StatusOr<MappedMemory> MappedMemory::OfFile(const std::string& path, size_t bytes) {
   MappedMemory memory;
   memory.file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (memory.file_ < 0)
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open '", path, "'"));
+  if (memory.file_ < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open '", path, "'"));
   if (flock(memory.file_, LOCK_EX | LOCK_NB) != 0)
     return absl::FailedPreconditionError(
         absl::StrCat("'", path, "' is in use; wanted a file of this process alone"));
