@@ -30,7 +30,7 @@ ExperimentConfig Config() {
   ExperimentConfig config;
   config.set_name("trained");
   config.mutable_environment()->set_id("CartPole-v1");
-  *config.mutable_model() = MlpModel({6});
+  *config.mutable_model() = MlpModelConfig({6});
   config.mutable_normalization()->set_observations(true);
   config.mutable_normalization()->set_rewards(true);
   config.mutable_ppo()->set_epochs(2);
@@ -273,7 +273,7 @@ TEST_F(TrainerTest, VersionsContinueAboveThoseOfAParameterServerThatLivedOn) {
 TEST_F(TrainerTest, ACheckpointOfAnotherNetworkIsRefused) {
   ASSERT_TRUE(Run(*Make(Config())).ok());
   ExperimentConfig config = Config();
-  *config.mutable_model() = MlpModel({7});
+  *config.mutable_model() = MlpModelConfig({7});
   const absl::Status status = Make(config)->Restore(Newest());
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()),
