@@ -71,7 +71,7 @@ struct Acting {
 TEST(ActingPolicyTest, DiscreteActionsCarryTheirOwnLogProb) {
   for (const bool shared : {false, true})
     for (const bool greedy : {false, true}) {
-      Acting acting(MlpModel({9, 5}, TANH, shared), 3, DiscreteActions(5));
+      Acting acting(MlpModelConfig({9, 5}, TANH, shared), 3, DiscreteActions(5));
       ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
       acting.Act(37, greedy);
       const std::vector<int32_t> actions = As<int32_t>(acting.actions);
@@ -90,7 +90,7 @@ TEST(ActingPolicyTest, DiscreteActionsCarryTheirOwnLogProb) {
 
 TEST(ActingPolicyTest, ContinuousActionsCarryTheirOwnLogProb) {
   for (const bool greedy : {false, true}) {
-    Acting acting(MlpModel({8}, RELU), 4, ContinuousActions(3));
+    Acting acting(MlpModelConfig({8}, RELU), 4, ContinuousActions(3));
     ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
     acting.Act(21, greedy);
     const std::vector<float> actions = As<float>(acting.actions);
@@ -114,7 +114,7 @@ TEST(ActingPolicyTest, ContinuousActionsCarryTheirOwnLogProb) {
 }
 
 TEST(ActingPolicyTest, SamplesFollowTheProbabilities) {
-  Acting acting(MlpModel({4}), 2, DiscreteActions(4));
+  Acting acting(MlpModelConfig({4}), 2, DiscreteActions(4));
   ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
   constexpr int64_t kBatch = 40'000;
   acting.Act(1, false);
@@ -136,7 +136,7 @@ TEST(ActingPolicyTest, SamplesFollowTheProbabilities) {
 }
 
 TEST(ActingPolicyTest, ARowDoesNotDependOnItsBatch) {
-  Acting acting(MlpModel({64, 64}), 4, DiscreteActions(2));
+  Acting acting(MlpModelConfig({64, 64}), 4, DiscreteActions(2));
   ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
   acting.Act(33, true);
   const std::vector<int32_t> actions = As<int32_t>(acting.actions);
@@ -153,7 +153,7 @@ TEST(ActingPolicyTest, ARowDoesNotDependOnItsBatch) {
 TEST(ActingPolicyTest, ObservationsAreNormalisedWithTheStatisticsThatCame) {
   NormalizationConfig normalization;
   normalization.set_observations(true);
-  Acting acting(MlpModel({6}), 2, DiscreteActions(3), normalization);
+  Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3), normalization);
   Normalizer normalizer(normalization, 2);
   normalizer.UpdateObservations(std::vector<float>{5, 100, 7, 300});  // Means 6, 200.
   v1::Parameters parameters = Publication(acting.network, acting.parameters, 1);
@@ -169,7 +169,7 @@ TEST(ActingPolicyTest, ObservationsAreNormalisedWithTheStatisticsThatCame) {
 }
 
 TEST(ActingPolicyTest, ALaterVersionReplacesTheEarlierOne) {
-  Acting acting(MlpModel({6}), 2, ContinuousActions(1));
+  Acting acting(MlpModelConfig({6}), 2, ContinuousActions(1));
   EXPECT_EQ(acting.policy.version(), 0);
   const std::vector<float> zeros(acting.parameters.size());
   ASSERT_TRUE(acting.policy.Load(Publication(acting.network, zeros, 3)).ok());
@@ -183,8 +183,8 @@ TEST(ActingPolicyTest, ALaterVersionReplacesTheEarlierOne) {
 }
 
 TEST(ActingPolicyTest, ParametersOfAnotherNetworkAreRefused) {
-  Acting acting(MlpModel({6}), 2, DiscreteActions(3));
-  const ActorCriticNetwork larger = ExampleNetwork(MlpModel({7}), 2, DiscreteActions(3));
+  Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3));
+  const ActorCriticNetwork larger = ExampleNetwork(MlpModelConfig({7}), 2, DiscreteActions(3));
   absl::Status status =
       acting.policy.Load(Publication(larger, std::vector<float>(larger.layout.size()), 9));
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
@@ -204,7 +204,7 @@ TEST(ActingPolicyTest, ParametersOfAnotherNetworkAreRefused) {
 TEST(ActingPolicyTest, MissingStatisticsAreRefused) {
   NormalizationConfig normalization;
   normalization.set_observations(true);
-  Acting acting(MlpModel({6}), 2, DiscreteActions(3), normalization);
+  Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3), normalization);
   const absl::Status status = acting.policy.Load(Publication(acting.network, acting.parameters, 2));
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()),

@@ -23,14 +23,14 @@ struct Example {
 
 std::vector<Example> Examples() {
   return {
-      {"SeparateTanh", MlpModel({64, 64}), 4, DiscreteActions(2), 256},
-      {"SharedTanh", MlpModel({64, 64}, TANH, true), 4, DiscreteActions(2), 256},
-      {"SeparateRelu", MlpModel({31, 17}, RELU), 7, DiscreteActions(5), 33},
-      {"SharedRelu", MlpModel({31, 17}, RELU, true), 7, DiscreteActions(5), 33},
-      {"SeparateContinuous", MlpModel({13}), 3, ContinuousActions(1), 19},
-      {"SharedContinuous", MlpModel({13, 9, 5}, TANH, true), 11, ContinuousActions(3), 19},
-      {"BatchOfOne", MlpModel({5}), 1, DiscreteActions(3), 1},
-      {"SharedBatchOfOne", MlpModel({1}, RELU, true), 2, ContinuousActions(2), 1},
+      {"SeparateTanh", MlpModelConfig({64, 64}), 4, DiscreteActions(2), 256},
+      {"SharedTanh", MlpModelConfig({64, 64}, TANH, true), 4, DiscreteActions(2), 256},
+      {"SeparateRelu", MlpModelConfig({31, 17}, RELU), 7, DiscreteActions(5), 33},
+      {"SharedRelu", MlpModelConfig({31, 17}, RELU, true), 7, DiscreteActions(5), 33},
+      {"SeparateContinuous", MlpModelConfig({13}), 3, ContinuousActions(1), 19},
+      {"SharedContinuous", MlpModelConfig({13, 9, 5}, TANH, true), 11, ContinuousActions(3), 19},
+      {"BatchOfOne", MlpModelConfig({5}), 1, DiscreteActions(3), 1},
+      {"SharedBatchOfOne", MlpModelConfig({1}, RELU, true), 2, ContinuousActions(2), 1},
   };
 }
 
