@@ -1,4 +1,4 @@
-#include "policy/acting_policy.h"
+#include "policy/on_policy_acting.h"
 
 #include <algorithm>
 #include <cmath>
@@ -56,19 +56,20 @@ struct Acting {
     observations = RandomFloats(batch * network.observation_size, random);
     actions.resize(batch * network.action.bytes());
     log_probs.resize(batch);
-    policy.Act(observations, greedy, random, absl::MakeSpan(actions), absl::MakeSpan(log_probs));
+    policy.Act(observations, {.greedy = greedy}, random, absl::MakeSpan(actions),
+               absl::MakeSpan(log_probs));
   }
 
   Random random{5};
   ActorCriticNetwork network;
   std::vector<float> parameters;
-  ActingPolicy policy;
+  OnPolicyActing policy;
   std::vector<float> observations;
   std::vector<std::byte> actions;
   std::vector<float> log_probs;
 };
 
-TEST(ActingPolicyTest, DiscreteActionsCarryTheirOwnLogProb) {
+TEST(OnPolicyActingTest, DiscreteActionsCarryTheirOwnLogProb) {
   for (const bool shared : {false, true})
     for (const bool greedy : {false, true}) {
       Acting acting(MlpModelConfig({9, 5}, TANH, shared), 3, DiscreteActions(5));
@@ -88,7 +89,7 @@ TEST(ActingPolicyTest, DiscreteActionsCarryTheirOwnLogProb) {
     }
 }
 
-TEST(ActingPolicyTest, ContinuousActionsCarryTheirOwnLogProb) {
+TEST(OnPolicyActingTest, ContinuousActionsCarryTheirOwnLogProb) {
   for (const bool greedy : {false, true}) {
     Acting acting(MlpModelConfig({8}, RELU), 4, ContinuousActions(3));
     ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
@@ -113,7 +114,7 @@ TEST(ActingPolicyTest, ContinuousActionsCarryTheirOwnLogProb) {
   }
 }
 
-TEST(ActingPolicyTest, SamplesFollowTheProbabilities) {
+TEST(OnPolicyActingTest, SamplesFollowTheProbabilities) {
   Acting acting(MlpModelConfig({4}), 2, DiscreteActions(4));
   ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
   constexpr int64_t kBatch = 40'000;
@@ -124,7 +125,7 @@ TEST(ActingPolicyTest, SamplesFollowTheProbabilities) {
     rows.insert(rows.end(), acting.observations.begin(), acting.observations.end());
   std::vector<std::byte> actions(4 * kBatch);
   std::vector<float> ignored(kBatch);
-  acting.policy.Act(rows, false, acting.random, absl::MakeSpan(actions), absl::MakeSpan(ignored));
+  acting.policy.Act(rows, {}, acting.random, absl::MakeSpan(actions), absl::MakeSpan(ignored));
   std::vector<int> counts(4);
   for (const int32_t action : As<int32_t>(actions)) ++counts[action];
   double chi_square = 0;
@@ -135,7 +136,7 @@ TEST(ActingPolicyTest, SamplesFollowTheProbabilities) {
   EXPECT_LT(chi_square, 16.3);  // 3 degrees of freedom, p = 0.001.
 }
 
-TEST(ActingPolicyTest, ARowDoesNotDependOnItsBatch) {
+TEST(OnPolicyActingTest, ARowDoesNotDependOnItsBatch) {
   Acting acting(MlpModelConfig({64, 64}), 4, DiscreteActions(2));
   ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
   acting.Act(33, true);
@@ -143,14 +144,14 @@ TEST(ActingPolicyTest, ARowDoesNotDependOnItsBatch) {
   for (int64_t b = 0; b < 33; ++b) {
     std::vector<std::byte> action(4);
     std::vector<float> log_prob(1);
-    acting.policy.Act(absl::MakeConstSpan(acting.observations).subspan(b * 4, 4), true,
+    acting.policy.Act(absl::MakeConstSpan(acting.observations).subspan(b * 4, 4), {.greedy = true},
                       acting.random, absl::MakeSpan(action), absl::MakeSpan(log_prob));
     EXPECT_EQ(As<int32_t>(action)[0], actions[b]);
     EXPECT_EQ(log_prob[0], acting.log_probs[b]);
   }
 }
 
-TEST(ActingPolicyTest, ObservationsAreNormalisedWithTheStatisticsThatCame) {
+TEST(OnPolicyActingTest, ObservationsAreNormalisedWithTheStatisticsThatCame) {
   NormalizationConfig normalization;
   normalization.set_observations(true);
   Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3), normalization);
@@ -161,14 +162,14 @@ TEST(ActingPolicyTest, ObservationsAreNormalisedWithTheStatisticsThatCame) {
   ASSERT_TRUE(acting.policy.Load(parameters).ok());
   std::vector<std::byte> action(4);
   std::vector<float> log_prob(1);
-  acting.policy.Act(std::vector<float>{8, 100}, true, acting.random, absl::MakeSpan(action),
-                    absl::MakeSpan(log_prob));
+  acting.policy.Act(std::vector<float>{8, 100}, {.greedy = true}, acting.random,
+                    absl::MakeSpan(action), absl::MakeSpan(log_prob));
   const std::vector<double> log_probs =
       NaiveLogSoftmax(NaivePolicy(acting.network, acting.parameters, {2, -1}));
   EXPECT_NEAR(log_prob[0], log_probs[As<int32_t>(action)[0]], 1e-5);
 }
 
-TEST(ActingPolicyTest, ALaterVersionReplacesTheEarlierOne) {
+TEST(OnPolicyActingTest, ALaterVersionReplacesTheEarlierOne) {
   Acting acting(MlpModelConfig({6}), 2, ContinuousActions(1));
   EXPECT_EQ(acting.policy.version(), 0);
   const std::vector<float> zeros(acting.parameters.size());
@@ -182,7 +183,7 @@ TEST(ActingPolicyTest, ALaterVersionReplacesTheEarlierOne) {
   EXPECT_NEAR(As<float>(acting.actions)[0], acting.Head(0)[0], 1e-5);
 }
 
-TEST(ActingPolicyTest, ParametersOfAnotherNetworkAreRefused) {
+TEST(OnPolicyActingTest, ParametersOfAnotherNetworkAreRefused) {
   Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3));
   const ActorCriticNetwork larger = ExampleNetwork(MlpModelConfig({7}), 2, DiscreteActions(3));
   absl::Status status =
@@ -201,7 +202,7 @@ TEST(ActingPolicyTest, ParametersOfAnotherNetworkAreRefused) {
   EXPECT_EQ(acting.policy.version(), 0);
 }
 
-TEST(ActingPolicyTest, MissingStatisticsAreRefused) {
+TEST(OnPolicyActingTest, MissingStatisticsAreRefused) {
   NormalizationConfig normalization;
   normalization.set_observations(true);
   Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3), normalization);
