@@ -10,10 +10,11 @@ namespace cadre {
 
 absl::StatusOr<ActionRange> ActionRange::Create(const ActionSpace& space) {
   for (int64_t a = 0; a < space.dimensions; ++a) {
-    if (std::isfinite(space.low[a]) && std::isfinite(space.high[a])) continue;
-    return absl::InvalidArgumentError(absl::StrCat("dimension ", a, " of the action is bounded by ",
-                                                   space.low[a], " and ", space.high[a],
-                                                   "; off-policy algorithms want finite bounds"));
+    const float low = space.low[a], high = space.high[a];
+    if (std::isfinite(low) && std::isfinite(high) && low < high) continue;
+    return absl::InvalidArgumentError(absl::StrCat("dimension ", a, " of the action: got bounds ",
+                                                   low, " and ", high,
+                                                   "; wanted finite ones, low < high"));
   }
   return ActionRange(space);
 }

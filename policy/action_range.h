@@ -13,7 +13,8 @@ namespace cadre {
 
 class ActionRange {
  public:
-  // INVALID_ARGUMENT unless all bounds of `space`, which is continuous, are finite.
+  // INVALID_ARGUMENT unless the bounds of `space`, which is continuous, are finite and
+  // low < high.
   static absl::StatusOr<ActionRange> Create(const ActionSpace& space);
 
   // `units` [B, A], clipped to [-1, 1], to the bounds; `actions` [B, A] may be `units`.

@@ -1,9 +1,11 @@
 #include "policy/action_range.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -37,7 +39,7 @@ TEST(ActionRangeTest, RoundingDoesNotLeadOut) {
   std::vector<std::pair<float, float>> bounds = {{-kMax, kMax}};
   for (int i = 0; i < 1000; ++i) {
     const auto low = static_cast<float>(random.Normal());
-    bounds.emplace_back(low, low + random.UniformFloat());
+    bounds.emplace_back(low, low + 0.001f + random.UniformFloat());
   }
   for (const auto& [low, high] : bounds) {
     const auto range = ActionRange::Create(Bounded({low}, {high}));
@@ -51,12 +53,13 @@ TEST(ActionRangeTest, RoundingDoesNotLeadOut) {
   }
 }
 
-TEST(ActionRangeTest, UnboundedActionsAreRefused) {
+TEST(ActionRangeTest, BoundsThatAreNoRangeAreRefused) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const auto range = ActionRange::Create(Bounded({-1, -1}, {1, kInfinity}));
   EXPECT_EQ(range.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(range.status().message()),
-              HasSubstr("dimension 1 of the action is bounded by -1 and inf"));
+              HasSubstr("dimension 1 of the action: got bounds -1 and inf; wanted finite ones"));
+  EXPECT_FALSE(ActionRange::Create(Bounded({-1, 3}, {1, 3})).ok());
 }
 
 // A chi-square of 9 degrees of freedom is less with p = 0.999.
