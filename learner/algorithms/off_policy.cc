@@ -1,0 +1,26 @@
+#include "learner/algorithms/off_policy.h"
+
+#include "learner/algorithms/dqn.h"
+
+namespace cadre {
+
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeOffPolicyAlgorithm(
+    const ExperimentConfig& config, const ObservationSpace& observation, const ActionSpace& action,
+    Random random, torch::Device device) {
+  const ModelConfig& model = config.model();
+  switch (config.algorithm_case()) {
+    case ExperimentConfig::kDqn:
+      return MakeDqn(config.dqn(), model, observation, action, random, device);
+    case ExperimentConfig::kDdpg:
+    case ExperimentConfig::kTd3:
+    case ExperimentConfig::kSac:
+      return absl::UnimplementedError("the config's algorithm is not there yet");
+    case ExperimentConfig::kPpo:
+    case ExperimentConfig::ALGORITHM_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError(
+      "the config's algorithm learns on-policy; wanted one of: dqn, ddpg, td3, sac");
+}
+
+}  // namespace cadre
