@@ -1,11 +1,38 @@
 #include "replay_server/sum_tree.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "common/check.h"
 
 namespace cadre {
+namespace {
+
+// A node's children are searched in four groups of four: first for the group, then in it.
+constexpr int64_t kGroups = 4;
+
+template <typename Node>
+inline std::array<double, kGroups> GroupSums(const Node& node) {
+  std::array<double, kGroups> sums;
+  for (int64_t k = 0; k < kGroups; ++k) {
+    const double* group = &node[k * kGroups];
+    sums[k] = (group[0] + group[1]) + (group[2] + group[3]);
+  }
+  return sums;
+}
+
+// Of four masses that stand one after the other, the one that `point` is in, or the last
+// that is not 0 where the point was rounded to past the end; the point becomes one within
+// it. Without branches that could not be foretold.
+inline int64_t Pick(const double* masses, double* point) {
+  const double first = masses[0], second = first + masses[1], third = second + masses[2];
+  const std::array<double, kGroups> begins = {0, first, second, third};
+  int64_t picked = (first <= *point) + (second <= *point) + (third <= *point);
+  *point -= begins[picked];
+  while (picked > 0 && masses[picked] == 0) --picked;
+  return picked;
+}
+
+}  // namespace
 
 SumTree::SumTree(int64_t leaves) {
   CADRE_CHECK(leaves >= 1);
@@ -59,25 +86,9 @@ double SumTree::Sum(const Node& node) {
 }
 
 int64_t SumTree::Step(const Node& node, double* point) {
-  // Counts the children that end at or before the point, without branches.
-  double end = 0, begin = 0;
-  int64_t child = 0;
-  for (int64_t k = 0; k < kFanOut; ++k) {
-    end += node[k];
-    const bool before = end <= *point;
-    begin = before ? end : begin;
-    child += before;
-  }
-  if (child < kFanOut) [[likely]] {
-    *point -= begin;
-    return child;
-  }
-  // The point was rounded to past the end: to the last child that has mass.
-  do {
-    --child;
-  } while (child > 0 && node[child] == 0);
-  *point = std::nextafter(node[child], 0);
-  return child;
+  const std::array<double, kGroups> sums = GroupSums(node);
+  const int64_t group = Pick(sums.data(), point) * kGroups;
+  return group + Pick(&node[group], point);
 }
 
 }  // namespace cadre

@@ -26,9 +26,9 @@ class SumTree {
   double mass(int64_t leaf) const { return levels_.back()[leaf / kFanOut][leaf % kFanOut]; }
   double total() const { return total_; }
 
-  // leaves[k]: the first one up to whose end, inclusive of all leaves before it, there is
-  // more mass than points[k], where 0 <= points[k] < total(). Never one of mass 0,
-  // whatever is rounded. Ascending points are found fastest: their ways are alike.
+  // leaves[k]: the one that points[k] is in, 0 <= points[k] < total(), when all masses
+  // stand one after the other. Never one of mass 0, whatever is rounded. Ascending points
+  // are found fastest: their ways are alike.
   void Find(absl::Span<const double> points, absl::Span<int64_t> leaves) const;
 
   void Clear();
