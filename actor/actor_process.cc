@@ -59,7 +59,7 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
   ExperienceSinkOptions sink_options;
   sink_options.address = target.address;
   sink_options.run_id = options.run_id;
-  sink_options.queue = target.name;
+  sink_options.target = target.name;
   sink_options.spec = target.spec;
   sink_options.name = absl::StrCat("actor-", options.index);
   sink_options.max_unsettled_rollouts = target.max_unsettled_rollouts;
