@@ -327,5 +327,22 @@ TEST_P(KernelsTest, AdamIsItsDefinition) {
   }
 }
 
+TEST_P(KernelsTest, AdamsMomentsOfADeadUnitBecomeZeroAndNotSubnormal) {
+  constexpr int64_t kSize = 37;
+  std::vector<float> parameters(kSize, 1.0f), m(kSize, 1e-3f), v(kSize, 1e-33f);
+  std::vector<float> gradient(kSize, 0.0f);
+  gradient[5] = 1e-3f;                       // One is alive.
+  for (int step = 0; step < 1500; ++step) {  // 0.9^1500 is 2e-69.
+    table().adam(kSize, parameters.data(), m.data(), v.data(), gradient.data(), 1, 0.9f, 0.999f,
+                 1e-4f, 1e-8f);
+    for (int64_t i = 0; i < kSize; ++i)
+      ASSERT_TRUE(m[i] == 0 || std::isnormal(m[i])) << "step " << step;
+  }
+  for (int64_t i = 0; i < kSize; ++i) {
+    EXPECT_EQ(m[i] != 0, i == 5);
+    EXPECT_EQ(v[i] != 0, i == 5);
+  }
+}
+
 }  // namespace
 }  // namespace cadre::kernels
