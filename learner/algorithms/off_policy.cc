@@ -1,6 +1,9 @@
 #include "learner/algorithms/off_policy.h"
 
+#include "learner/algorithms/ddpg.h"
 #include "learner/algorithms/dqn.h"
+#include "learner/algorithms/sac.h"
+#include "learner/algorithms/td3.h"
 
 namespace cadre {
 
@@ -12,9 +15,11 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeOffPolicyAlgorithm(
     case ExperimentConfig::kDqn:
       return MakeDqn(config.dqn(), model, observation, action, random, device);
     case ExperimentConfig::kDdpg:
+      return MakeDdpg(config.ddpg(), model, observation, action, random, device);
     case ExperimentConfig::kTd3:
+      return MakeTd3(config.td3(), model, observation, action, random, device);
     case ExperimentConfig::kSac:
-      return absl::UnimplementedError("the config's algorithm is not there yet");
+      return MakeSac(config.sac(), model, observation, action, random, device);
     case ExperimentConfig::kPpo:
     case ExperimentConfig::ALGORITHM_NOT_SET:
       break;
