@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "rpc/message_bytes.h"
 #include "rpc/replay_codec.h"
 #include "spdlog/spdlog.h"
 
@@ -105,7 +106,7 @@ std::shared_ptr<const grpc::ByteBuffer> AppendReactor::NextResponse() {
     response.set_refused_reason(std::move(refusals_.front().reason));
     refusals_.pop_front();
   }
-  return ToBytes(response);
+  return std::make_shared<const grpc::ByteBuffer>(SerializeMessage(response));
 }
 
 void AppendReactor::OnEnd() {

@@ -45,6 +45,26 @@ grpc::ServerUnaryReactor* ExperienceService::Info(grpc::CallbackServerContext* c
   return Answer(context, absl::OkStatus());
 }
 
+// Answered on the checkpointer's thread.
+grpc::ServerUnaryReactor* ExperienceService::Checkpoint(grpc::CallbackServerContext* context,
+                                                        const v1::CheckpointRequest* /*request*/,
+                                                        v1::CheckpointResponse* response) {
+  if (checkpointer_ == nullptr)
+    return Answer(context, absl::FailedPreconditionError(
+                               "the replay server has no checkpoints: it has no tables, or was "
+                               "started without --checkpoint_folder"));
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  checkpointer_->Request([reactor, response](const absl::StatusOr<SavedCheckpoint>& saved) {
+    if (saved.ok()) {
+      response->set_path(saved->path);
+      response->set_bytes(saved->bytes);
+    }
+    reactor->Finish(absl::IsCancelled(saved.status()) ? OpenStreams::StoppingStatus()
+                                                      : ToGrpcStatus(saved.status()));
+  });
+  return reactor;
+}
+
 grpc::ServerUnaryReactor* ExperienceService::Reset(grpc::CallbackServerContext* context,
                                                    const v1::ResetRequest* request,
                                                    v1::ResetResponse* /*response*/) {

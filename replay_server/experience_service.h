@@ -13,6 +13,7 @@
 #include "replay_server/open_streams.h"
 #include "replay_server/queue.h"
 #include "replay_server/table.h"
+#include "replay_server/table_checkpointer.h"
 
 namespace cadre {
 
@@ -26,9 +27,11 @@ using ExperienceServiceMethods = v1::ExperienceService::WithRawCallbackMethod_Ap
 
 class ExperienceService final : public ExperienceServiceMethods {
  public:
-  // The queues and tables must outlive the service, and the service the server.
-  explicit ExperienceService(std::vector<Queue*> queues, std::vector<Table*> tables = {})
-      : directory_(std::move(queues), std::move(tables)) {}
+  // They must outlive the service, and the service the server. `checkpointer`: of the
+  // tables; null where they are not saved.
+  explicit ExperienceService(std::vector<Queue*> queues, std::vector<Table*> tables = {},
+                             TableCheckpointer* checkpointer = nullptr)
+      : directory_(std::move(queues), std::move(tables)), checkpointer_(checkpointer) {}
 
   // Ends all streams, and those that come later, with UNAVAILABLE, so that clients
   // try again elsewhere or later; open leases go back to their queues. Returns when
@@ -47,6 +50,9 @@ class ExperienceService final : public ExperienceServiceMethods {
   grpc::ServerUnaryReactor* Info(grpc::CallbackServerContext* context,
                                  const v1::InfoRequest* request,
                                  v1::InfoResponse* response) override;
+  grpc::ServerUnaryReactor* Checkpoint(grpc::CallbackServerContext* context,
+                                       const v1::CheckpointRequest* request,
+                                       v1::CheckpointResponse* response) override;
   grpc::ServerUnaryReactor* Reset(grpc::CallbackServerContext* context,
                                   const v1::ResetRequest* request,
                                   v1::ResetResponse* response) override;
@@ -55,6 +61,7 @@ class ExperienceService final : public ExperienceServiceMethods {
   absl::Status ResetTable(const v1::ResetRequest& request) const;
 
   const ExperienceDirectory directory_;
+  TableCheckpointer* const checkpointer_;
   OpenStreams streams_;
 };
 

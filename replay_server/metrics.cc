@@ -155,7 +155,23 @@ auto InfosOf(const std::vector<Host*>& hosts) {
   return infos;
 }
 
+prometheus::Counter& MakeCounter(prometheus::Registry* registry, const char* name,
+                                 const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(*registry).Add({});
+}
+prometheus::Gauge& MakeGauge(prometheus::Registry* registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(*registry).Add({});
+}
+
 }  // namespace
+
+CheckpointMetrics::CheckpointMetrics(prometheus::Registry* registry)
+    : saved(MakeCounter(registry, "cadre_replay_checkpoints_total", "Checkpoints of the tables")),
+      failed(MakeCounter(registry, "cadre_replay_failed_checkpoints_total",
+                         "Checkpoints that could not be written")),
+      bytes(MakeGauge(registry, "cadre_replay_checkpoint_bytes", "Of the last checkpoint")),
+      seconds(MakeGauge(registry, "cadre_replay_checkpoint_seconds",
+                        "That the last checkpoint took")) {}
 
 std::vector<prometheus::MetricFamily> ReplayMetrics::Collect() const {
   std::vector<prometheus::MetricFamily> families = prometheus::Registry::Collect();

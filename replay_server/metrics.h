@@ -6,12 +6,24 @@
 #include <utility>
 #include <vector>
 
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
 #include "prometheus/metric_family.h"
 #include "prometheus/registry.h"
 #include "replay_server/queue.h"
 #include "replay_server/table.h"
 
 namespace cadre {
+
+// Of the tables' checkpoints since the server started. The references are the registry's.
+struct CheckpointMetrics {
+  explicit CheckpointMetrics(prometheus::Registry* registry);
+
+  prometheus::Counter& saved;
+  prometheus::Counter& failed;
+  prometheus::Gauge& bytes;    // Of the last.
+  prometheus::Gauge& seconds;  // That it took.
+};
 
 class ReplayMetrics final : public prometheus::Registry {
  public:

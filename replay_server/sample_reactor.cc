@@ -33,7 +33,7 @@ int64_t ItemBytes(const std::vector<v1::ColumnSpec>& columns) {
 std::shared_ptr<const grpc::ByteBuffer> Opened(const std::vector<v1::ColumnSpec>& columns) {
   v1::SampleResponse response;
   response.mutable_opened()->mutable_columns()->Assign(columns.begin(), columns.end());
-  return ToBytes(response);
+  return std::make_shared<const grpc::ByteBuffer>(SerializeMessage(response));
 }
 
 }  // namespace

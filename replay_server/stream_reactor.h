@@ -17,21 +17,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "google/protobuf/message_lite.h"
-#include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
-#include "grpcpp/support/slice.h"
 #include "replay_server/open_streams.h"
 #include "rpc/status.h"
 
 namespace cadre {
-
-// A response of a stream of bytes.
-inline std::shared_ptr<const grpc::ByteBuffer> ToBytes(
-    const google::protobuf::MessageLite& message) {
-  const grpc::Slice slice(message.SerializeAsString());
-  return std::make_shared<const grpc::ByteBuffer>(&slice, 1);
-}
 
 template <typename Request, typename Response>
 class StreamReactor : public grpc::ServerBidiReactor<Request, Response>,

@@ -24,7 +24,7 @@ TEST_F(AppendReactorTest, TheOrdinaryClientWritesToATable) {
   ExperienceSinkOptions options;
   options.address = server_->server->address();
   options.run_id = kRun;
-  options.queue = "replay";
+  options.target = "replay";
   options.spec = ExampleSpec();
   auto sink = *RemoteExperienceSink::Create(options);
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(sink->Append(ExampleRollout(kSteps)).ok());
