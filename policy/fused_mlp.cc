@@ -65,10 +65,12 @@ void FusedMlp::Backward(absl::Span<const float> parameters, float* output_gradie
     if (layer.activation == LayerActivation::kRelu)
       kernel.relu_backward(size, outputs_[l].data(), d);
     const float* x = l > 0 ? outputs_[l - 1].data() : input_;
-    // dW [outputs, inputs] += d^T x;  db += column sums of d.
-    kernel.gemm(layer.outputs, layer.inputs, batch_, {d, 1, layer.outputs}, x, layer.inputs,
-                &gradient[layer.weight], layer.inputs, nullptr, /*accumulate=*/true);
-    kernel.column_sums(batch_, layer.outputs, d, &gradient[layer.bias]);
+    if (!gradient.empty()) {
+      // dW [outputs, inputs] += d^T x;  db += column sums of d.
+      kernel.gemm(layer.outputs, layer.inputs, batch_, {d, 1, layer.outputs}, x, layer.inputs,
+                  &gradient[layer.weight], layer.inputs, nullptr, /*accumulate=*/true);
+      kernel.column_sums(batch_, layer.outputs, d, &gradient[layer.bias]);
+    }
     if (l == 0 && input_gradient == nullptr) return;
     // dx [B, inputs] = d W.
     float* dx = input_gradient;

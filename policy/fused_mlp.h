@@ -23,8 +23,9 @@ class FusedMlp {
   const float* Forward(const float* input, int64_t batch);
 
   // Adds to `gradient` [P] what `output_gradient` [B, outputs] of the last Forward
-  // makes of it; overwrites `output_gradient`. Where `input_gradient` [B, inputs]
-  // is not null it is set, or added to where `accumulate_input`.
+  // makes of it, unless `gradient` is empty; overwrites `output_gradient`. Where
+  // `input_gradient` [B, inputs] is not null it is set, or added to where
+  // `accumulate_input`.
   void Backward(absl::Span<const float> parameters, float* output_gradient,
                 absl::Span<float> gradient, float* input_gradient, bool accumulate_input);
 

@@ -1,40 +1,13 @@
 #include "policy/network.h"
 
 #include <cmath>
-#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/status_macros.h"
+#include "policy/mlp_layers.h"
 
 namespace cadre {
 namespace {
-
-DenseLayer AddLayer(ParameterLayout& layout, const std::string& name, int64_t inputs,
-                    int64_t outputs, LayerActivation activation) {
-  const int64_t weight = layout.Add(name + ".weight", {outputs, inputs});
-  const int64_t bias = layout.Add(name + ".bias", {outputs});
-  return {inputs, outputs, weight, bias, activation};
-}
-
-Mlp AddHidden(ParameterLayout& layout, const std::string& name, int64_t inputs,
-              const MlpConfig& config) {
-  const LayerActivation activation =
-      config.activation() == RELU ? LayerActivation::kRelu : LayerActivation::kTanh;
-  std::vector<int64_t> sizes(config.hidden().begin(), config.hidden().end());
-  if (sizes.empty()) sizes = {64, 64};
-  Mlp mlp;
-  for (int64_t size : sizes) {
-    mlp.push_back(AddLayer(layout, absl::StrCat(name, ".", mlp.size()), inputs, size, activation));
-    inputs = size;
-  }
-  return mlp;
-}
-
-void AddHead(ParameterLayout& layout, const std::string& name, int64_t inputs, int64_t outputs,
-             Mlp& mlp) {
-  mlp.push_back(AddLayer(layout, absl::StrCat(name, ".", mlp.size()), inputs, outputs,
-                         LayerActivation::kNone));
-}
 
 // Gaussian rows made orthonormal (modified Gram-Schmidt, twice, which keeps them
 // orthogonal to rounding), times `gain`. W [outputs, inputs]: rows are orthonormal
@@ -74,10 +47,7 @@ void FillOrthogonal(const DenseLayer& layer, double gain, Random& random,
 absl::StatusOr<ActorCriticNetwork> MakeActorCritic(const ModelConfig& config,
                                                    const ObservationSpace& observation,
                                                    const ActionSpace& action) {
-  if (observation.dtype != v1::DTYPE_FLOAT32)
-    return absl::InvalidArgumentError(
-        absl::StrCat("model.mlp takes float32 observations; the environment has ",
-                     v1::DType_Name(observation.dtype)));
+  CADRE_RETURN_IF_ERROR(CheckMlpObservation(observation));
   ActorCriticNetwork network;
   network.action = action;
   network.observation_size = observation.elements();
@@ -85,16 +55,16 @@ absl::StatusOr<ActorCriticNetwork> MakeActorCritic(const ModelConfig& config,
   network.initial_log_std = config.mlp().initial_log_std();
   ParameterLayout& layout = network.layout;
   if (config.mlp().shared_trunk()) {
-    network.trunk = AddHidden(layout, "trunk", network.observation_size, config.mlp());
+    network.trunk = AddHidden(layout, "trunk", network.observation_size, HiddenUnits(config.mlp()),
+                              HiddenActivation(config.mlp()));
     const int64_t features = network.trunk.back().outputs;
-    AddHead(layout, "policy", features, network.policy_outputs, network.policy);
-    AddHead(layout, "value", features, 1, network.value);
+    AddLayer(layout, "policy", features, network.policy_outputs, LayerActivation::kNone,
+             network.policy);
+    AddLayer(layout, "value", features, 1, LayerActivation::kNone, network.value);
   } else {
-    network.policy = AddHidden(layout, "policy", network.observation_size, config.mlp());
-    AddHead(layout, "policy", network.policy.back().outputs, network.policy_outputs,
-            network.policy);
-    network.value = AddHidden(layout, "value", network.observation_size, config.mlp());
-    AddHead(layout, "value", network.value.back().outputs, 1, network.value);
+    network.policy =
+        AddMlp(layout, "policy", network.observation_size, network.policy_outputs, config.mlp());
+    network.value = AddMlp(layout, "value", network.observation_size, 1, config.mlp());
   }
   if (!action.discrete()) network.log_std = layout.Add("policy.log_std", {action.dimensions});
   return network;

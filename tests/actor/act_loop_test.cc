@@ -31,7 +31,7 @@ ExperimentConfig CartPoleConfig(ActorsConfig::Mode mode) {
   config.set_name("acting");
   config.mutable_environment()->set_id("CartPole-v1");
   config.mutable_environment()->set_max_episode_steps(15);  // Some are truncated.
-  *config.mutable_model() = MlpModel({5});
+  *config.mutable_model() = MlpModelConfig({5});
   config.mutable_ppo()->set_gamma(0.9);
   config.mutable_normalization()->set_rewards(true);
   config.mutable_actors()->set_environments_per_actor(kEnvironments);
@@ -275,7 +275,7 @@ TEST(ActLoopTest, AFailingPortEndsItUnlessTheRunIsFinished) {
 TEST(ActLoopTest, ParametersOfAnotherNetworkEndIt) {
   const ExperimentConfig config = CartPoleConfig(ActorsConfig::LOCKSTEP);
   ExperimentConfig other = config;
-  *other.mutable_model() = MlpModel({6});
+  *other.mutable_model() = MlpModelConfig({6});
   FakeRun run(other);
   run.Publish(1);
   auto loop = ActLoop::Create(config, 0, &run, &run);

@@ -21,7 +21,7 @@ constexpr int64_t kObservation = 3;
 class CollateTest : public testing::Test {
  protected:
   explicit CollateTest(const ActionSpace& action = DiscreteActions(2), bool returns = false)
-      : network_(ExampleNetwork(MlpModel({4}), kObservation, action)) {
+      : network_(ExampleNetwork(MlpModelConfig({4}), kObservation, action)) {
     ExperimentConfig config;
     config.mutable_normalization()->set_rewards(returns);
     spec_ = OnPolicySpec(config, VectorSpace(kObservation), action);

@@ -18,7 +18,7 @@ namespace {
 ExperimentConfig Config(const std::string& environment) {
   ExperimentConfig config;
   config.mutable_environment()->set_id(environment);
-  *config.mutable_model() = MlpModel({8});
+  *config.mutable_model() = MlpModelConfig({8});
   return config;
 }
 
@@ -120,7 +120,7 @@ TEST(EvaluateTest, ContinuousActions) {
 TEST(EvaluateTest, ParametersOfAnotherNetworkAreRefused) {
   ExperimentConfig config = Config("CartPole-v1");
   const ExamplePolicy policy(config);
-  *config.mutable_model() = MlpModel({9});
+  *config.mutable_model() = MlpModelConfig({9});
   EXPECT_EQ(Evaluate(config, policy.parameters, {.episodes = 1}).status().code(),
             absl::StatusCode::kFailedPrecondition);
 }

@@ -30,7 +30,7 @@ ExperimentConfig Config() {
   ExperimentConfig config;
   config.set_name("trained");
   config.mutable_environment()->set_id("CartPole-v1");
-  *config.mutable_model() = MlpModel({6});
+  *config.mutable_model() = MlpModelConfig({6});
   config.mutable_normalization()->set_observations(true);
   config.mutable_normalization()->set_rewards(true);
   config.mutable_ppo()->set_epochs(2);
@@ -133,7 +133,7 @@ class TrainerTest : public testing::Test {
   absl::Status Run(Trainer& trainer, int first_batch = 0) {
     source_ = std::make_unique<FakeSource>(trainer.experience_spec(), first_batch);
     source_->change = change_;
-    return trainer.Run(*source_, sink_);
+    return trainer.Run({.queue = source_.get()}, sink_);
   }
   Checkpoint Newest() {
     auto newest = LoadNewestIntact(folder_.path());
@@ -273,7 +273,7 @@ TEST_F(TrainerTest, VersionsContinueAboveThoseOfAParameterServerThatLivedOn) {
 TEST_F(TrainerTest, ACheckpointOfAnotherNetworkIsRefused) {
   ASSERT_TRUE(Run(*Make(Config())).ok());
   ExperimentConfig config = Config();
-  *config.mutable_model() = MlpModel({7});
+  *config.mutable_model() = MlpModelConfig({7});
   const absl::Status status = Make(config)->Restore(Newest());
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()),
@@ -384,7 +384,7 @@ TEST_F(TrainerTest, RequestStopEndsTheWaitForExperienceAndSaves) {
   auto trainer = Make(Config());
   EmptySource source;
   absl::Status status;
-  std::thread training([&] { status = trainer->Run(source, sink_); });
+  std::thread training([&] { status = trainer->Run({.queue = &source}, sink_); });
   source.waiting.WaitForNotification();
   trainer->RequestStop();
   source.Close();
@@ -399,7 +399,7 @@ TEST_F(TrainerTest, AClosedSourceWithoutAStopIsAnError) {
   auto trainer = Make(Config());
   EmptySource source;
   source.Close();
-  EXPECT_EQ(trainer->Run(source, sink_).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(trainer->Run({.queue = &source}, sink_).code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(sink_.state, v1::RUN_STATE_RUNNING);
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "policy/acting_policy.h"
+#include "policy/on_policy_acting.h"
 #include "policy/torch_distributions.h"
 #include "tests/policy/example_networks.h"
 
@@ -23,14 +23,14 @@ struct Example {
 
 std::vector<Example> Examples() {
   return {
-      {"SeparateTanh", MlpModel({64, 64}), 4, DiscreteActions(2), 256},
-      {"SharedTanh", MlpModel({64, 64}, TANH, true), 4, DiscreteActions(2), 256},
-      {"SeparateRelu", MlpModel({31, 17}, RELU), 7, DiscreteActions(5), 33},
-      {"SharedRelu", MlpModel({31, 17}, RELU, true), 7, DiscreteActions(5), 33},
-      {"SeparateContinuous", MlpModel({13}), 3, ContinuousActions(1), 19},
-      {"SharedContinuous", MlpModel({13, 9, 5}, TANH, true), 11, ContinuousActions(3), 19},
-      {"BatchOfOne", MlpModel({5}), 1, DiscreteActions(3), 1},
-      {"SharedBatchOfOne", MlpModel({1}, RELU, true), 2, ContinuousActions(2), 1},
+      {"SeparateTanh", MlpModelConfig({64, 64}), 4, DiscreteActions(2), 256},
+      {"SharedTanh", MlpModelConfig({64, 64}, TANH, true), 4, DiscreteActions(2), 256},
+      {"SeparateRelu", MlpModelConfig({31, 17}, RELU), 7, DiscreteActions(5), 33},
+      {"SharedRelu", MlpModelConfig({31, 17}, RELU, true), 7, DiscreteActions(5), 33},
+      {"SeparateContinuous", MlpModelConfig({13}), 3, ContinuousActions(1), 19},
+      {"SharedContinuous", MlpModelConfig({13, 9, 5}, TANH, true), 11, ContinuousActions(3), 19},
+      {"BatchOfOne", MlpModelConfig({5}), 1, DiscreteActions(3), 1},
+      {"SharedBatchOfOne", MlpModelConfig({1}, RELU, true), 2, ContinuousActions(2), 1},
   };
 }
 
@@ -126,15 +126,15 @@ TEST_P(ActorCriticTest, ActingGivesTheLogProbOfTheTorchTwins) {
   parameters.set_layout_fingerprint(network.layout.fingerprint());
   const torch::Tensor flat = autograd_->parameters();
   parameters.set_values(flat.data_ptr<float>(), flat.numel() * sizeof(float));
-  ActingPolicy acting(network, {});
+  OnPolicyActing acting(network, {});
   ASSERT_TRUE(acting.Load(parameters).ok());
 
   const int64_t batch = GetParam().batch;
   const torch::Tensor observations = Observations(batch);
   std::vector<std::byte> actions(batch * network.action.bytes());
   std::vector<float> log_probs(batch);
-  acting.Act({observations.data_ptr<float>(), static_cast<size_t>(observations.numel())},
-             /*greedy=*/false, random_, absl::MakeSpan(actions), absl::MakeSpan(log_probs));
+  acting.Act({observations.data_ptr<float>(), static_cast<size_t>(observations.numel())}, ActMode{},
+             random_, absl::MakeSpan(actions), absl::MakeSpan(log_probs));
 
   const Heads heads = autograd_->Forward(observations);
   const torch::Tensor expected =

@@ -34,8 +34,8 @@ inline ActionSpace ContinuousActions(int64_t dimensions) {
   return space;
 }
 
-inline ModelConfig MlpModel(std::initializer_list<int32_t> hidden, Activation activation = TANH,
-                            bool shared_trunk = false) {
+inline ModelConfig MlpModelConfig(std::initializer_list<int32_t> hidden,
+                                  Activation activation = TANH, bool shared_trunk = false) {
   ModelConfig model;
   for (const int32_t units : hidden) model.mutable_mlp()->add_hidden(units);
   model.mutable_mlp()->set_activation(activation);

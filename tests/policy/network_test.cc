@@ -53,7 +53,7 @@ TEST(ActorCriticNetworkTest, SeparateNetworksForCartPoleHave9155Parameters) {
 
 TEST(ActorCriticNetworkTest, ASharedTrunkHasTwoHeads) {
   const ActorCriticNetwork network =
-      ExampleNetwork(MlpModel({7, 5}, RELU, true), 3, ContinuousActions(2));
+      ExampleNetwork(MlpModelConfig({7, 5}, RELU, true), 3, ContinuousActions(2));
   EXPECT_THAT(BlockNames(network), ElementsAre("trunk.0.weight", "trunk.0.bias", "trunk.1.weight",
                                                "trunk.1.bias", "policy.0.weight", "policy.0.bias",
                                                "value.0.weight", "value.0.bias", "policy.log_std"));
@@ -77,7 +77,7 @@ TEST(ActorCriticNetworkTest, ObservationsThatAreNotFloatsAreRefused) {
 TEST(InitialParametersTest, WeightsAreOrthogonalWithTheGainOfTheirPlace) {
   for (const bool shared : {false, true}) {
     const ActorCriticNetwork network =
-        ExampleNetwork(MlpModel({33, 20}, TANH, shared), 5, DiscreteActions(3));
+        ExampleNetwork(MlpModelConfig({33, 20}, TANH, shared), 5, DiscreteActions(3));
     Random random(1);
     const std::vector<float> parameters = InitialParameters(network, random);
     for (const Mlp* mlp : {&network.trunk, &network.policy, &network.value})
@@ -91,7 +91,7 @@ TEST(InitialParametersTest, WeightsAreOrthogonalWithTheGainOfTheirPlace) {
 }
 
 TEST(InitialParametersTest, TheDeviationIsWhatTheConfigSays) {
-  ModelConfig model = MlpModel({4});
+  ModelConfig model = MlpModelConfig({4});
   model.mutable_mlp()->set_initial_log_std(-0.5);
   const ActorCriticNetwork network = ExampleNetwork(model, 3, ContinuousActions(2));
   Random random(1);
@@ -101,7 +101,7 @@ TEST(InitialParametersTest, TheDeviationIsWhatTheConfigSays) {
 }
 
 TEST(InitialParametersTest, FollowFromTheSeed) {
-  const ActorCriticNetwork network = ExampleNetwork(MlpModel({8}), 4, DiscreteActions(2));
+  const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({8}), 4, DiscreteActions(2));
   Random a(1), b(1), c(2);
   const std::vector<float> first = InitialParameters(network, a);
   EXPECT_EQ(first, InitialParameters(network, b));

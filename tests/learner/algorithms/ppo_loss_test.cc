@@ -168,7 +168,7 @@ TEST(PpoLossTest, TheClosedFormIsTheGradientOfTheLoss) {
       for (const double value_clip_range : {0.0, 0.2})
         for (const double entropy : {0.0, 0.03})
           for (const int64_t steps : {1, 7, 200}) {
-            const ActorCriticNetwork network = ExampleNetwork(MlpModel({3}), 2, action);
+            const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({3}), 2, action);
             Heads heads;
             heads.policy = RandomTensor({steps, network.policy_outputs}, random);
             heads.value = RandomTensor({steps}, random);
@@ -201,7 +201,7 @@ TEST(PpoLossTest, TheClosedFormIsTheGradientOfTheLoss) {
 
 TEST(PpoLossTest, BuffersAreReusedForTheNextMinibatch) {
   Random random(4);
-  const ActorCriticNetwork network = ExampleNetwork(MlpModel({3}), 2, ContinuousActions(2));
+  const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({3}), 2, ContinuousActions(2));
   PpoHeadGradient reused;
   for (const int64_t steps : {9, 9, 4}) {
     const Heads heads{RandomTensor({steps, 2}, random), RandomTensor({steps}, random),
@@ -224,7 +224,7 @@ TEST(PpoLossTest, RatioOneGivesPlainPolicyGradient) {
     const int64_t steps = 11;
     Heads heads{RandomTensor({steps, 4}, random), RandomTensor({steps}, random), {}};
     PpoMinibatch batch =
-        ExampleMinibatch(heads, ExampleNetwork(MlpModel({3}), 2, DiscreteActions(4)), random);
+        ExampleMinibatch(heads, ExampleNetwork(MlpModelConfig({3}), 2, DiscreteActions(4)), random);
     batch.log_probs = CategoricalLogProb(heads.policy, batch.actions);
     batch.old_policy = heads.policy;
     PpoHeadGradient out;

@@ -117,7 +117,8 @@ TEST(PpoTest, UpdatesAreThoseOfTheTextbook) {
   config.set_max_gradient_norm(0.3);
   for (const bool shared : {false, true})
     for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
-      const ActorCriticNetwork network = ExampleNetwork(MlpModel({9, 7}, TANH, shared), 4, action);
+      const ActorCriticNetwork network =
+          ExampleNetwork(MlpModelConfig({9, 7}, TANH, shared), 4, action);
       auto model = WithParameters(MakeFusedActorCritic(network));
       NotebookPpo notebook(config, network, model->parameters());
       const std::unique_ptr<OnPolicyAlgorithm> ppo = MakePpo(config, std::move(model), Random(1));

@@ -21,7 +21,7 @@ using testing::HasSubstr;
 const std::vector<int64_t> kLengths = {5, 8, 11};  // 24 steps.
 
 ActorCriticNetwork ExamplePolicy(const ActionSpace& action = DiscreteActions(3)) {
-  return ExampleNetwork(MlpModel({9}), 4, action);
+  return ExampleNetwork(MlpModelConfig({9}), 4, action);
 }
 
 PpoConfig ExampleConfig() {
@@ -383,7 +383,8 @@ TEST(PpoTest, BothActorCriticsLearnTheSame) {
       PpoConfig config = ExampleConfig();
       config.set_learning_rate(1e-3);
       config.set_entropy_coefficient(0.01);
-      const ActorCriticNetwork network = ExampleNetwork(MlpModel({9, 7}, TANH, shared), 4, action);
+      const ActorCriticNetwork network =
+          ExampleNetwork(MlpModelConfig({9, 7}, TANH, shared), 4, action);
       auto fused = MakePpo(config, WithParameters(MakeFusedActorCritic(network)), Random(1));
       auto autograd =
           MakePpo(config, WithParameters(MakeAutogradActorCritic(network, torch::kCPU)), Random(1));
