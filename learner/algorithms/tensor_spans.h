@@ -1,4 +1,4 @@
-// Dense float32 tensors on the CPU as plain rows, and buffers that are allocated once.
+// Tensors as plain memory, for closed forms on the CPU, and buffers that are allocated once.
 #pragma once
 
 #include <limits>
@@ -10,20 +10,27 @@
 
 namespace cadre {
 
-// The tensor's own memory.
-inline absl::Span<float> Flat(const torch::Tensor& tensor) {
+// All of a contiguous CPU tensor of this type.
+template <typename T = float>
+absl::Span<T> Flat(const torch::Tensor& tensor) {
   CADRE_CHECK(tensor.is_contiguous() && tensor.device().is_cpu());
-  return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+  return {tensor.data_ptr<T>(), static_cast<size_t>(tensor.numel())};
 }
 
-// Makes `buffer` a tensor of this shape, of unknown contents, unless it is one already.
+// Row `index` of a matrix with rows of `width`.
+template <typename T>
+absl::Span<T> RowOf(absl::Span<T> matrix, int64_t index, int64_t width) {
+  return matrix.subspan(index * width, width);
+}
+
+// Makes `buffer` a float32 tensor of this shape, unless it is one already.
 inline void Reserve(torch::Tensor& buffer, c10::IntArrayRef shape,
                     torch::Device device = torch::kCPU) {
   if (!buffer.defined() || buffer.sizes() != shape)
     buffer = torch::empty(shape, torch::TensorOptions(torch::kFloat32).device(device));
 }
 
-// NaN where the tensor is undefined.
+// Of all elements, for diagnostics. NaN where there is no tensor yet.
 inline double Mean(const torch::Tensor& tensor) {
   if (!tensor.defined()) return std::numeric_limits<double>::quiet_NaN();
   return tensor.mean().item<double>();
