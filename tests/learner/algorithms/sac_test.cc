@@ -187,7 +187,7 @@ TEST(SacTest, ValuesOfAConstantRewardReachItsDiscountedSum) {
   EXPECT_NEAR(Diagnostic(*sac, "mean_q"), 2, 0.05);
 }
 
-TEST(SacTest, EntropyReachesItsTargetWhereRewardsSayNothing) {
+TEST(SacTest, EntropyReachesItsTargetAgainstTheRewards) {
   SacConfig config = ExampleConfig();
   config.set_target_entropy(0.2);
   config.set_adam_epsilon(1e-8);
