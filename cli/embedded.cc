@@ -93,7 +93,7 @@ absl::Status TrainEmbedded(const ExperimentConfig& config, Trainer& trainer,
   });
   for (const auto& actor : actors) actor->Start(&queue);
 
-  absl::Status status = trainer.Run(*source, parameter_sink);
+  absl::Status status = trainer.Run({.queue = source.get()}, parameter_sink);
   store.Close();
   queue.Close();
   for (const auto& actor : actors) {

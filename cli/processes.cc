@@ -11,10 +11,10 @@
 #include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "cli/queue_account.h"
+#include "cli/replay_account.h"
 #include "cli/supervised_process.h"
 #include "common/file_io.h"
-#include "common/random.h"
+#include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "learner/progress_json.h"
@@ -51,7 +51,7 @@ class ProcessRun {
 
   // Waits for the actors, which end by themselves once the run is FINISHED. The
   // servers live until this object goes.
-  absl::Status Drain(v1::QueueInfo& queue);
+  absl::Status Drain(std::string& account);
 
  private:
   using Arguments = std::vector<std::string>;
@@ -179,24 +179,27 @@ void ProcessRun::EndActors() {
   for (const auto& actor : actors_) actor->Terminate();
 }
 
-absl::Status ProcessRun::Drain(v1::QueueInfo& queue) {
+absl::Status ProcessRun::Drain(std::string& account) {
   const absl::Time deadline = absl::Now() + kDrain;
   for (const auto& actor : actors_)
     if (!actor->WaitFor(deadline - absl::Now()))
       spdlog::warn("an actor did not end by itself within {}", absl::FormatDuration(kDrain));
   CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, FetchReplayInfo(replay_address_));
-  if (info.queues_size() != 1)
-    return absl::InternalError(
-        absl::StrCat("the replay server has ", info.queues_size(), " queues; wanted 1"));
-  queue = info.queues(0);
-  return WriteFileAtomically(absl::StrCat(options_.run_folder, "/queue.json"),
-                             QueueAccountJson(queue));
+  const bool table = UsesReplay(options_.config);
+  if ((table ? info.tables_size() : info.queues_size()) != 1)
+    return absl::InternalError(absl::StrCat("the replay server has ", info.queues_size(),
+                                            " queues and ", info.tables_size(),
+                                            " tables; wanted 1 ", table ? "table" : "queue"));
+  account = table ? TableAccountLine(info.tables(0)) : QueueAccountLine(info.queues(0));
+  return WriteFileAtomically(
+      absl::StrCat(options_.run_folder, table ? "/table.json" : "/queue.json"),
+      table ? AccountJson(info.tables(0)) : AccountJson(info.queues(0)));
 }
 
 }  // namespace
 
 absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shutdown,
-                            v1::QueueInfo& queue) {
+                            std::string& account) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return absl::InternalError("cannot tell where this program's binaries are");
@@ -206,7 +209,7 @@ absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shu
   CADRE_RETURN_IF_ERROR(run.WaitForEnd());
   // A learner that was stopped before it began has not set the run FINISHED.
   if (shutdown.requested()) run.EndActors();
-  return run.Drain(queue);
+  return run.Drain(account);
 }
 
 }  // namespace cadre

@@ -9,7 +9,6 @@
 #include "common/shutdown.h"
 #include "learner/progress.h"
 #include "proto/config.pb.h"
-#include "proto/experience.pb.h"
 
 namespace cadre {
 
@@ -20,9 +19,9 @@ struct ProcessesOptions {
 };
 
 // Returns when the run is finished, failed for good, or was ended by a shutdown
-// request, saved. On success the replay server's account of the run's rollouts is in
-// `queue` and in <run folder>/queue.json.
+// request, saved. On success the replay server's account of the run's rollouts, for
+// people, is in `account`, and in <run folder>/queue.json or table.json.
 absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shutdown,
-                            v1::QueueInfo& queue);
+                            std::string& account);
 
 }  // namespace cadre

@@ -4,7 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "cli/live_progress.h"
-#include "cli/queue_account.h"
+#include "cli/replay_account.h"
 
 namespace cadre {
 namespace {

@@ -10,7 +10,6 @@
 #include "cli/embedded.h"
 #include "cli/live_progress.h"
 #include "cli/processes.h"
-#include "cli/queue_account.h"
 #include "common/file_io.h"
 #include "common/status_macros.h"
 #include "envs/experiment.h"
@@ -37,19 +36,19 @@ void PrintIfStopped(const ShutdownSignal& shutdown, const std::string& folder) {
 
 absl::Status Supervise(const ExperimentConfig& config, const std::string& folder,
                        LiveProgress& display, ShutdownSignal& shutdown) {
-  v1::QueueInfo queue;
+  std::string account;
   const absl::Status status = TrainProcesses(
       {.config = config,
        .run_folder = folder,
        .on_progress = [&](const Progress& progress) { display.Update(progress, absl::Now()); }},
-      shutdown, queue);
+      shutdown, account);
   display.Finish(absl::Now());
   CADRE_RETURN_IF_ERROR(status);
   const absl::StatusOr<std::string> summary = ReadFile(absl::StrCat(folder, "/summary.json"));
   // Stopped before the learner began, there is none.
   if (!summary.ok() && !shutdown.requested()) return summary.status();
-  std::printf("%s%s\nresults in %s\n", summary.value_or("").c_str(),
-              QueueAccountLine(queue).c_str(), folder.c_str());
+  std::printf("%s%s\nresults in %s\n", summary.value_or("").c_str(), account.c_str(),
+              folder.c_str());
   PrintIfStopped(shutdown, folder);
   return absl::OkStatus();
 }

@@ -27,7 +27,8 @@ struct BatchMemoryPool::Idle {
   absl::Mutex mutex;
   std::vector<Block> blocks ABSL_GUARDED_BY(mutex);
 
-  explicit Idle(size_t most_idle) : most(most_idle) {}
+  // Giving back must not fail: it allocates nothing.
+  explicit Idle(size_t most_idle) : most(most_idle) { blocks.reserve(most); }
   ~Idle() {
     for (const Block& block : blocks) std::free(block.data);
   }

@@ -1,7 +1,6 @@
 #include "common/config.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "common/config_overrides.h"
@@ -46,13 +45,21 @@ void SetToDefault(const FieldDescriptor& field, Message* message) {
   }
 }
 
-// Writes out every default, in inner messages too. A oneof keeps its choice.
+// Whether a message switches something on by being there.
+bool IsSwitch(const FieldDescriptor& field) {
+  return field.message_type() == PrioritizedReplayConfig::descriptor() ||
+         field.message_type() == DqnConfig::Distributional::descriptor();
+}
+
+// Writes out every default, in inner messages too. A oneof keeps its choice, and what is
+// off stays off.
 void FillDefaults(Message* message) {
   const Reflection* reflection = message->GetReflection();
   for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = message->GetDescriptor()->field(i);
     const bool given = !field->is_repeated() && reflection->HasField(*message, field);
-    if (field->is_repeated() || (field->containing_oneof() != nullptr && !given)) continue;
+    if (field->is_repeated()) continue;
+    if (!given && (field->containing_oneof() != nullptr || IsSwitch(*field))) continue;
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       FillDefaults(reflection->MutableMessage(message, field));
     } else if (!given && field->has_default_value()) {
@@ -64,10 +71,9 @@ void FillDefaults(Message* message) {
 // Steps by which actors and learner may be apart.
 int64_t DefaultSlackSteps(const ExperimentConfig& config) {
   constexpr int64_t kRollouts = 2;
-  constexpr double kUpdates = 4;
-  const auto updates =
-      static_cast<int64_t>(std::ceil(kUpdates / config.replay().updates_per_step()));
-  return std::max(kRollouts * StepsPerUpdate(config), updates);
+  constexpr int64_t kUpdates = 4;
+  return std::max(kRollouts * config.actors().count() * MostItemsPerRollout(config),
+                  kUpdates * StepsPerGradientStep(config));
 }
 
 void ResolveReplay(ExperimentConfig& config) {

@@ -228,6 +228,20 @@ void CheckOnlyFor(const ExperimentConfig& config, absl::string_view field, bool 
                            AlgorithmName(config), " does not"));
 }
 
+// Less, and the rate limiter would hold a rollout or a batch for ever.
+void CheckSlack(const ExperimentConfig& config, ErrorList* errors) {
+  const int64_t slack = config.replay().slack_steps();
+  if (slack <= 0 || config.actors().mode() != ActorsConfig::ASYNCHRONOUS ||
+      !(config.replay().updates_per_step() > 0))
+    return;
+  const int64_t rollout = MostItemsPerRollout(config);
+  const int64_t update = StepsPerGradientStep(config);
+  if (slack < rollout || slack < update)
+    errors->Add(absl::StrCat("replay.slack_steps: got ", slack,
+                             "; wanted 0, or at least the items of a rollout, ", rollout,
+                             ", and the steps of an update, ", update));
+}
+
 void CheckReplay(const ExperimentConfig& config, ErrorList* errors) {
   CheckOnlyFor(config, "replay", config.has_replay(), /*for_replay=*/true, errors);
   CheckOnlyFor(config, "queue", config.has_queue(), /*for_replay=*/false, errors);
@@ -238,11 +252,15 @@ void CheckReplay(const ExperimentConfig& config, ErrorList* errors) {
   CheckOnlyFor(config, "model.mlp.shared_trunk", mlp.shared_trunk(), /*for_replay=*/false, errors);
   if (!UsesReplay(config)) return;
   const ReplayConfig& replay = config.replay();
-  const int64_t least = replay.batch_size() + replay.n_step();
-  if (replay.capacity_steps() < least || replay.capacity_steps() < replay.warmup_steps())
+  const int64_t rollout =
+      int64_t{config.actors().environments_per_actor()} * config.actors().segment_length();
+  const int64_t least = int64_t{replay.batch_size()} + replay.n_step();
+  if (replay.capacity_steps() < std::max({replay.warmup_steps(), least, rollout}))
     errors->Add(absl::StrCat("replay.capacity_steps: got ", replay.capacity_steps(),
                              "; wanted at least warmup_steps, ", replay.warmup_steps(),
-                             ", and batch_size + n_step, ", least));
+                             ", batch_size + n_step, ", least, ", and a rollout's steps, ",
+                             rollout));
+  CheckSlack(config, errors);
   const DqnConfig::Distributional& c51 = config.dqn().distributional();
   if (config.dqn().has_distributional() && c51.min_value() >= c51.max_value())
     errors->Add(absl::StrCat("dqn.distributional.min_value: got ", c51.min_value(),

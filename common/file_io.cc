@@ -46,13 +46,6 @@ absl::StatusCode CodeOf(int error) {
   }
 }
 
-// "cannot write '/x/y': No space left on device"
-absl::Status FileError(absl::string_view action, const std::string& path, int error) {
-  return absl::Status(CodeOf(error),
-                      absl::StrCat("cannot ", action, " '", absl::Utf8SafeCEscape(path),
-                                   "': ", std::generic_category().message(error)));
-}
-
 // Closes a file descriptor at the end of its scope.
 class Descriptor {
  public:
@@ -114,6 +107,12 @@ std::string TemporaryName(const std::string& path) {
 
 }  // namespace
 
+absl::Status FileError(absl::string_view action, const std::string& path, int error) {
+  return absl::Status(CodeOf(error),
+                      absl::StrCat("cannot ", action, " '", absl::Utf8SafeCEscape(path),
+                                   "': ", std::generic_category().message(error)));
+}
+
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return FileError("read", path, errno);
@@ -133,14 +132,19 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents) {
   const std::string temporary = TemporaryName(path);
-  int error = WriteAndSync(temporary, contents);
-  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
+  if (const int error = WriteAndSync(temporary, contents); error != 0) {
     if (error != EEXIST) unlink(temporary.c_str());
     return FileError("write", path, error);
   }
-  error = SyncFolder(FolderOf(path));
-  return error == 0 ? absl::OkStatus() : FileError("sync the folder of", path, error);
+  absl::Status status = RenameIntoPlace(temporary, path);
+  if (!status.ok()) unlink(temporary.c_str());
+  return status;
+}
+
+absl::Status RenameIntoPlace(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) return FileError("write", to, errno);
+  const int error = SyncFolder(FolderOf(to));
+  return error == 0 ? absl::OkStatus() : FileError("sync the folder of", to, error);
 }
 
 absl::Status MakeDirectories(const std::string& path) {

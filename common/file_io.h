@@ -21,6 +21,13 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 // one is gone.
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents);
 
+// For files that are written piece by piece beside their place: gives the whole and synced
+// file `from` the name `to`, in the same folder, and syncs that.
+absl::Status RenameIntoPlace(const std::string& from, const std::string& to);
+
+// The status of an errno: "cannot <action> '<path>': ...", with a code as above.
+absl::Status FileError(absl::string_view action, const std::string& path, int error);
+
 // `path` and the folders above it, where they are not there yet.
 absl::Status MakeDirectories(const std::string& path);
 

@@ -12,7 +12,22 @@
 namespace cadre {
 namespace {
 
+int64_t EnvironmentsPerActor(const ExperimentConfig& config) {
+  return config.actors().environments_per_actor();
+}
+
 int64_t Share(int64_t whole, int shards) { return (whole + shards - 1) / shards; }
+
+// The first gradient step waits for this many items; see the header.
+int64_t MinSize(const ExperimentConfig& config, int shards) {
+  const ReplayConfig& replay = config.replay();
+  const int64_t steps =
+      std::min(Share(replay.warmup_steps(), shards),
+               Share(replay.capacity_steps(), shards) - config.actors().segment_length());
+  const int64_t incomplete =
+      config.actors().count() * EnvironmentsPerActor(config) * (replay.n_step() - 1);
+  return std::max<int64_t>(1, steps - incomplete);
+}
 
 void CheckLimiter(const TableConfig& table, const std::string& path, ErrorList* errors) {
   const RateLimiterConfig& limiter = table.rate_limiter();
@@ -59,6 +74,16 @@ double DiscountFactor(const ExperimentConfig& config) {
   return config.ppo().gamma();
 }
 
+int64_t MostItemsPerRollout(const ExperimentConfig& config) {
+  const int64_t steps = config.actors().segment_length() + int64_t{config.replay().n_step()} - 1;
+  return EnvironmentsPerActor(config) * steps;
+}
+
+int64_t StepsPerGradientStep(const ExperimentConfig& config) {
+  constexpr double kMost = 1e15;  // Of what still is a whole number.
+  return static_cast<int64_t>(std::min(std::ceil(1 / config.replay().updates_per_step()), kMost));
+}
+
 TableConfig ReplayTable(const ExperimentConfig& config, int shards) {
   const ReplayConfig& replay = config.replay();
   TableConfig table;
@@ -73,7 +98,7 @@ TableConfig ReplayTable(const ExperimentConfig& config, int shards) {
     table.mutable_sampler()->mutable_uniform();
   table.mutable_remover()->mutable_fifo();
   RateLimiterConfig& limiter = *table.mutable_rate_limiter();
-  limiter.set_min_size(Share(replay.warmup_steps(), shards));
+  limiter.set_min_size(MinSize(config, shards));
   // In lockstep the learner itself keeps to updates_per_step.
   if (config.actors().mode() == ActorsConfig::ASYNCHRONOUS) {
     const double samples_per_step = replay.updates_per_step() * replay.batch_size();

@@ -15,8 +15,17 @@ bool UsesReplay(const ExperimentConfig& config);
 // The discount factor of the config's algorithm.
 double DiscountFactor(const ExperimentConfig& config);
 
+// Items that one actor's rollout completes at most: one for each step, and where episodes
+// end those of the n - 1 steps before, which waited for theirs.
+int64_t MostItemsPerRollout(const ExperimentConfig& config);
+
+// Environment steps for each gradient step, rounded up.
+int64_t StepsPerGradientStep(const ExperimentConfig& config);
+
 // The table of a resolved config, named kReplayTable. Of `shards` servers that share
-// it each holds 1/shards of the steps and waits for 1/shards of the warm-up.
+// it each holds 1/shards of the steps and waits for 1/shards of the warm-up; less what may
+// be missing when so many steps are in: items whose n steps are not complete, and, of a
+// full table, the segment that made room.
 inline constexpr char kReplayTable[] = "replay";
 TableConfig ReplayTable(const ExperimentConfig& config, int shards = 1);
 

@@ -120,7 +120,7 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
     grace.Begin();
     source->Close();
   });
-  const absl::Status status = trainer.Run(*source, *sink);
+  const absl::Status status = trainer.Run({.queue = source.get()}, *sink);
   source->Close();
   CADRE_RETURN_IF_ERROR(run->Finish(status));
   if (options.progress_lines) std::printf("%s\n", ProgressToJson(run->newest()).c_str());

@@ -1,7 +1,6 @@
 #include "learner/trainer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -9,140 +8,66 @@
 #include "absl/time/clock.h"
 #include "common/check.h"
 #include "common/config.h"
-#include "common/kernels/optimizer.h"
 #include "common/status_macros.h"
-#include "learner/algorithms/ppo.h"
-#include "learner/collate.h"
 #include "learner/trainer_state.h"
-#include "policy/on_policy_columns.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
-namespace {
-
-// Random streams of a run; see also the actor's.
-constexpr uint64_t kInitialParametersStream = 1;
-constexpr uint64_t kAlgorithmStream = 2;
-constexpr uint64_t kEvaluationStream = 3;
-
-absl::Span<float> Flat(const torch::Tensor& tensor) {
-  return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
-  const ExperimentConfig& config = options.config;
+  std::unique_ptr<Trainer> trainer(new Trainer(std::move(options)));
   CADRE_ASSIGN_OR_RETURN(
-      auto network,
-      MakeActorCritic(config.model(), options.environment.observation, options.environment.action));
-  Random random = Random::ForStream(config.seed(), kInitialParametersStream);
-  const std::vector<float> initial = InitialParameters(network, random);
-  std::unique_ptr<ActorCritic> model = MakeFusedActorCritic(std::move(network));
-  std::copy(initial.begin(), initial.end(), Flat(model->parameters()).begin());
-  model->ParametersChanged();
-
-  std::unique_ptr<OnPolicyAlgorithm> algorithm;
-  switch (config.algorithm_case()) {
-    case ExperimentConfig::kPpo:
-      algorithm = MakePpo(config.ppo(), std::move(model),
-                          Random::ForStream(config.seed(), kAlgorithmStream));
-      break;
-    case ExperimentConfig::ALGORITHM_NOT_SET:
-      return absl::InvalidArgumentError("no algorithm is set");
-    default:
-      return absl::UnimplementedError(absl::StrCat(AlgorithmName(config), " is not on-policy"));
-  }
-  v1::ExperienceSpec spec =
-      OnPolicySpec(config, options.environment.observation, options.environment.action);
-  return std::unique_ptr<Trainer>(
-      new Trainer(std::move(options), std::move(spec), std::move(algorithm)));
+      trainer->learner_,
+      MakeBatchLearner(trainer->config_, trainer->options_.environment, &trainer->times_));
+  return trainer;
 }
 
-Trainer::Trainer(Options options, v1::ExperienceSpec spec,
-                 std::unique_ptr<OnPolicyAlgorithm> algorithm)
-    : options_(std::move(options)),
-      config_(options_.config),
-      spec_(std::move(spec)),
-      algorithm_(std::move(algorithm)),
-      normalizer_(config_.normalization(), algorithm_->model().network().observation_size),
-      started_(absl::Now()) {
-  algorithm_->set_listener(this);
+Trainer::Trainer(Options options)
+    : options_(std::move(options)), config_(options_.config), started_(absl::Now()) {}
+
+absl::Span<float> Trainer::Flat() const {
+  const torch::Tensor flat = learner_->parameters();
+  return {flat.data_ptr<float>(), static_cast<size_t>(flat.numel())};
 }
 
-void Trainer::Enter(UpdatePart part) {
-  switch (part) {
-    case UpdatePart::kPrepare:
-      return times_.Enter(LearnStage::kPrepare);
-    case UpdatePart::kForward:
-      return times_.Enter(LearnStage::kForward);
-    case UpdatePart::kLoss:
-      return times_.Enter(LearnStage::kLoss);
-    case UpdatePart::kBackward:
-      return times_.Enter(LearnStage::kBackward);
-    case UpdatePart::kOptimize:
-      return times_.Enter(LearnStage::kOptimize);
-  }
-}
-
-absl::Status Trainer::Run(ExperienceSource& source, ParameterSink& sink) {
+absl::Status Trainer::Run(const ExperiencePorts& source, ParameterSink& sink) {
   started_ = absl::Now();
   CADRE_RETURN_IF_ERROR(Publish(sink));
-  const int64_t steps = StepsPerUpdate(config_);
   absl::Status status;
-  while (status.ok() && !done()) {
-    times_.Enter(LearnStage::kWaitForExperience);
-    absl::StatusOr<Lease> lease = source.Take(steps, version_);
-    status = lease.ok() ? LearnFrom(*std::move(lease), source, sink) : lease.status();
-  }
+  while (status.ok() && !done()) status = LearnOnce(source, sink);
   // A stop closes the ports to end their waits; that is no failure.
   if (absl::IsCancelled(status) && stop_requested_) status = absl::OkStatus();
   times_.Enter(LearnStage::kReport);
   // What was learned is saved whatever ended it; but a batch that is not acknowledged
   // would be learned from again, and parameters that broke are not worth it.
-  if (status.ok() || !mid_update_) status.Update(SaveIfUnsaved());
+  if (status.ok() || learner_->settled()) status.Update(SaveIfUnsaved());
   CADRE_RETURN_IF_ERROR(status);
   status = sink.SetRunState(v1::RUN_STATE_FINISHED);
   return absl::IsCancelled(status) && stop_requested_ ? absl::OkStatus() : status;
 }
 
-absl::Status Trainer::LearnFrom(Lease lease, ExperienceSource& source, ParameterSink& sink) {
-  times_.Enter(LearnStage::kCollate);
-  const ActorCriticNetwork& network = algorithm_->model().network();
-  CADRE_ASSIGN_OR_RETURN(
-      CollatedBatch collated,
-      Collate(spec_, network, normalizer_.observation_transform(), lease.rollouts));
-  // Rewards are scaled with the newest statistics; observations with those that the
-  // actors had, or the probabilities of their actions would differ.
-  if (collated.discounted_returns.defined()) {
-    normalizer_.UpdateReturns(Flat(collated.discounted_returns));
-    normalizer_.NormalizeRewards(Flat(collated.batch.rewards));
-  }
-
-  const double progress =
-      static_cast<double>(env_steps_) / static_cast<double>(config_.stop().env_steps());
-  mid_update_ = true;
-  Diagnostics diagnostics = algorithm_->Update(collated.batch, progress);
-  const torch::Tensor parameters = algorithm_->model().parameters();
-  if (!std::isfinite(GradientNorm(Flat(parameters))))
-    return absl::DataLossError(absl::StrCat(
-        "update ", updates_ + 1, " made parameters that are not finite; the last checkpoint is at ",
-        last_saved_steps_, " steps. Lower the learning rate, or clip the gradient"));
+absl::Status Trainer::LearnOnce(const ExperiencePorts& source, ParameterSink& sink) {
+  absl::StatusOr<Learned> learned =
+      learner_->Learn(source, {.env_steps = env_steps_, .version = version_}, stop_requested_);
+  if (absl::IsDataLoss(learned.status()))
+    return absl::DataLossError(
+        absl::StrCat("update ", updates_ + 1, " made ", learned.status().message(),
+                     "; the last checkpoint is at ", last_saved_steps_,
+                     " steps. Lower the learning rate, or clip the gradient"));
+  CADRE_RETURN_IF_ERROR(learned.status());
 
   times_.Enter(LearnStage::kPublish);
-  normalizer_.UpdateObservations(Flat(collated.raw_observations));
-  env_steps_ += collated.batch.steps();
-  ++updates_;
-  const int64_t lag = version_ - collated.oldest_version;
-  max_version_lag_ = std::max(max_version_lag_, lag);
-  for (const v1::Episode& episode : collated.episodes)
+  env_steps_ = learned->env_steps;
+  updates_ += learned->updates;
+  max_version_lag_ = std::max(max_version_lag_, learned->version_lag);
+  for (const v1::Episode& episode : learned->episodes)
     episodes_.Add(episode.total_reward(), episode.length());
+  if (!learned->publish) return learner_->Settle(source);
   CADRE_RETURN_IF_ERROR(Publish(sink));
-  CADRE_RETURN_IF_ERROR(source.Acknowledge(lease.id));
-  mid_update_ = false;
+  CADRE_RETURN_IF_ERROR(learner_->Settle(source));
 
   times_.Enter(LearnStage::kReport);
-  CADRE_RETURN_IF_ERROR(ReportProgress(std::move(diagnostics), lag));
+  CADRE_RETURN_IF_ERROR(ReportProgress(learned->version_lag));
   CADRE_RETURN_IF_ERROR(EvaluateIfDue());
   return SaveIfDue();
 }
@@ -154,13 +79,13 @@ absl::Status Trainer::Publish(ParameterSink& sink) {
 
 std::shared_ptr<const v1::Parameters> Trainer::MakeParameters() const {
   auto parameters = std::make_shared<v1::Parameters>();
-  const torch::Tensor flat = algorithm_->model().parameters().cpu();
+  const absl::Span<const float> flat = Flat();
   parameters->set_model(config_.name());
   parameters->set_version(version_);
-  parameters->set_values(flat.data_ptr<float>(), flat.numel() * sizeof(float));
-  parameters->set_layout_fingerprint(algorithm_->model().network().layout.fingerprint());
+  parameters->set_values(flat.data(), flat.size() * sizeof(float));
+  parameters->set_layout_fingerprint(learner_->layout().fingerprint());
   parameters->set_env_steps(env_steps_);
-  normalizer_.AddTo(*parameters);
+  learner_->AddStatistics(*parameters);
   return parameters;
 }
 
@@ -177,7 +102,7 @@ double Trainer::WallSeconds() const {
   return earlier_seconds_ + absl::ToDoubleSeconds(absl::Now() - started_);
 }
 
-absl::Status Trainer::ReportProgress(Diagnostics diagnostics, int64_t version_lag) {
+absl::Status Trainer::ReportProgress(int64_t version_lag) {
   Progress progress;
   progress.env_steps = env_steps_;
   progress.updates = updates_;
@@ -193,7 +118,7 @@ absl::Status Trainer::ReportProgress(Diagnostics diagnostics, int64_t version_la
   const double waiting = times_.seconds(LearnStage::kWaitForExperience);
   const double total = times_.total_seconds();
   progress.waiting_share = (waiting - reported_waiting_) / std::max(total - reported_total_, 1e-9);
-  progress.diagnostics = std::move(diagnostics);
+  progress.diagnostics = learner_->diagnostics();
   reported_steps_ = env_steps_;
   reported_seconds_ = progress.wall_seconds;
   reported_waiting_ = waiting;
@@ -244,10 +169,10 @@ absl::Status Trainer::Save() {
   manifest.set_episodes(episodes_.episodes());
   if (episodes_.episodes() > 0) manifest.set_mean_return(episodes_.mean_return());
   manifest.set_wall_seconds(WallSeconds());
-  const ParameterLayout& layout = algorithm_->model().network().layout;
+  const ParameterLayout& layout = learner_->layout();
   manifest.set_layout_fingerprint(layout.fingerprint());
-  SaveParameters(layout, Flat(algorithm_->model().parameters()), checkpoint.parameters);
-  algorithm_->Save(checkpoint.state);
+  SaveParameters(layout, Flat(), checkpoint.parameters);
+  learner_->Save(checkpoint.state);
   SaveStatistics(*MakeParameters(), checkpoint.state);
   const std::vector<double> episodes = episodes_.Save();
   checkpoint.state.Add<double>("episodes", {static_cast<int64_t>(episodes.size())}, episodes);
@@ -265,15 +190,13 @@ absl::Status Trainer::Save() {
 
 absl::Status Trainer::Restore(const Checkpoint& checkpoint) {
   const CheckpointManifest& manifest = checkpoint.manifest;
-  ActorCritic& model = algorithm_->model();
   CADRE_ASSIGN_OR_RETURN(const v1::Parameters parameters,
-                         ParametersOf(checkpoint, model.network().layout));
-  CADRE_CHECK(parameters.values().size() == model.parameters().numel() * sizeof(float));
-  std::memcpy(model.parameters().data_ptr<float>(), parameters.values().data(),
-              parameters.values().size());
-  model.ParametersChanged();
-  CADRE_RETURN_IF_ERROR(normalizer_.Restore(parameters));
-  CADRE_RETURN_IF_ERROR(algorithm_->Restore(checkpoint.state));
+                         ParametersOf(checkpoint, learner_->layout()));
+  CADRE_CHECK(parameters.values().size() == Flat().size() * sizeof(float));
+  std::memcpy(Flat().data(), parameters.values().data(), parameters.values().size());
+  learner_->ParametersChanged();
+  CADRE_RETURN_IF_ERROR(learner_->RestoreStatistics(parameters));
+  CADRE_RETURN_IF_ERROR(learner_->Restore(checkpoint.state));
   CADRE_ASSIGN_OR_RETURN(const std::vector<double> episodes,
                          ReadVector(checkpoint.state, "episodes"));
   CADRE_RETURN_IF_ERROR(episodes_.Restore(episodes));

@@ -1,6 +1,6 @@
-// The training loop: take experience, learn from it, publish, report, save, stop.
-// The same whether the ports lead to objects in this process or over the network.
-// One thread.
+// The training loop: learn from experience, publish, report, save, stop. What one batch
+// of experience is, is its BatchLearner's. The same whether the ports lead to objects in
+// this process or over the network. One thread.
 #pragma once
 
 #include <atomic>
@@ -15,46 +15,17 @@
 #include "absl/status/statusor.h"
 #include "common/episode_statistics.h"
 #include "common/ports.h"
-#include "common/stage_times.h"
 #include "envs/environment.h"
-#include "learner/algorithms/algorithm.h"
+#include "learner/batch_learner.h"
 #include "learner/checkpoint.h"
 #include "learner/evaluation.h"
 #include "learner/progress.h"
 #include "learner/run_folder.h"
-#include "policy/normalization.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
 
-// Where the learner's time goes.
-enum class LearnStage {
-  kWaitForExperience,
-  kCollate,
-  kPrepare,  // Advantages, shuffling and gathering of minibatches.
-  kForward,
-  kLoss,
-  kBackward,
-  kOptimize,
-  kPublish,
-  kReport,  // Progress, evaluation, checkpoints.
-};
-using LearnTimes = StageTimes<LearnStage, 9>;
-
-// As metrics and summaries name them.
-inline constexpr std::pair<LearnStage, const char*> kLearnStageNames[] = {
-    {LearnStage::kWaitForExperience, "wait_for_experience"},
-    {LearnStage::kCollate, "collate"},
-    {LearnStage::kPrepare, "prepare"},
-    {LearnStage::kForward, "forward"},
-    {LearnStage::kLoss, "loss"},
-    {LearnStage::kBackward, "backward"},
-    {LearnStage::kOptimize, "optimize"},
-    {LearnStage::kPublish, "publish"},
-    {LearnStage::kReport, "report"},
-};
-
-class Trainer final : private UpdateListener {
+class Trainer final {
  public:
   struct Options {
     ExperimentConfig config;      // Resolved and valid.
@@ -79,7 +50,7 @@ class Trainer final : private UpdateListener {
 
   // Trains until a stop condition of the config, or RequestStop. Either way a last
   // checkpoint is saved and the run is set FINISHED.
-  absl::Status Run(ExperienceSource& source, ParameterSink& sink);
+  absl::Status Run(const ExperiencePorts& source, ParameterSink& sink);
 
   // Run saves and returns after the update at hand. From any thread.
   void RequestStop() { stop_requested_ = true; }
@@ -90,35 +61,32 @@ class Trainer final : private UpdateListener {
   const ExperimentConfig& config() const { return config_; }
 
   // The columns of the experience that it takes.
-  const v1::ExperienceSpec& experience_spec() const { return spec_; }
+  const v1::ExperienceSpec& experience_spec() const { return learner_->experience_spec(); }
+  int64_t env_steps() const { return env_steps_; }
   // May be read from any thread.
   const LearnTimes& times() const { return times_; }
 
  private:
-  Trainer(Options options, v1::ExperienceSpec spec, std::unique_ptr<OnPolicyAlgorithm> algorithm);
-
-  void Enter(UpdatePart part) override;
+  explicit Trainer(Options options);
 
   absl::Status Publish(ParameterSink& sink);
-  absl::Status LearnFrom(Lease lease, ExperienceSource& source, ParameterSink& sink);
-  absl::Status ReportProgress(Diagnostics diagnostics, int64_t version_lag);
+  absl::Status LearnOnce(const ExperiencePorts& source, ParameterSink& sink);
+  absl::Status ReportProgress(int64_t version_lag);
   absl::Status EvaluateIfDue();
   absl::Status SaveIfDue();
   absl::Status Save();
   std::shared_ptr<const v1::Parameters> MakeParameters() const;
+  absl::Span<float> Flat() const;  // [P], what is published.
   bool done() const;
   double WallSeconds() const;
 
   const Options options_;
   const ExperimentConfig& config_;
-  const v1::ExperienceSpec spec_;
-  const std::unique_ptr<OnPolicyAlgorithm> algorithm_;
-  Normalizer normalizer_;
+  LearnTimes times_;
+  std::unique_ptr<BatchLearner> learner_;  // Never null once created.
   EpisodeStatistics episodes_;
   std::atomic<bool> stop_requested_ = false;
-  LearnTimes times_;
 
-  bool mid_update_ = false;  // Parameters have changed by a batch not yet acknowledged.
   int64_t env_steps_ = 0;
   int64_t updates_ = 0;
   int64_t version_ = 0;  // Newest published.

@@ -5,8 +5,17 @@
 //   sampling of n     once the table holds m items, while  s + n <= r (i - m) + e
 //   inserting of n    while it holds fewer than m, or while  r (i + n - m) - e <= s
 //
-// where what goes in before the minimum size is reached counts for nothing. Pure; not
-// thread-safe.
+// so that the first m items count for nothing, and while the table holds m or more the
+// lead of inserting, d = r (i - m) - s, stays within [-e, e]. (A table that shrank below
+// m fills up again whatever the lead, which may then be larger until it was sampled off.)
+// With r = 0 only the minimum size counts.
+//
+// No deadlock: with requests to insert a and to sample b, both wait only where
+// e - r a < d < b - e. No d is in there where r a + b <= 2 e, so CheckInsert wants
+// r a <= e and CheckSample b <= e: each can judge its own request, and whoever passed
+// is let through once the others that passed have done their part.
+//
+// Pure; not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -27,14 +36,14 @@ class RateLimiter {
 
   explicit RateLimiter(const RateLimiterConfig& config) : config_(config) {}
 
-  // `size`: items that the table holds now.
+  // `size`: items that the table holds now; those that are to be inserted not among them.
   bool MayInsert(int64_t items, int64_t size) const;
   bool MaySample(int64_t items, int64_t size) const;
 
   void Insert(int64_t items) { state_.inserted += items; }
   void Sample(int64_t items) { state_.sampled += items; }
 
-  // INVALID_ARGUMENT where a request of so many items could never be let through,
+  // INVALID_ARGUMENT where a request of so many items might wait for ever (see above),
   // with the error buffer that would do.
   absl::Status CheckInsert(int64_t items) const;
   absl::Status CheckSample(int64_t items) const;
@@ -42,13 +51,17 @@ class RateLimiter {
   // Why the next sample of one item, or else the next insert of one, would wait.
   v1::LimiterState Verdict(int64_t size) const;
 
-  // Samples per insert since the minimum size was reached; 0 before.
+  // Samples for each item inserted past the minimum size; 0 before.
   double observed() const;
 
   const State& state() const { return state_; }
   void set_state(const State& state) { state_ = state; }
 
  private:
+  bool limits_ratio() const { return config_.samples_per_insert() > 0; }
+  // Samples that so many inserted items are worth: r (inserted - m).
+  double Allowance(int64_t inserted) const;
+
   const RateLimiterConfig config_;
   State state_;
 };

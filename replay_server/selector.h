@@ -22,9 +22,10 @@ class Selector {
  public:
   virtual ~Selector() = default;
 
-  // Adds a slot that is not in; 0 <= slot < capacity. `priority` is finite and >= 0.
+  // Adds a slot that is not in; 0 <= slot < capacity. `priority` is finite and >= 0;
+  // kinds that do not go by it do not look at it.
   virtual void Insert(int64_t slot, double priority) = 0;
-  // Of a slot that is in.
+  // Both of a slot that is in.
   virtual void Update(int64_t slot, double priority) = 0;
   virtual void Remove(int64_t slot) = 0;
 
@@ -42,9 +43,13 @@ class Selector {
   virtual void Clear() = 0;
 };
 
-// `config` names a kind and is valid; slots are below `capacity`.
+// Slots are kept in 32 bits.
+inline constexpr int64_t kMaxSelectorCapacity = (int64_t{1} << 32) - 2;
+
+// `config` names a kind and is valid; slots are below `capacity`, which is at most
+// kMaxSelectorCapacity. All memory is taken here.
 //   uniform      every slot alike
-//   prioritized  in proportion to priority^alpha
+//   prioritized  in proportion to priority^alpha; with alpha 0 every slot alike
 //   fifo, lifo   the slot whose Insert was first, last
 //   max_heap, min_heap  the slot of the highest, lowest priority; among equals the first
 std::unique_ptr<Selector> MakeSelector(const SelectorConfig& config, int64_t capacity);

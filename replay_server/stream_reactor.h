@@ -5,8 +5,11 @@
 // Lifetime: a reactor owns itself from Start() until gRPC is done with it; whoever
 // may call it from elsewhere (queue callbacks) holds a shared_ptr or weak_ptr.
 //
+// Request and Response are messages, or grpc::ByteBuffer where the derived class reads
+// and writes the bytes itself.
+//
 // Locks: gRPC's Start... and Finish only begin an operation, so they are called with
-// mutex_ held; a Queue runs callbacks of other streams, so it never is.
+// mutex_ held; a Queue or Table runs callbacks of other streams, so it never is.
 #pragma once
 
 #include <memory>
@@ -14,11 +17,21 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "google/protobuf/message_lite.h"
+#include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
+#include "grpcpp/support/slice.h"
 #include "replay_server/open_streams.h"
 #include "rpc/status.h"
 
 namespace cadre {
+
+// A response of a stream of bytes.
+inline std::shared_ptr<const grpc::ByteBuffer> ToBytes(
+    const google::protobuf::MessageLite& message) {
+  const grpc::Slice slice(message.SerializeAsString());
+  return std::make_shared<const grpc::ByteBuffer>(&slice, 1);
+}
 
 template <typename Request, typename Response>
 class StreamReactor : public grpc::ServerBidiReactor<Request, Response>,

@@ -1,5 +1,7 @@
 #include "replay_server/writer_sequences.h"
 
+#include <algorithm>
+
 #include "common/check.h"
 
 namespace cadre {
@@ -31,6 +33,13 @@ void WriterSequences::Accept(uint64_t writer, uint64_t sequence) {
 void WriterSequences::Settle(uint64_t writer, uint64_t sequence) {
   const auto it = writers_.find(writer);
   CADRE_CHECK(it != writers_.end() && it->second.unsettled.erase(sequence) == 1);
+  ForgetOldest(writer);
+}
+
+void WriterSequences::Skip(uint64_t writer, uint64_t sequence) {
+  Writer& state = writers_[writer];
+  CADRE_CHECK(state.unsettled.empty());
+  state.last_accepted = std::max(state.last_accepted, sequence);
   ForgetOldest(writer);
 }
 

@@ -36,6 +36,10 @@ class WriterSequences {
   // `sequence` must be accepted and unsettled.
   void Settle(uint64_t writer, uint64_t sequence);
 
+  // All up to `sequence` are over for this writer, which has nothing unsettled, even
+  // those that were never accepted. Of one that it has accepted already: no change.
+  void Skip(uint64_t writer, uint64_t sequence);
+
   // All sequences up to this one are settled; 0 where nothing is known.
   uint64_t settled(uint64_t writer) const;
   // The sequence that Check would call next; 0: any.

@@ -126,11 +126,67 @@ TEST(ConfigTest, ResolvingKeepsWhatWasChosen) {
   EXPECT_EQ(AlgorithmName(config), "") << "no algorithm is chosen for the user";
 }
 
+TEST(ConfigTest, ResolvingAnOffPolicyConfigSaysEverythingOfItsReplay) {
+  const ExperimentConfig config =
+      ResolveConfig(Parsed("name: 'a' environment { id: 'x' } dqn {} stop { env_steps: 9 } "
+                           "actors { count: 3 environments_per_actor: 5 segment_length: 7 }"));
+  EXPECT_FALSE(config.has_queue());
+  EXPECT_TRUE(config.replay().has_capacity_steps());
+  EXPECT_EQ(config.replay().slack_steps(), 2 * 3 * 5 * 7);
+  EXPECT_TRUE(config.dqn().has_double_q());
+  EXPECT_TRUE(config.dqn().epsilon_greedy().has_final());
+  EXPECT_TRUE(Same(ResolveConfig(config), config));
+  EXPECT_TRUE(Same(Parsed(ConfigText(config)), config));
+}
+
+TEST(ConfigTest, ResolvingSwitchesNothingOn) {
+  const ExperimentConfig off = ResolveConfig(Parsed("dqn {}"));
+  EXPECT_FALSE(off.replay().has_prioritized());
+  EXPECT_FALSE(off.dqn().has_distributional());
+  const ExperimentConfig on =
+      ResolveConfig(Parsed("dqn { distributional {} boltzmann {} } replay { prioritized {} }"));
+  EXPECT_TRUE(on.replay().prioritized().has_alpha());
+  EXPECT_TRUE(on.dqn().distributional().has_atoms());
+  EXPECT_FALSE(on.dqn().has_epsilon_greedy());
+  EXPECT_TRUE(on.dqn().boltzmann().has_final_temperature());
+}
+
+TEST(ConfigTest, ResolvingGivesDeterministicPoliciesTheirNoise) {
+  EXPECT_TRUE(ResolveConfig(Parsed("ddpg {}")).ddpg().noise().gaussian().has_deviation());
+  EXPECT_TRUE(ResolveConfig(Parsed("td3 {}")).td3().noise().gaussian().has_deviation());
+  const ExperimentConfig chosen =
+      ResolveConfig(Parsed("td3 { noise { ornstein_uhlenbeck { rate: 0.5 } } }"));
+  EXPECT_EQ(chosen.td3().noise().ornstein_uhlenbeck().rate(), 0.5);
+  EXPECT_TRUE(chosen.td3().noise().ornstein_uhlenbeck().has_deviation());
+}
+
+TEST(ConfigTest, TheSlackIsTwoRolloutsOfEveryActorOrFourUpdates) {
+  const auto slack = [](const std::string& replay) {
+    return ResolveConfig(Parsed("sac {} actors { count: 2 environments_per_actor: 3 "
+                                "segment_length: 4 } replay { " +
+                                replay + " }"))
+        .replay()
+        .slack_steps();
+  };
+  EXPECT_EQ(slack(""), 2 * 2 * 3 * 4);
+  EXPECT_EQ(slack("n_step: 3"), 2 * 2 * 3 * (4 + 2)) << "the items that a rollout may complete";
+  EXPECT_EQ(slack("updates_per_step: 0.01"), 400);
+  EXPECT_EQ(slack("slack_steps: 60"), 60);
+}
+
 TEST(ConfigTest, AResolvedConfigIsStillValid) {
   const EnvironmentCatalog catalog{{{"CartPole-v1", true}}};
   const ExperimentConfig config = Parsed(kText);
   ASSERT_EQ(ValidateConfig(config, catalog), absl::OkStatus());
   EXPECT_EQ(ValidateConfig(ResolveConfig(config), catalog), absl::OkStatus());
+  for (const char* mode : {"LOCKSTEP", "ASYNCHRONOUS"}) {
+    const ExperimentConfig dqn = Parsed(
+        "name: 'a' environment { id: 'CartPole-v1' } dqn {} stop { env_steps: 9 } "
+        "replay { n_step: 5 updates_per_step: 0.01 } actors { mode: " +
+        std::string(mode) + " }");
+    EXPECT_EQ(ValidateConfig(dqn, catalog), absl::OkStatus());
+    EXPECT_EQ(ValidateConfig(ResolveConfig(dqn), catalog), absl::OkStatus());
+  }
 }
 
 }  // namespace

@@ -165,6 +165,89 @@ TEST(ConfigValidationTest, LockstepToleratesNoLag) {
   EXPECT_EQ(ErrorsOf(config), "");
 }
 
+// --- Algorithms that learn from replay ---
+
+ExperimentConfig GoodDqn(const std::string& more = "") {
+  absl::StatusOr<ExperimentConfig> config = ParseConfig(
+      "name: 'good' environment { id: 'CartPole-v1' } stop { env_steps: 100000 }" + more, "test");
+  EXPECT_EQ(config.status(), absl::OkStatus());
+  config->mutable_dqn();
+  return *std::move(config);
+}
+
+TEST(ConfigValidationTest, OffPolicyAlgorithmsLearnTheirKindsOfActions) {
+  EXPECT_EQ(ErrorsOf(GoodDqn()), "");
+  ExperimentConfig config = GoodDqn();
+  config.mutable_environment()->set_id("Pendulum-v1");
+  EXPECT_THAT(ErrorsOf(config), testing::HasSubstr("wanted, for dqn, discrete actions"));
+  config.mutable_td3();
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_sac();
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_environment()->set_id("CartPole-v1");
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_ddpg();
+  EXPECT_THAT(ErrorsOf(config), testing::HasSubstr("wanted, for ddpg, continuous actions"));
+}
+
+TEST(ConfigValidationTest, WhatIsForTheOtherKindOfAlgorithmIsRefused) {
+  ExperimentConfig ppo = Good();
+  ppo.mutable_replay();
+  EXPECT_EQ(ErrorsOf(ppo),
+            "replay: given; wanted only for algorithms that learn from replay, which ppo does not");
+  EXPECT_EQ(ErrorsOf(GoodDqn("queue {} normalization { observations: true } "
+                             "model { mlp { shared_trunk: true } }")),
+            "queue: given; wanted only for algorithms that learn on-policy, which dqn does not\n"
+            "normalization: given; wanted only for algorithms that learn on-policy, which dqn does "
+            "not\n"
+            "model.mlp.shared_trunk: given; wanted only for algorithms that learn on-policy, which "
+            "dqn does not");
+  EXPECT_EQ(ErrorsOf(GoodDqn("normalization { rewards: false } "
+                             "model { mlp { shared_trunk: false } }")),
+            "")
+      << "saying that it is off does no harm";
+}
+
+TEST(ConfigValidationTest, AReplayHoldsTheWarmUpABatchAndARollout) {
+  const auto errors = [](const std::string& replay) {
+    return ErrorsOf(GoodDqn("actors { environments_per_actor: 4 segment_length: 50 } replay { " +
+                            replay + " }"));
+  };
+  EXPECT_EQ(errors("capacity_steps: 999"),
+            "replay.capacity_steps: got 999; wanted at least warmup_steps, 1000, batch_size + "
+            "n_step, 129, and a rollout's steps, 200");
+  EXPECT_EQ(errors("capacity_steps: 1000"), "");
+  EXPECT_EQ(errors("capacity_steps: 515 warmup_steps: 1 batch_size: 512 n_step: 3"), "");
+  EXPECT_THAT(errors("capacity_steps: 514 warmup_steps: 1 batch_size: 512 n_step: 3"),
+              testing::HasSubstr("batch_size + n_step, 515"));
+  EXPECT_EQ(errors("capacity_steps: 200 warmup_steps: 1"), "");
+  EXPECT_THAT(errors("capacity_steps: 199 warmup_steps: 1"),
+              testing::HasSubstr("a rollout's steps, 200"));
+}
+
+TEST(ConfigValidationTest, TheSlackLetsARolloutAndAnUpdatePass) {
+  const auto errors = [](const std::string& mode, const std::string& replay) {
+    return ErrorsOf(GoodDqn("actors { environments_per_actor: 4 segment_length: 10 mode: " + mode +
+                            " } replay { " + replay + " }"));
+  };
+  EXPECT_EQ(errors("ASYNCHRONOUS", "n_step: 3 slack_steps: 48"), "");
+  EXPECT_EQ(errors("ASYNCHRONOUS", "n_step: 3 slack_steps: 47"),
+            "replay.slack_steps: got 47; wanted 0, or at least the items of a rollout, 48, and the "
+            "steps of an update, 1");
+  EXPECT_EQ(errors("ASYNCHRONOUS", "updates_per_step: 0.01 slack_steps: 100"), "");
+  EXPECT_THAT(errors("ASYNCHRONOUS", "updates_per_step: 0.01 slack_steps: 99"),
+              testing::HasSubstr("the steps of an update, 100"));
+  EXPECT_EQ(errors("LOCKSTEP", "slack_steps: 1"), "") << "nobody waits for it";
+  EXPECT_EQ(errors("ASYNCHRONOUS", "updates_per_step: 0 slack_steps: 1"),
+            "replay.updates_per_step: got 0; wanted a number above 0 and at most 1000");
+}
+
+TEST(ConfigValidationTest, TheValuesOfC51AreARange) {
+  EXPECT_EQ(ErrorsOf(GoodDqn("dqn { distributional { min_value: 0 max_value: 1 } }")), "");
+  EXPECT_EQ(ErrorsOf(GoodDqn("dqn { distributional { min_value: 1 max_value: 1 } }")),
+            "dqn.distributional.min_value: got 1; wanted less than max_value, 1");
+}
+
 TEST(ConfigValidationTest, ANameIsFitForAFolder) {
   ExperimentConfig config = Good();
   for (const char* name : {"", "a/b", "..", "a b", "x\n"}) {

@@ -133,7 +133,7 @@ class TrainerTest : public testing::Test {
   absl::Status Run(Trainer& trainer, int first_batch = 0) {
     source_ = std::make_unique<FakeSource>(trainer.experience_spec(), first_batch);
     source_->change = change_;
-    return trainer.Run(*source_, sink_);
+    return trainer.Run({.queue = source_.get()}, sink_);
   }
   Checkpoint Newest() {
     auto newest = LoadNewestIntact(folder_.path());
@@ -384,7 +384,7 @@ TEST_F(TrainerTest, RequestStopEndsTheWaitForExperienceAndSaves) {
   auto trainer = Make(Config());
   EmptySource source;
   absl::Status status;
-  std::thread training([&] { status = trainer->Run(source, sink_); });
+  std::thread training([&] { status = trainer->Run({.queue = &source}, sink_); });
   source.waiting.WaitForNotification();
   trainer->RequestStop();
   source.Close();
@@ -399,7 +399,7 @@ TEST_F(TrainerTest, AClosedSourceWithoutAStopIsAnError) {
   auto trainer = Make(Config());
   EmptySource source;
   source.Close();
-  EXPECT_EQ(trainer->Run(source, sink_).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(trainer->Run({.queue = &source}, sink_).code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(sink_.state, v1::RUN_STATE_RUNNING);
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "google/protobuf/message.h"
 #include "proto/experience.pb.h"
 
 namespace cadre {
@@ -10,7 +11,10 @@ namespace cadre {
 // One line for people: appended = acknowledged + dropped + leased + waiting.
 std::string QueueAccountLine(const v1::QueueInfo& queue);
 
-// Every field of the message under its own name.
-std::string QueueAccountJson(const v1::QueueInfo& queue);
+// One line for people: what was inserted, and how often it was sampled.
+std::string TableAccountLine(const v1::TableInfo& table);
+
+// Every field of a QueueInfo or TableInfo under its own name.
+std::string AccountJson(const google::protobuf::Message& info);
 
 }  // namespace cadre

@@ -1,0 +1,125 @@
+// One family's share of the training loop: take a batch of experience, learn from it.
+// What families have in common (publishing, reports, evaluation, checkpoints, when to
+// stop) is the Trainer's. One thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/ports.h"
+#include "common/random.h"
+#include "common/stage_times.h"
+#include "envs/environment.h"
+#include "learner/algorithms/diagnostics.h"
+#include "learner/safetensors.h"
+#include "policy/layout.h"
+#include "proto/config.pb.h"
+
+namespace cadre {
+
+// Where the learner's time goes.
+enum class LearnStage {
+  kWaitForExperience,
+  kCollate,
+  kPrepare,  // Advantages, shuffling and gathering of minibatches; targets.
+  kForward,
+  kLoss,
+  kBackward,
+  kOptimize,
+  kPublish,
+  kReport,  // Progress, evaluation, checkpoints.
+};
+using LearnTimes = StageTimes<LearnStage, 9>;
+
+// As metrics and summaries name them.
+inline constexpr std::pair<LearnStage, const char*> kLearnStageNames[] = {
+    {LearnStage::kWaitForExperience, "wait_for_experience"},
+    {LearnStage::kCollate, "collate"},
+    {LearnStage::kPrepare, "prepare"},
+    {LearnStage::kForward, "forward"},
+    {LearnStage::kLoss, "loss"},
+    {LearnStage::kBackward, "backward"},
+    {LearnStage::kOptimize, "optimize"},
+    {LearnStage::kPublish, "publish"},
+    {LearnStage::kReport, "report"},
+};
+
+// Where a learner's experience comes from: what its family needs of the two.
+struct ExperiencePorts {
+  ExperienceSource* queue = nullptr;
+  ReplaySource* replay = nullptr;
+  // Steps of the run that the replay knows nothing of, since it began empty later.
+  int64_t steps_before_replay = 0;
+};
+
+// Where the run stands when a batch is asked for.
+struct RunPosition {
+  int64_t env_steps = 0;
+  int64_t version = 0;  // Newest published.
+};
+
+struct Learned {
+  int64_t env_steps = 0;    // Of the run, with this batch.
+  int64_t updates = 1;      // Batches learned from.
+  int64_t version_lag = 0;  // Of the oldest step. On-policy.
+  std::vector<v1::Episode> episodes;
+  bool publish = true;  // The actors are due the new parameters.
+};
+
+class BatchLearner {
+ public:
+  virtual ~BatchLearner() = default;
+
+  // The columns of the experience that actors send.
+  virtual const v1::ExperienceSpec& experience_spec() const = 0;
+
+  // Waits for experience and learns from it. DATA_LOSS where that made parameters
+  // which are not finite. `stop` is looked at between updates.
+  virtual absl::StatusOr<Learned> Learn(const ExperiencePorts& ports, const RunPosition& position,
+                                        const std::atomic<bool>& stop) = 0;
+  // After what Learn made was published.
+  virtual absl::Status Settle(const ExperiencePorts& ports) = 0;
+  // False while the parameters hold a batch that would be handed out again: no state to save.
+  virtual bool settled() const = 0;
+
+  virtual Diagnostics diagnostics() const = 0;
+
+  // What is published, [P] float32, and where each parameter stands in it.
+  virtual const ParameterLayout& layout() const = 0;
+  virtual torch::Tensor parameters() = 0;
+  // Call after writing to parameters().
+  virtual void ParametersChanged() = 0;
+  // Statistics that travel with them, in and out.
+  virtual void AddStatistics(v1::Parameters& parameters) const = 0;
+  virtual absl::Status RestoreStatistics(const v1::Parameters& parameters) = 0;
+
+  // Everything else. DATA_LOSS where something is missing.
+  virtual void Save(TensorMap& state) const = 0;
+  virtual absl::Status Restore(const TensorMap& state) = 0;
+};
+
+// That of the config's algorithm. `times` and `config` must outlive it.
+absl::StatusOr<std::unique_ptr<BatchLearner>> MakeBatchLearner(const ExperimentConfig& config,
+                                                               const EnvironmentSpec& environment,
+                                                               LearnTimes* times);
+// The two families.
+absl::StatusOr<std::unique_ptr<BatchLearner>> MakeOnPolicyLearner(
+    const ExperimentConfig& config, const EnvironmentSpec& environment, LearnTimes* times);
+absl::StatusOr<std::unique_ptr<BatchLearner>> MakeReplayLearner(const ExperimentConfig& config,
+                                                                const EnvironmentSpec& environment,
+                                                                LearnTimes* times);
+
+// Random streams of a run; see also the actor's.
+inline constexpr uint64_t kInitialParametersStream = 1;
+inline constexpr uint64_t kAlgorithmStream = 2;
+inline constexpr uint64_t kEvaluationStream = 3;
+inline constexpr uint64_t kReplayStream = 4;
+
+}  // namespace cadre

@@ -1,0 +1,210 @@
+// Learning from a replay table. Asynchronously each batch is one update, and the table's
+// rate limiter keeps actors and learner in step; in lockstep each of the actors' rounds
+// is followed by the updates that are due for it, and the actors wait.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/config.h"
+#include "common/kernels/optimizer.h"
+#include "common/replay_config.h"
+#include "common/status_macros.h"
+#include "learner/algorithms/off_policy.h"
+#include "learner/batch_learner.h"
+#include "learner/part_times.h"
+#include "learner/replay_collate.h"
+#include "policy/off_policy_columns.h"
+
+namespace cadre {
+namespace {
+
+class ReplayLearner final : public BatchLearner {
+ public:
+  ReplayLearner(const ExperimentConfig& config, const EnvironmentSpec& environment,
+                std::unique_ptr<OffPolicyAlgorithm> algorithm, LearnTimes* times)
+      : config_(config),
+        lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
+        spaces_{environment.observation, environment.action},
+        spec_(OffPolicySpec(environment.observation, environment.action)),
+        algorithm_(std::move(algorithm)),
+        times_(times),
+        part_times_(times) {
+    algorithm_->set_listener(&part_times_);
+  }
+
+  const v1::ExperienceSpec& experience_spec() const override { return spec_; }
+
+  absl::StatusOr<Learned> Learn(const ExperiencePorts& ports, const RunPosition& position,
+                                const std::atomic<bool>& stop) override {
+    return lockstep_ ? LearnRound(ports, position, stop) : LearnOne(ports, position);
+  }
+
+  // A batch that was sampled is never handed out again for good.
+  absl::Status Settle(const ExperiencePorts& /*ports*/) override { return absl::OkStatus(); }
+  bool settled() const override { return finite_; }
+
+  Diagnostics diagnostics() const override;
+
+  const ParameterLayout& layout() const override { return algorithm_->acting_layout(); }
+  torch::Tensor parameters() override { return algorithm_->acting_parameters(); }
+  void ParametersChanged() override { algorithm_->ActingParametersChanged(); }
+  void AddStatistics(v1::Parameters& /*parameters*/) const override {}
+  absl::Status RestoreStatistics(const v1::Parameters& /*parameters*/) override {
+    return absl::OkStatus();
+  }
+
+  void Save(TensorMap& state) const override { algorithm_->Save(state); }
+  absl::Status Restore(const TensorMap& state) override { return algorithm_->Restore(state); }
+
+ private:
+  absl::StatusOr<Learned> LearnOne(const ExperiencePorts& ports, const RunPosition& position);
+  absl::StatusOr<Learned> LearnRound(const ExperiencePorts& ports, const RunPosition& position,
+                                     const std::atomic<bool>& stop);
+  // Samples a batch and takes one gradient step.
+  absl::Status Update(const ExperiencePorts& ports, const RunPosition& position, Learned& learned);
+  absl::Status UpdatePriorities(ReplaySource& replay, const ReplayBatch& batch);
+  absl::Status CheckFinite();
+  double Progress(const RunPosition& position) const {
+    return std::min(1.0, static_cast<double>(position.env_steps) /
+                             static_cast<double>(config_.stop().env_steps()));
+  }
+  double Beta(double progress) const;
+
+  const ExperimentConfig& config_;
+  const bool lockstep_;
+  const ReplaySpaces spaces_;
+  const v1::ExperienceSpec spec_;
+  const std::unique_ptr<OffPolicyAlgorithm> algorithm_;
+  LearnTimes* const times_;
+  PartTimes part_times_;
+  std::vector<float> priorities_;  // [B], where the table is prioritised.
+  bool finite_ = true;
+  double mean_age_ = 0;      // Of the last batch, steps.
+  int64_t unpublished_ = 0;  // Updates since the last publication.
+  // In lockstep.
+  int64_t first_round_ = -1;  // Steps in the table when the first round began.
+  int64_t rounds_ = 0;
+  double updates_due_ = 0;
+};
+
+// The share of the new value that is published at once: actors get a version for each of
+// their rounds.
+int64_t UpdatesPerPublication(const ExperimentConfig& config) {
+  const double updates =
+      config.replay().updates_per_step() * static_cast<double>(StepsPerUpdate(config));
+  return std::max<int64_t>(1, std::llround(updates));
+}
+
+absl::StatusOr<Learned> ReplayLearner::LearnOne(const ExperiencePorts& ports,
+                                                const RunPosition& position) {
+  Learned learned;
+  CADRE_RETURN_IF_ERROR(Update(ports, position, learned));
+  learned.publish = ++unpublished_ >= UpdatesPerPublication(config_);
+  if (learned.publish) {
+    unpublished_ = 0;
+    CADRE_RETURN_IF_ERROR(CheckFinite());
+  }
+  return learned;
+}
+
+absl::StatusOr<Learned> ReplayLearner::LearnRound(const ExperiencePorts& ports,
+                                                  const RunPosition& position,
+                                                  const std::atomic<bool>& stop) {
+  times_->Enter(LearnStage::kWaitForExperience);
+  SampleOptions news;
+  // The table may hold steps of before this learner was started.
+  if (first_round_ < 0) {
+    CADRE_ASSIGN_OR_RETURN(const ReplayBatch start, ports.replay->Sample(news));
+    first_round_ = start.inserted_steps / StepsPerUpdate(config_) * StepsPerUpdate(config_);
+  }
+  news.min_inserted_steps = first_round_ + ++rounds_ * StepsPerUpdate(config_);
+  CADRE_ASSIGN_OR_RETURN(ReplayBatch round, ports.replay->Sample(news));
+  Learned learned;
+  learned.updates = 0;
+  learned.env_steps =
+      std::max(position.env_steps, ports.steps_before_replay + round.inserted_steps);
+  learned.episodes = std::move(round.episodes);
+  if (round.table_items < config_.replay().warmup_steps()) return learned;
+  updates_due_ +=
+      config_.replay().updates_per_step() * static_cast<double>(StepsPerUpdate(config_));
+  RunPosition now = position;
+  now.env_steps = learned.env_steps;
+  for (; updates_due_ >= 1 && !stop; updates_due_ -= 1) {
+    CADRE_RETURN_IF_ERROR(Update(ports, now, learned));
+    ++learned.updates;
+  }
+  CADRE_RETURN_IF_ERROR(CheckFinite());
+  return learned;
+}
+
+absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPosition& position,
+                                   Learned& learned) {
+  times_->Enter(LearnStage::kWaitForExperience);
+  const double progress = Progress(position);
+  SampleOptions options;
+  options.items = config_.replay().batch_size();
+  options.importance_exponent = Beta(progress);
+  if (lockstep_) options.min_inserted_steps = 1;  // No batch of an earlier round.
+  CADRE_ASSIGN_OR_RETURN(ReplayBatch batch, ports.replay->Sample(options));
+  times_->Enter(LearnStage::kCollate);
+  CADRE_ASSIGN_OR_RETURN(const OffPolicyBatch tensors, CollateReplay(spaces_, batch));
+  if (config_.replay().has_prioritized()) priorities_.resize(batch.items);
+  algorithm_->Update(tensors, progress, absl::MakeSpan(priorities_));
+  times_->Enter(LearnStage::kPublish);
+  if (!priorities_.empty()) CADRE_RETURN_IF_ERROR(UpdatePriorities(*ports.replay, batch));
+
+  mean_age_ =
+      static_cast<double>(std::accumulate(batch.ages.begin(), batch.ages.end(), int64_t{0})) /
+      static_cast<double>(batch.items);
+  learned.env_steps =
+      std::max(position.env_steps, ports.steps_before_replay + batch.inserted_steps);
+  learned.episodes.insert(learned.episodes.end(), batch.episodes.begin(), batch.episodes.end());
+  return absl::OkStatus();
+}
+
+absl::Status ReplayLearner::UpdatePriorities(ReplaySource& replay, const ReplayBatch& batch) {
+  const auto epsilon = static_cast<float>(config_.replay().prioritized().epsilon());
+  for (float& priority : priorities_) {
+    priority += epsilon;
+    finite_ = finite_ && std::isfinite(priority);
+  }
+  if (!finite_) return absl::DataLossError("temporal-difference errors that are not finite");
+  return replay.UpdatePriorities(batch.keys, priorities_);
+}
+
+absl::Status ReplayLearner::CheckFinite() {
+  const torch::Tensor flat = parameters();
+  finite_ =
+      finite_ &&
+      std::isfinite(GradientNorm({flat.data_ptr<float>(), static_cast<size_t>(flat.numel())}));
+  return finite_ ? absl::OkStatus() : absl::DataLossError("parameters that are not finite");
+}
+
+double ReplayLearner::Beta(double progress) const {
+  if (!config_.replay().has_prioritized()) return 0;
+  const PrioritizedReplayConfig& prioritized = config_.replay().prioritized();
+  return prioritized.initial_beta() +
+         progress * (prioritized.final_beta() - prioritized.initial_beta());
+}
+
+Diagnostics ReplayLearner::diagnostics() const {
+  Diagnostics diagnostics = algorithm_->diagnostics();
+  diagnostics.emplace_back("mean_age", mean_age_);
+  return diagnostics;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BatchLearner>> MakeReplayLearner(const ExperimentConfig& config,
+                                                                const EnvironmentSpec& environment,
+                                                                LearnTimes* times) {
+  CADRE_ASSIGN_OR_RETURN(
+      auto algorithm,
+      MakeOffPolicyAlgorithm(config, environment.observation, environment.action,
+                             Random::ForStream(config.seed(), kInitialParametersStream)));
+  return std::make_unique<ReplayLearner>(config, environment, std::move(algorithm), times);
+}
+
+}  // namespace cadre

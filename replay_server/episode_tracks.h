@@ -1,0 +1,61 @@
+// The episodes that go on: for each environment of each writer the newest segment, if
+// it was cut, and the items that the next one may complete. One is kept as long as
+// that segment is in the table, so there are never more than segments. Pure; not
+// thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "replay_server/item_windows.h"
+#include "replay_server/segment_table.h"
+
+namespace cadre {
+
+struct EpisodeTrack {
+  uint64_t writer = 0;
+  int32_t environment = 0;
+  uint32_t last_segment = kNone;  // kNone: not in use, or just added.
+  uint32_t oldest_start = kNone;  // Row of the oldest start of an incomplete item.
+  OpenWindows windows;
+};
+
+class EpisodeTracks {
+ public:
+  // kNone if there is none.
+  uint32_t Find(uint64_t writer, int32_t environment) const {
+    const auto it = by_environment_.find({writer, environment});
+    return it == by_environment_.end() ? kNone : it->second;
+  }
+  uint32_t FindOrAdd(uint64_t writer, int32_t environment) {
+    const auto [it, added] = by_environment_.try_emplace({writer, environment}, kNone);
+    if (!added) return it->second;
+    if (free_.empty()) {
+      free_.push_back(static_cast<uint32_t>(tracks_.size()));
+      tracks_.emplace_back();
+    }
+    it->second = free_.back();
+    free_.pop_back();
+    tracks_[it->second] = {.writer = writer, .environment = environment};
+    return it->second;
+  }
+  void Remove(uint32_t track) {
+    by_environment_.erase({tracks_[track].writer, tracks_[track].environment});
+    tracks_[track] = {};
+    free_.push_back(track);
+  }
+  void Clear() { *this = {}; }
+
+  EpisodeTrack& operator[](uint32_t track) { return tracks_[track]; }
+  const EpisodeTrack& operator[](uint32_t track) const { return tracks_[track]; }
+  size_t size() const { return by_environment_.size(); }
+
+ private:
+  absl::flat_hash_map<std::pair<uint64_t, int32_t>, uint32_t> by_environment_;
+  std::vector<EpisodeTrack> tracks_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace cadre

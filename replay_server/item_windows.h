@@ -1,0 +1,34 @@
+// Where the items of an episode begin and which of them are complete, as the episode
+// grows. Pure arithmetic on steps; knows no rows.
+#pragma once
+
+#include <cstdint>
+
+#include "proto/config.pb.h"
+
+namespace cadre {
+
+// An item begins every `period` steps of an episode, at its first, and is `length`
+// steps long, less where the episode ends.
+struct WindowShape {
+  int64_t length = 1;
+  int64_t period = 1;
+
+  // Whether every step is an item by itself.
+  bool single_steps() const { return length == 1 && period == 1; }
+};
+
+WindowShape WindowShapeOf(const TableConfig& config);
+
+// How far the items of an episode that goes on have come.
+struct OpenWindows {
+  int64_t open_steps = 0;   // From the oldest start of an incomplete item to the end; 0: none.
+  int64_t until_start = 0;  // Steps before the next start.
+};
+
+// Adds `steps` to the episode, its last ones if `ended`, and returns how many items
+// they complete: the oldest of those that were open or begin in them. `windows` is a
+// new episode's afterwards if it ended.
+int64_t CompleteWindows(const WindowShape& shape, int64_t steps, bool ended, OpenWindows* windows);
+
+}  // namespace cadre

@@ -1,0 +1,241 @@
+#include "replay_server/table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/experience_spec.h"
+#include "common/status_macros.h"
+#include "replay_server/table_capacity.h"
+#include "replay_server/table_impl.h"
+
+namespace cadre {
+namespace {
+
+// Independent random numbers for what is drawn and what is removed.
+enum RandomStream : uint64_t { kSampling = 1, kRemoving = 2 };
+
+}  // namespace
+
+Table::Impl::Impl(TableOptions options)
+    : options_(std::move(options)),
+      run_id_(options_.run_id),
+      limiter_(options_.config.rate_limiter()),
+      random_(Random::ForStream(options_.seed, kSampling)),
+      sequences_(options_.max_idle_writers) {}
+
+absl::StatusOr<Table::WriterStream> Table::Impl::OpenWriter(absl::string_view run_id,
+                                                            uint64_t writer_id,
+                                                            const v1::ExperienceSpec& spec,
+                                                            uint64_t first_sequence,
+                                                            SettledListener listener) {
+  absl::MutexLock lock(&mutex_);
+  CADRE_RETURN_IF_ERROR(CheckOpen(run_id, spec));
+  const uint64_t stream = ++last_id_;
+  streams_[stream] = writer_id;
+  sequences_.Open(writer_id);
+  uint64_t settled = sequences_.settled(writer_id);
+  if (first_sequence > settled + 1 && sequences_.next(writer_id) == (settled ? settled + 1 : 0)) {
+    counts_.lost_rollouts += static_cast<int64_t>(first_sequence - 1 - settled);
+    sequences_.Skip(writer_id, first_sequence - 1);
+    settled = first_sequence - 1;
+  }
+  listeners_[writer_id] = {stream, std::make_shared<const SettledListener>(std::move(listener)),
+                           settled};
+  return WriterStream{stream, settled};
+}
+
+void Table::Impl::CloseWriter(uint64_t stream) {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = streams_.find(stream);
+    if (it == streams_.end()) return;
+    const uint64_t writer = it->second;
+    streams_.erase(it);
+    if (const auto own = listeners_.find(writer);
+        own != listeners_.end() && own->second.stream == stream)
+      listeners_.erase(own);
+    const auto parked =
+        std::find_if(parked_.begin(), parked_.end(),
+                     [stream](const ParkedAppend& append) { return append.stream == stream; });
+    if (parked != parked_.end()) {
+      LeavePark(*parked);
+      effects.Answer(std::move(parked->done), absl::CancelledError("the stream was closed"));
+      parked_.erase(parked);
+    }
+    sequences_.Close(writer);
+    Advance(effects);
+  }
+  Finish(std::move(effects));
+}
+
+absl::StatusOr<uint64_t> Table::Impl::OpenSampler(absl::string_view run_id,
+                                                  const v1::ExperienceSpec& spec) {
+  absl::MutexLock lock(&mutex_);
+  CADRE_RETURN_IF_ERROR(CheckOpen(run_id, spec));
+  const uint64_t id = ++last_id_;
+  samplers_[id] = std::make_shared<Sampler>();
+  samplers_[id]->next_episode = episodes_.unread();
+  return id;
+}
+
+void Table::Impl::CloseSampler(uint64_t sampler) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = samplers_.find(sampler);
+  if (it == samplers_.end()) return;
+  it->second->closed = true;
+  samplers_.erase(it);
+}
+
+absl::StatusOr<std::vector<v1::ColumnSpec>> Table::Impl::batch_columns() const {
+  absl::MutexLock lock(&mutex_);
+  if (layout_ == nullptr)
+    return absl::FailedPreconditionError(absl::StrCat(Where(), "nobody has shown it a spec yet"));
+  return layout_->batch_columns;
+}
+
+void Table::Impl::Reset() {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (items_ != nullptr) items_->Clear();
+    limiter_.set_state({.inserted = planned_items_});
+    counts_ = {};
+    Advance(effects);
+  }
+  Finish(std::move(effects));
+}
+
+void Table::Impl::Close() {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    for (ParkedAppend& append : parked_) {
+      LeavePark(append);
+      effects.Answer(std::move(append.done), ClosedError());
+    }
+    parked_.clear();
+  }
+  Finish(std::move(effects));
+}
+
+v1::TableInfo Table::Impl::Info() const {
+  const TableConfig& config = options_.config;
+  v1::TableInfo info;
+  info.set_name(config.name());
+  info.set_capacity_items(config.capacity_items());
+  info.set_samples_per_insert(config.rate_limiter().samples_per_insert());
+  info.set_min_size(config.rate_limiter().min_size());
+  const auto seconds = [](Clock::duration d) { return std::chrono::duration<double>(d).count(); };
+  absl::MutexLock lock(&mutex_);
+  info.set_run_id(run_id_);
+  if (items_ != nullptr) {
+    info.set_items(items_->size());
+    info.set_rows(items_->segments().used_rows());
+    info.set_capacity_rows(items_->segments().capacity());
+    info.set_allocated_bytes(layout_->storage.bytes() + items_->bytes());
+    info.set_removed_items(items_->removed());
+    info.set_mass(items_->mass());
+  }
+  info.set_inserted_items(counts_.inserted_items);
+  info.set_inserted_steps(counts_.inserted_steps);
+  info.set_inserted_rollouts(counts_.inserted_rollouts);
+  info.set_sampled_items(counts_.sampled_items);
+  info.set_sampled_batches(counts_.sampled_batches);
+  info.set_refused_rollouts(counts_.refused_rollouts);
+  info.set_duplicate_rollouts(counts_.duplicate_rollouts);
+  info.set_lost_rollouts(counts_.lost_rollouts);
+  info.set_updated_priorities(counts_.updated_priorities);
+  info.set_stale_priorities(counts_.stale_priorities);
+  info.set_observed_samples_per_insert(limiter_.observed());
+  info.set_limiter(limiter_.Verdict(info.items()));
+  info.set_blocked_writers(static_cast<int64_t>(parked_.size()));
+  info.set_waiting_samplers(static_cast<int64_t>(waiting_since_.size()));
+  const Clock::time_point now = Clock::now();
+  Clock::duration blocked = writers_blocked_, waited = samplers_waited_;
+  for (const ParkedAppend& append : parked_) blocked += now - append.since;
+  for (const Clock::time_point since : waiting_since_) waited += now - since;
+  info.set_blocked_writers_seconds(seconds(blocked));
+  info.set_waiting_samplers_seconds(seconds(waited));
+  return info;
+}
+
+absl::Status Table::Impl::CheckOpen(absl::string_view run_id, const v1::ExperienceSpec& spec) {
+  if (closed_) return ClosedError();
+  if (run_id.empty())
+    return absl::InvalidArgumentError(absl::StrCat(Where(), "the stream opened without a run id"));
+  if (!run_id_.empty() && run_id != run_id_)
+    return absl::FailedPreconditionError(
+        absl::StrCat(Where(), "got run id '", run_id, "'; wanted '", run_id_, "'"));
+  const absl::Status status =
+      layout_ != nullptr ? CheckSameSpec(layout_->spec, spec) : Allocate(spec);
+  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(Where(), status.message()));
+  run_id_ = std::string(run_id);
+  return absl::OkStatus();
+}
+
+absl::Status Table::Impl::Allocate(const v1::ExperienceSpec& spec) {
+  const TableConfig& config = options_.config;
+  CADRE_RETURN_IF_ERROR(ValidateSpec(spec));
+  CADRE_ASSIGN_OR_RETURN(std::vector<v1::ColumnSpec> columns, BatchColumns(config, spec));
+  CADRE_ASSIGN_OR_RETURN(const int64_t rows, TableRows(config, spec));
+  CADRE_ASSIGN_OR_RETURN(RowStorage storage, RowStorage::Create(spec, rows, options_.storage_path));
+  CADRE_ASSIGN_OR_RETURN(
+      items_, TableItems::Create(config, rows, Random::ForStream(options_.seed, kRemoving)()));
+  int64_t item_bytes = 0;
+  for (const v1::ColumnSpec& column : columns) item_bytes += RowBytes(column);
+  layout_ = absl::WrapUnique(new Layout{spec, std::move(columns), item_bytes, std::move(storage),
+                                        TableGather(config, spec)});
+  return absl::OkStatus();
+}
+
+absl::Status Table::Impl::ClosedError() const {
+  return absl::CancelledError(absl::StrCat("table '", options_.config.name(), "' is closed"));
+}
+
+std::string Table::Impl::Where() const {
+  return absl::StrCat("table '", options_.config.name(), "': ");
+}
+
+absl::StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options) {
+  return absl::WrapUnique(new Table(std::make_unique<Impl>(std::move(options))));
+}
+
+Table::Table(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Table::~Table() { Close(); }
+
+absl::StatusOr<Table::WriterStream> Table::OpenWriter(absl::string_view run_id, uint64_t writer_id,
+                                                      const v1::ExperienceSpec& spec,
+                                                      uint64_t first_sequence,
+                                                      SettledListener listener) {
+  return impl_->OpenWriter(run_id, writer_id, spec, first_sequence, std::move(listener));
+}
+void Table::CloseWriter(uint64_t stream) { impl_->CloseWriter(stream); }
+void Table::Append(uint64_t stream, RolloutView rollout, AppendDone done) {
+  impl_->Append(stream, std::move(rollout), std::move(done));
+}
+absl::StatusOr<uint64_t> Table::OpenSampler(absl::string_view run_id,
+                                            const v1::ExperienceSpec& spec) {
+  return impl_->OpenSampler(run_id, spec);
+}
+void Table::CloseSampler(uint64_t sampler) { impl_->CloseSampler(sampler); }
+absl::StatusOr<ReplayBatch> Table::Sample(uint64_t sampler, const SampleOptions& options) {
+  return impl_->Sample(sampler, options);
+}
+absl::Status Table::UpdatePriorities(absl::Span<const uint64_t> keys,
+                                     absl::Span<const float> priorities) {
+  return impl_->UpdatePriorities(keys, priorities);
+}
+absl::StatusOr<std::vector<v1::ColumnSpec>> Table::batch_columns() const {
+  return impl_->batch_columns();
+}
+void Table::Reset() { impl_->Reset(); }
+void Table::Close() { impl_->Close(); }
+v1::TableInfo Table::Info() const { return impl_->Info(); }
+const TableOptions& Table::options() const { return impl_->options(); }
+
+}  // namespace cadre

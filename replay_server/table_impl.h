@@ -1,0 +1,170 @@
+// The inside of Table: its lock and whoever waits for what. For table*.cc alone.
+//
+//   table.cc            opening, closing, Info
+//   table_inserting.cc  Append: admit under the lock, copy without it, commit
+//   table_sampling.cc   Sample: choose under the lock, gather without it; priorities
+//   table_state.cc      Save and Restore
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+#include "common/batch_memory.h"
+#include "common/random.h"
+#include "replay_server/episode_log.h"
+#include "replay_server/rate_limiter.h"
+#include "replay_server/row_storage.h"
+#include "replay_server/table.h"
+#include "replay_server/table_gather.h"
+#include "replay_server/table_items.h"
+#include "replay_server/writer_sequences.h"
+
+namespace cadre {
+
+class Table::Impl {
+ public:
+  explicit Impl(TableOptions options);
+
+  absl::StatusOr<WriterStream> OpenWriter(absl::string_view run_id, uint64_t writer_id,
+                                          const v1::ExperienceSpec& spec, uint64_t first_sequence,
+                                          SettledListener listener);
+  void CloseWriter(uint64_t stream);
+  void Append(uint64_t stream, RolloutView rollout, AppendDone done);
+
+  absl::StatusOr<uint64_t> OpenSampler(absl::string_view run_id, const v1::ExperienceSpec& spec);
+  void CloseSampler(uint64_t sampler);
+  absl::StatusOr<ReplayBatch> Sample(uint64_t sampler, const SampleOptions& options);
+  absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
+                                absl::Span<const float> priorities);
+  absl::StatusOr<std::vector<v1::ColumnSpec>> batch_columns() const;
+
+  void Reset();
+  void Close();
+  v1::TableInfo Info() const;
+  const TableOptions& options() const { return options_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;  // Measures how long others wait, no more.
+
+  // What the first spec decides. Constant from then on, but for the rows.
+  struct Layout {
+    v1::ExperienceSpec spec;
+    std::vector<v1::ColumnSpec> batch_columns;
+    int64_t item_bytes;  // Of all batch columns.
+    RowStorage storage;
+    TableGather gather;
+  };
+  struct ParkedAppend {
+    uint64_t stream;
+    uint64_t writer;
+    RolloutView rollout;
+    int64_t steps;
+    absl::Status valid;  // Whether the rollout fits the spec.
+    AppendDone done;
+    Clock::time_point since;
+  };
+  // A rollout whose rows are being filled.
+  struct Insertion {
+    uint64_t writer;
+    RolloutView rollout;
+    int64_t steps;
+    int64_t planned_items;
+    TakenRows rows;
+    AppendDone done;
+  };
+  struct Listener {
+    uint64_t stream;
+    std::shared_ptr<const SettledListener> call;
+    uint64_t told;  // The settled sequence it knows of.
+  };
+  struct Sampler {
+    bool closed = false;        // Under mutex_.
+    uint64_t next_episode = 0;  // Under mutex_.
+    SampledItems items;         // Its thread's.
+  };
+  struct Counts {
+    int64_t inserted_items = 0, inserted_steps = 0, inserted_rollouts = 0;
+    int64_t sampled_items = 0, sampled_batches = 0;
+    int64_t refused_rollouts = 0, duplicate_rollouts = 0, lost_rollouts = 0;
+    int64_t updated_priorities = 0, stale_priorities = 0;
+  };
+  // What one call has brought about, to be done once the lock is free: callbacks to
+  // run, and rollouts to be copied to their rows.
+  struct Effects {
+    std::vector<absl::AnyInvocable<void()>> callbacks;
+    absl::flat_hash_set<uint64_t> settled_writers;
+    std::vector<Insertion> insertions;
+
+    void Answer(AppendDone done, absl::Status status);
+  };
+
+  absl::Status CheckOpen(absl::string_view run_id, const v1::ExperienceSpec& spec)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Allocate(const v1::ExperienceSpec& spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ClosedError() const;
+  std::string Where() const;  // "table 'replay': ".
+
+  absl::Status CheckRollout(const ParkedAppend& append) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether `append` is done with: answered, or on its way to its rows. If not, nothing
+  // has changed and it waits.
+  bool TryAdmit(ParkedAppend& append, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Commit(Insertion insertion, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Admits the parked appends that can be; the last thing under the lock.
+  void Advance(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Settle(uint64_t writer, uint64_t sequence, Effects& effects)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeavePark(ParkedAppend& append) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Does all that a call has brought about, and what comes of that.
+  void Finish(Effects effects) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  absl::Status CheckSample(const SampleOptions& options) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MaySample(const Sampler& sampler, const SampleOptions& options) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AwaitSample(const Sampler& sampler, const SampleOptions& options)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Returns the gather that keeps the chosen rows.
+  uint64_t Choose(Sampler& sampler, BatchInMaking& made) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const TableOptions options_;  // Constant after construction.
+  BatchMemoryPool batch_memory_;
+
+  mutable absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string run_id_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;  // Of streams and samplers.
+
+  // Null before the first spec. What they point to stays until the table goes.
+  std::unique_ptr<Layout> layout_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<TableItems> items_ ABSL_GUARDED_BY(mutex_) ABSL_PT_GUARDED_BY(mutex_);
+  RateLimiter limiter_ ABSL_GUARDED_BY(mutex_);
+  Random random_ ABSL_GUARDED_BY(mutex_);
+  EpisodeLog episodes_ ABSL_GUARDED_BY(mutex_);
+  Counts counts_ ABSL_GUARDED_BY(mutex_);
+
+  absl::flat_hash_map<uint64_t, uint64_t> streams_ ABSL_GUARDED_BY(mutex_);    // To writers.
+  absl::flat_hash_map<uint64_t, Listener> listeners_ ABSL_GUARDED_BY(mutex_);  // By writer.
+  WriterSequences sequences_ ABSL_GUARDED_BY(mutex_);
+  std::deque<ParkedAppend> parked_ ABSL_GUARDED_BY(mutex_);
+  // Rollouts whose rows are being filled: how many, and the items that they will make.
+  // The limiter counts these already.
+  int64_t insertions_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t planned_items_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool inserting_paused_ ABSL_GUARDED_BY(mutex_) = false;  // While it is saved.
+
+  absl::flat_hash_map<uint64_t, std::shared_ptr<Sampler>> samplers_ ABSL_GUARDED_BY(mutex_);
+  Clock::duration writers_blocked_ ABSL_GUARDED_BY(mutex_){};  // Those that no longer are.
+  Clock::duration samplers_waited_ ABSL_GUARDED_BY(mutex_){};
+  std::vector<Clock::time_point> waiting_since_ ABSL_GUARDED_BY(mutex_);  // Samplers that wait.
+};
+
+}  // namespace cadre

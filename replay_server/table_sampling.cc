@@ -1,0 +1,137 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/status_macros.h"
+#include "replay_server/table_impl.h"
+
+namespace cadre {
+namespace {
+
+// A batch is one message for remote learners, and those end there.
+constexpr int64_t kMostBatchBytes = (int64_t{1} << 31) - (int64_t{1} << 20);
+
+// Updates whose rows are on their way while others are set.
+constexpr size_t kAhead = 16;
+
+bool IsPriority(float priority) { return std::isfinite(priority) && priority >= 0; }
+
+}  // namespace
+
+absl::StatusOr<ReplayBatch> Table::Impl::Sample(uint64_t sampler_id, const SampleOptions& options) {
+  std::shared_ptr<Sampler> sampler;
+  const Layout* layout;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = samplers_.find(sampler_id);
+    if (closed_) return ClosedError();
+    if (it == samplers_.end()) return absl::CancelledError("the sampler was closed");
+    CADRE_RETURN_IF_ERROR(CheckSample(options));
+    sampler = it->second;
+    layout = layout_.get();
+  }
+  BatchInMaking made = AllocateBatch(batch_memory_, layout->batch_columns, options.items);
+  uint64_t gather;
+  {
+    absl::MutexLock lock(&mutex_);
+    AwaitSample(*sampler, options);
+    if (closed_) return ClosedError();
+    if (sampler->closed) return absl::CancelledError("the sampler was closed");
+    gather = Choose(*sampler, made);
+  }
+  layout->gather.Gather(layout->storage, sampler->items, &made);
+  Effects effects;
+  {
+    absl::MutexLock lock(&mutex_);
+    items_->segments().EndGather(gather);
+    Advance(effects);
+  }
+  ImportanceWeights(made.batch.probabilities, options.importance_exponent,
+                    absl::MakeSpan(made.weights, options.items));
+  Finish(std::move(effects));
+  return std::move(made.batch);
+}
+
+absl::Status Table::Impl::CheckSample(const SampleOptions& options) const {
+  const int64_t most = std::max<int64_t>(1, kMostBatchBytes / layout_->item_bytes);
+  if (options.items < 1 || options.items > most)
+    return absl::InvalidArgumentError(
+        absl::StrCat(Where(), "sample of ", options.items, " items; wanted 1 to ", most));
+  if (!std::isfinite(options.importance_exponent) || options.importance_exponent < 0)
+    return absl::InvalidArgumentError(absl::StrCat(Where(), "importance exponent is ",
+                                                   options.importance_exponent,
+                                                   "; wanted a finite number >= 0"));
+  const int64_t times = options_.config.max_times_sampled();
+  const int64_t rows = items_->segments().capacity();
+  if (times > 0 && options.items / times >= rows)
+    return absl::InvalidArgumentError(
+        absl::StrCat(Where(), "sample of ", options.items, " items; it has ", rows,
+                     " rows, each sampled at most ", times, " times"));
+  return limiter_.CheckSample(options.items);
+}
+
+bool Table::Impl::MaySample(const Sampler& sampler, const SampleOptions& options) const {
+  return closed_ || sampler.closed ||
+         (counts_.inserted_steps >= options.min_inserted_steps && items_->Has(options.items) &&
+          limiter_.MaySample(options.items, items_->size()));
+}
+
+void Table::Impl::AwaitSample(const Sampler& sampler, const SampleOptions& options) {
+  if (MaySample(sampler, options)) return;
+  const Clock::time_point since = Clock::now();
+  waiting_since_.push_back(since);
+  const auto ready = [&] {
+    mutex_.AssertHeld();
+    return MaySample(sampler, options);
+  };
+  mutex_.Await(absl::Condition(&ready));
+  waiting_since_.erase(std::find(waiting_since_.begin(), waiting_since_.end(), since));
+  samplers_waited_ += Clock::now() - since;
+}
+
+uint64_t Table::Impl::Choose(Sampler& sampler, BatchInMaking& made) {
+  ReplayBatch& batch = made.batch;
+  batch.table_items = items_->size();
+  batch.table_mass = items_->mass();
+  batch.inserted_steps = counts_.inserted_steps;
+  batch.episodes = episodes_.ReadFrom(&sampler.next_episode);
+  const uint64_t gather = items_->segments().BeginGather();
+  SampledItems& items = sampler.items;
+  items.keys = {made.keys, static_cast<size_t>(batch.items)};
+  items.probabilities = {made.probabilities, static_cast<size_t>(batch.items)};
+  items.ages = {made.ages, static_cast<size_t>(batch.items)};
+  items_->Select(random_, counts_.inserted_steps, &items);
+  limiter_.Sample(batch.items);
+  counts_.sampled_items += batch.items;
+  ++counts_.sampled_batches;
+  return gather;
+}
+
+absl::Status Table::Impl::UpdatePriorities(absl::Span<const uint64_t> keys,
+                                           absl::Span<const float> priorities) {
+  if (keys.size() != priorities.size())
+    return absl::InvalidArgumentError(
+        absl::StrCat(Where(), "got ", keys.size(), " keys and ", priorities.size(), " priorities"));
+  absl::MutexLock lock(&mutex_);
+  if (closed_) return ClosedError();
+  size_t first_bad = keys.size();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!IsPriority(priorities[i])) {
+      first_bad = std::min(first_bad, i);
+      continue;
+    }
+    if (items_ != nullptr && i + kAhead < keys.size()) items_->Prefetch(keys[i + kAhead]);
+    if (items_ != nullptr && items_->SetPriority(keys[i], priorities[i]))
+      ++counts_.updated_priorities;
+    else
+      ++counts_.stale_priorities;
+  }
+  if (first_bad == keys.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(Where(), "priority of item ", absl::Hex(keys[first_bad]), " is ",
+                   priorities[first_bad], "; wanted a finite number >= 0"));
+}
+
+}  // namespace cadre
