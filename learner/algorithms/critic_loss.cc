@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "common/check.h"
-#include "learner/algorithms/flat_tensor.h"
+#include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 namespace {

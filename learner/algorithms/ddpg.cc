@@ -7,7 +7,7 @@
 #include "learner/algorithms/critic_input.h"
 #include "learner/algorithms/critic_loss.h"
 #include "learner/algorithms/deterministic_policy.h"
-#include "learner/algorithms/flat_tensor.h"
+#include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
 #include "policy/off_policy_network.h"
 

@@ -1,6 +1,6 @@
 #include "learner/algorithms/deterministic_policy.h"
 
-#include "learner/algorithms/flat_tensor.h"
+#include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "common/status_macros.h"
 #include "learner/algorithms/critic_loss.h"
-#include "learner/algorithms/flat_tensor.h"
 #include "learner/algorithms/soft_value.h"
 #include "learner/algorithms/temperature.h"
+#include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
 #include "policy/off_policy_network.h"
 

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "common/status_macros.h"
-#include "learner/algorithms/flat_tensor.h"
 #include "learner/algorithms/optimizer_state.h"
+#include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 

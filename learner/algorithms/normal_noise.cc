@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "learner/algorithms/flat_tensor.h"
+#include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 

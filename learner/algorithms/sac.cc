@@ -6,11 +6,11 @@
 #include "common/status_macros.h"
 #include "learner/algorithms/critic_input.h"
 #include "learner/algorithms/critic_loss.h"
-#include "learner/algorithms/flat_tensor.h"
 #include "learner/algorithms/normal_noise.h"
 #include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/squashed_gaussian.h"
 #include "learner/algorithms/temperature.h"
+#include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
 #include "policy/off_policy_network.h"
 

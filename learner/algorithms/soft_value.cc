@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "learner/algorithms/flat_tensor.h"
+#include "learner/algorithms/tensor_spans.h"
 #include "policy/distributions.h"
 
 namespace cadre {

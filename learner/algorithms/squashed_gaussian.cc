@@ -7,7 +7,7 @@
 #include <numbers>
 
 #include "common/kernels/kernels.h"
-#include "learner/algorithms/flat_tensor.h"
+#include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 namespace {

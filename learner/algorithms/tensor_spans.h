@@ -1,5 +1,7 @@
-// Tensors as plain memory, for closed forms on the CPU.
+// Tensors as plain memory, for closed forms on the CPU, and buffers that are allocated once.
 #pragma once
+
+#include <limits>
 
 #include <torch/types.h>
 
@@ -21,9 +23,17 @@ absl::Span<T> RowOf(absl::Span<T> matrix, int64_t index, int64_t width) {
   return matrix.subspan(index * width, width);
 }
 
-// Makes `buffer` a float32 CPU tensor of this shape, unless it is one already.
-inline void Reserve(torch::Tensor& buffer, c10::IntArrayRef shape) {
-  if (!buffer.defined() || buffer.sizes() != shape) buffer = torch::empty(shape, torch::kFloat32);
+// Makes `buffer` a float32 tensor of this shape, unless it is one already.
+inline void Reserve(torch::Tensor& buffer, c10::IntArrayRef shape,
+                    torch::Device device = torch::kCPU) {
+  if (!buffer.defined() || buffer.sizes() != shape)
+    buffer = torch::empty(shape, torch::TensorOptions(torch::kFloat32).device(device));
+}
+
+// Of all elements, for diagnostics. NaN where there is no tensor yet.
+inline double Mean(const torch::Tensor& tensor) {
+  if (!tensor.defined()) return std::numeric_limits<double>::quiet_NaN();
+  return tensor.mean().item<double>();
 }
 
 }  // namespace cadre

@@ -4,8 +4,8 @@
 
 #include "common/kernels/optimizer.h"
 #include "common/status_macros.h"
-#include "learner/algorithms/flat_tensor.h"
 #include "learner/algorithms/polyak.h"
+#include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 namespace {

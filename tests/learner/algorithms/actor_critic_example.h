@@ -13,9 +13,10 @@
 #include <torch/optim/adam.h>
 
 #include "gtest/gtest.h"
-#include "learner/algorithms/flat_tensor.h"
 #include "learner/algorithms/off_policy.h"
+#include "learner/algorithms/tensor_spans.h"
 #include "policy/off_policy_network.h"
+#include "tests/learner/algorithms/example_transitions.h"
 #include "tests/policy/example_networks.h"
 
 namespace cadre {
@@ -27,35 +28,18 @@ inline ActionSpace BoundedActions(const std::vector<float>& low, const std::vect
   return space;
 }
 
-inline torch::Tensor RandomRows(int64_t rows, int64_t columns, Random& random, double scale = 1) {
-  return torch::tensor(RandomFloats(rows * columns, random, scale)).view({rows, columns});
-}
-
-// Actions anywhere in their space; every third item ends its episode; uneven weights.
-inline OffPolicyBatch ExampleTransitions(int64_t size, int64_t observation_size,
-                                         const ActionSpace& action, Random& random) {
-  OffPolicyBatch batch;
-  batch.observations = RandomRows(size, observation_size, random);
-  batch.next_observations = RandomRows(size, observation_size, random);
-  batch.rewards = RandomRows(size, 1, random).squeeze(1);
-  batch.discounts = torch::full({size}, 0.9f);
-  batch.weights = torch::empty({size});
-  for (int64_t b = 0; b < size; ++b) {
-    if (b % 3 == 0) Flat(batch.discounts)[b] = 0;
-    Flat(batch.weights)[b] = 0.2f + 0.8f * random.UniformFloat();
-  }
-  if (action.discrete()) {
-    batch.actions = torch::empty({size}, torch::kInt64);
-    for (int64_t b = 0; b < size; ++b)
-      batch.actions.data_ptr<int64_t>()[b] =
-          static_cast<int64_t>(random.Below(static_cast<uint64_t>(action.count)));
-    return batch;
-  }
+// ExampleTransitions with actions anywhere in their space.
+inline OffPolicyBatch TransitionsIn(const ActionSpace& action, int64_t size,
+                                    int64_t observation_size, Random& random) {
+  OffPolicyBatch batch =
+      ExampleTransitions(size, observation_size, action.discrete() ? action.count : 1, random);
+  if (action.discrete()) return batch;
   batch.actions = torch::empty({size, action.dimensions});
-  for (int64_t b = 0; b < size; ++b)
-    for (int64_t a = 0; a < action.dimensions; ++a)
-      Flat(batch.actions)[b * action.dimensions + a] =
-          static_cast<float>(random.Uniform(action.low[a], action.high[a]));
+  const absl::Span<float> actions = Flat(batch.actions);
+  for (size_t i = 0; i < actions.size(); ++i) {
+    const size_t a = i % action.low.size();
+    actions[i] = static_cast<float>(random.Uniform(action.low[a], action.high[a]));
+  }
   return batch;
 }
 
@@ -149,7 +133,7 @@ inline void Train(OffPolicyAlgorithm& algorithm, int updates, const ActionSpace&
   Random random(seed);
   const int64_t observation_size = algorithm.acting_layout().blocks().front().shape.at(1);
   for (int i = 0; i < updates; ++i)
-    algorithm.Update(ExampleTransitions(16, observation_size, action, random), 0, {});
+    algorithm.Update(TransitionsIn(action, 16, observation_size, random), 0, {});
 }
 
 // Another one, restored from the first one's state, goes on with the same bits.
@@ -188,7 +172,7 @@ inline void ExpectMissingTensorsAreDataLoss(const OffPolicyFactory& make) {
 // One-step episodes: the state is one number s in [-1, 1], the reward -(a - best(s))^2.
 inline OffPolicyBatch BanditBatch(int64_t size, const ActionSpace& action,
                                   const std::function<double(double)>& best, Random& random) {
-  OffPolicyBatch batch = ExampleTransitions(size, 1, action, random);
+  OffPolicyBatch batch = TransitionsIn(action, size, 1, random);
   batch.discounts.zero_();
   batch.weights.fill_(1);
   for (int64_t b = 0; b < size; ++b) {

@@ -77,11 +77,11 @@ TEST(CriticLossTest, TheLoopsAreTheTensorOperations) {
     for (const int64_t width : {1, 5})
       for (const int critics : {1, 2, 3}) {
         std::vector<torch::Tensor> values;
-        for (int i = 0; i < critics; ++i) values.push_back(RandomRows(batch, width, random));
+        for (int i = 0; i < critics; ++i) values.push_back(RandomTensor({batch, width}, random));
         torch::Tensor actions;
         if (width > 1) actions = torch::arange(batch) % width;
-        const torch::Tensor targets = RandomRows(batch, 1, random).squeeze(1);
-        const torch::Tensor weights = RandomRows(batch, 1, random).squeeze(1).abs();
+        const torch::Tensor targets = RandomTensor({batch}, random);
+        const torch::Tensor weights = RandomTensor({batch}, random).abs();
         ComputeCriticErrors(values, actions, targets, weights, errors);
         const CriticErrors wanted = CriticErrorsOfTensors(values, actions, targets, weights);
         ExpectClose(errors.losses, wanted.losses, "losses");
@@ -100,10 +100,10 @@ TEST(CriticLossTest, TheLoopsAreTheTensorOperations) {
 TEST(CriticLossTest, GradientsAreThoseOfTheMeanLoss) {
   Random random(2);
   CriticErrors errors;
-  std::vector<torch::Tensor> values = {RandomRows(8, 4, random), RandomRows(8, 4, random)};
+  std::vector<torch::Tensor> values = {RandomTensor({8, 4}, random), RandomTensor({8, 4}, random)};
   const torch::Tensor actions = torch::arange(8) % 4;
-  const torch::Tensor targets = RandomRows(8, 1, random).squeeze(1);
-  const torch::Tensor weights = RandomRows(8, 1, random).squeeze(1).abs();
+  const torch::Tensor targets = RandomTensor({8}, random);
+  const torch::Tensor weights = RandomTensor({8}, random).abs();
   ComputeCriticErrors(values, actions, targets, weights, errors);
   torch::Tensor loss = torch::zeros({});
   for (torch::Tensor& value : values) {

@@ -84,7 +84,7 @@ TEST(DdpgTest, IsTheNotebooksAlgorithm) {
   NotebookDdpg notebook(*ddpg);
   Random random(2);
   for (int i = 0; i < 5; ++i) {
-    const OffPolicyBatch batch = ExampleTransitions(9 + i, kObservationSize, kActions, random);
+    const OffPolicyBatch batch = TransitionsIn(kActions, 9 + i, kObservationSize, random);
     std::vector<float> priorities(batch.size(), -1);
     ddpg->Update(batch, 0, absl::MakeSpan(priorities));
     notebook.Update(batch);
@@ -120,7 +120,7 @@ TEST(DdpgTest, TerminalStatesAreWorthNothing) {
   const auto ddpg = ExampleDdpg(1);
   const auto other = ExampleDdpg(1);
   Random random(4);
-  OffPolicyBatch batch = ExampleTransitions(8, kObservationSize, kActions, random);
+  OffPolicyBatch batch = TransitionsIn(kActions, 8, kObservationSize, random);
   batch.discounts.zero_();
   ddpg->Update(batch, 0, {});
   batch.next_observations.mul_(-3);
@@ -132,7 +132,7 @@ TEST(DdpgTest, ValuesOfAConstantRewardReachItsDiscountedSum) {
   const auto ddpg = ExampleDdpg(1);
   Random random(5);
   for (int i = 0; i < 1000; ++i) {
-    OffPolicyBatch batch = ExampleTransitions(16, kObservationSize, kActions, random);
+    OffPolicyBatch batch = TransitionsIn(kActions, 16, kObservationSize, random);
     batch.rewards.fill_(1);
     batch.discounts.fill_(0.5);
     ddpg->Update(batch, 0, {});

@@ -108,7 +108,7 @@ TEST(DiscreteSacTest, IsTheNotebooksAlgorithm) {
   NotebookSac notebook(*sac);
   Random random(2);
   for (int i = 0; i < 5; ++i) {
-    const OffPolicyBatch batch = ExampleTransitions(9 + i, kObservationSize, kActions, random);
+    const OffPolicyBatch batch = TransitionsIn(kActions, 9 + i, kObservationSize, random);
     std::vector<float> priorities(batch.size(), -1);
     sac->Update(batch, 0, absl::MakeSpan(priorities));
     notebook.Update(batch);
@@ -133,7 +133,7 @@ TEST(DiscreteSacTest, ThePolicyOfABanditIsTheSoftmaxOfItsRewards) {
     const auto sac = MakeExample(config, seed);
     Random random(50 + seed);
     for (int i = 0; i < 2000; ++i) {
-      OffPolicyBatch batch = ExampleTransitions(64, kObservationSize, kActions, random);
+      OffPolicyBatch batch = TransitionsIn(kActions, 64, kObservationSize, random);
       batch.discounts.zero_();
       for (int64_t b = 0; b < 64; ++b)
         Flat(batch.rewards)[b] = static_cast<float>(rewards[batch.actions.data_ptr<int64_t>()[b]]);
@@ -152,7 +152,7 @@ TEST(DiscreteSacTest, SoftValuesOfNothingAreTheEntropysWorth) {
   const auto sac = MakeExample(config, 1);
   Random random(5);
   for (int i = 0; i < 1500; ++i) {
-    OffPolicyBatch batch = ExampleTransitions(32, kObservationSize, kActions, random);
+    OffPolicyBatch batch = TransitionsIn(kActions, 32, kObservationSize, random);
     batch.rewards.zero_();
     batch.discounts.fill_(0.5);
     sac->Update(batch, 0, {});

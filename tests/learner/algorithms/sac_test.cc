@@ -130,7 +130,7 @@ TEST(SacTest, IsTheNotebooksAlgorithm) {
   NotebookSac notebook(*sac);
   Random random(2);
   for (int i = 0; i < 5; ++i) {
-    const OffPolicyBatch batch = ExampleTransitions(9 + i, kObservationSize, kActions, random);
+    const OffPolicyBatch batch = TransitionsIn(kActions, 9 + i, kObservationSize, random);
     std::vector<float> priorities(batch.size(), -1);
     sac->Update(batch, 0, absl::MakeSpan(priorities));
     notebook.Update(batch);
@@ -179,7 +179,7 @@ TEST(SacTest, ValuesOfAConstantRewardReachItsDiscountedSum) {
   const auto sac = MakeExample(config, 1);
   Random random(5);
   for (int i = 0; i < 1000; ++i) {
-    OffPolicyBatch batch = ExampleTransitions(16, kObservationSize, kActions, random);
+    OffPolicyBatch batch = TransitionsIn(kActions, 16, kObservationSize, random);
     batch.rewards.fill_(1);
     batch.discounts.fill_(0.5);
     sac->Update(batch, 0, {});
@@ -187,7 +187,7 @@ TEST(SacTest, ValuesOfAConstantRewardReachItsDiscountedSum) {
   EXPECT_NEAR(Diagnostic(*sac, "mean_q"), 2, 0.05);
 }
 
-TEST(SacTest, EntropyReachesItsTargetWhereRewardsSayNothing) {
+TEST(SacTest, EntropyReachesItsTargetAgainstTheRewards) {
   SacConfig config = ExampleConfig();
   config.set_target_entropy(0.2);
   config.set_adam_epsilon(1e-8);
@@ -196,7 +196,7 @@ TEST(SacTest, EntropyReachesItsTargetWhereRewardsSayNothing) {
   double sum = 0;
   constexpr int kUpdates = 3000, kCounted = 500;
   for (int i = 0; i < kUpdates; ++i) {
-    OffPolicyBatch batch = ExampleTransitions(32, kObservationSize, kActions, random);
+    OffPolicyBatch batch = TransitionsIn(kActions, 32, kObservationSize, random);
     // A reward for keeping to the middle, which entropy then pays for.
     batch.rewards = -batch.actions.square().sum(1);
     batch.discounts.zero_();

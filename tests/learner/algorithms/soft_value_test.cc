@@ -26,7 +26,7 @@ TEST(SoftValueTest, ByHand) {
 TEST(SoftValueTest, ThePolicyThatIsBestHasNoGradient) {
   // pi = softmax(Q / alpha), whose value is alpha log sum exp(Q / alpha).
   Random random(1);
-  const torch::Tensor q = RandomRows(5, 4, random);
+  const torch::Tensor q = RandomTensor({5, 4}, random);
   SoftValues out;
   ComputeSoftValues(q / 0.3, q, 0.3, true, out);
   EXPECT_LT(out.gradient.abs().max().item<float>(), 1e-6);
@@ -38,8 +38,8 @@ TEST(SoftValueTest, TheClosedFormIsAutograds) {
   SoftValues out;
   for (const int64_t batch : {1, 5, 40})
     for (const int64_t actions : {2, 9}) {
-      const torch::Tensor logits = RandomRows(batch, actions, random, 2);
-      const torch::Tensor q = RandomRows(batch, actions, random, 3);
+      const torch::Tensor logits = RandomTensor({batch, actions}, random, 2);
+      const torch::Tensor q = RandomTensor({batch, actions}, random, 3);
       ComputeSoftValues(logits, q, 0.4, true, out);
       const SoftValues wanted = SoftValuesByAutograd(logits, q, 0.4);
       ExpectClose(out.values, wanted.values, "values");

@@ -95,10 +95,10 @@ TEST(SquashedGaussianTest, TheClosedFormIsAutograds) {
   torch::Tensor gradient;
   for (const int64_t batch : {1, 7, 64})
     for (const int64_t dimensions : {1, 3, 6}) {
-      torch::Tensor head = RandomRows(batch, 2 * dimensions, random);
+      torch::Tensor head = RandomTensor({batch, 2 * dimensions}, random);
       head[0][dimensions] = 3;  // Beyond the clamp.
-      const torch::Tensor noise = RandomRows(batch, dimensions, random);
-      const torch::Tensor action_gradient = RandomRows(batch, dimensions, random);
+      const torch::Tensor noise = RandomTensor({batch, dimensions}, random);
+      const torch::Tensor action_gradient = RandomTensor({batch, dimensions}, random);
       sample.noise = noise;
       SampleSquashedGaussian(head, sample);
       const SquashedSample wanted = SquashedGaussianForAutograd(head, noise);

@@ -88,7 +88,7 @@ TEST(Td3Test, IsTheNotebooksAlgorithm) {
   NotebookTd3 notebook(*td3);
   Random random(2);
   for (int i = 0; i < 6; ++i) {
-    const OffPolicyBatch batch = ExampleTransitions(9 + i, kObservationSize, kActions, random);
+    const OffPolicyBatch batch = TransitionsIn(kActions, 9 + i, kObservationSize, random);
     std::vector<float> priorities(batch.size(), -1);
     td3->Update(batch, 0, absl::MakeSpan(priorities));
     notebook.Update(batch);
@@ -154,7 +154,7 @@ TEST(Td3Test, ValuesOfAConstantRewardReachItsDiscountedSum) {
   const auto td3 = ExampleTd3(1);
   Random random(5);
   for (int i = 0; i < 1500; ++i) {
-    OffPolicyBatch batch = ExampleTransitions(16, kObservationSize, kActions, random);
+    OffPolicyBatch batch = TransitionsIn(kActions, 16, kObservationSize, random);
     batch.rewards.fill_(1);
     batch.discounts.fill_(0.5);
     td3->Update(batch, 0, {});

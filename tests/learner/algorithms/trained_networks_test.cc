@@ -36,11 +36,11 @@ TEST(FlatAdamTest, TensorOperationsAreTheKernels) {
   Random random(1);
   constexpr int64_t kSize = 37;
   FlatAdam adam(kSize, 1e-3, torch::kCPU);
-  torch::Tensor parameters = RandomRows(kSize, 1, random).squeeze(1);
+  torch::Tensor parameters = RandomTensor({kSize}, random);
   torch::Tensor other = parameters.clone();
   const torch::Tensor m = torch::zeros({kSize}), v = torch::zeros({kSize});
   for (int64_t step = 1; step <= 10; ++step) {
-    const torch::Tensor gradient = RandomRows(kSize, 1, random).squeeze(1);
+    const torch::Tensor gradient = RandomTensor({kSize}, random);
     adam.Step(parameters, gradient, 0.01);
     AdamStepOfTensors(other, gradient, step, 0.01, {.epsilon = 1e-3}, m, v);
   }
@@ -151,7 +151,7 @@ TEST(TrainedNetworksTest, StartTogetherAndTheTargetFollows) {
   const Floats initial = RandomFloats(critics->layout.size(), random);
   TrainedNetworks networks(critics->critics, initial, 1e-8, TrainedNetworks::Target::kPolyak,
                            torch::kCPU);
-  const torch::Tensor x = RandomRows(5, 3, random);
+  const torch::Tensor x = RandomTensor({5, 3}, random);
   std::vector<torch::Tensor> online, target;
   networks.Forward(x, online);
   networks.TargetForward(x, target);
