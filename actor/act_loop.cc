@@ -2,29 +2,16 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "common/check.h"
-#include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "envs/registry.h"
-#include "policy/on_policy_columns.h"
+#include "policy/action_range.h"
 
 namespace cadre {
 namespace {
 
 // Random streams of a run; see also the learner's.
 constexpr uint64_t kActionStream = 0xAC710;
-
-template <typename T>
-absl::Span<const std::byte> Bytes(absl::Span<const T> values) {
-  return {reinterpret_cast<const std::byte*>(values.data()), values.size() * sizeof(T)};
-}
-
-template <typename T>
-absl::Span<const std::byte> Bytes(const std::vector<T>& values) {
-  return Bytes(absl::MakeConstSpan(values));
-}
 
 }  // namespace
 
@@ -35,32 +22,32 @@ absl::StatusOr<std::unique_ptr<ActLoop>> ActLoop::Create(const ExperimentConfig&
       auto environments,
       MakeVectorEnvironment(config.environment().id(), config.actors().environments_per_actor(),
                             config.environment().max_episode_steps()));
-  CADRE_ASSIGN_OR_RETURN(auto network,
-                         MakeActorCritic(config.model(), environments->spec().observation,
-                                         environments->spec().action));
+  const EnvironmentSpec& spec = environments->spec();
+  const ActingPlace place{.first_row = index * environments->count(),
+                          .all_rows = config.actors().count() * environments->count()};
+  CADRE_ASSIGN_OR_RETURN(auto policy,
+                         MakeActingPolicy(config, spec.observation, spec.action, place));
   return std::unique_ptr<ActLoop>(
-      new ActLoop(config, index, source, sink, std::move(environments), std::move(network)));
+      new ActLoop(config, index, source, sink, std::move(environments), std::move(policy)));
 }
 
 ActLoop::ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource* source,
                  ExperienceSink* sink, std::unique_ptr<VectorEnvironment> environments,
-                 ActorCriticNetwork network)
+                 std::unique_ptr<ActingPolicy> policy)
     : config_(config),
       index_(index),
       lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
-      discount_(static_cast<float>(DiscountFactor(config))),
       source_(source),
       sink_(sink),
       environments_(std::move(environments)),
-      policy_(std::move(network), config.normalization()),
-      spec_(OnPolicySpec(config, environments_->spec().observation, environments_->spec().action)),
-      builder_(spec_, environments_->count(), config.actors().segment_length()),
-      actions_(environments_->count() * environments_->spec().action.bytes()),
-      log_probs_(environments_->count()),
-      versions_(environments_->count()),
-      discounted_returns_(environments_->count()),
-      total_rewards_(environments_->count()),
-      lengths_(environments_->count()) {}
+      policy_(std::move(policy)),
+      recorder_(MakeStepRecorder(config, environments_->count())),
+      builder_(
+          RecordedSpec(config, environments_->spec().observation, environments_->spec().action),
+          environments_->count(), config.actors().segment_length()),
+      episodes_(environments_->count()),
+      progress_(config),
+      actions_(environments_->count() * environments_->spec().action.bytes()) {}
 
 absl::Status ActLoop::Run() {
   while (true) {
@@ -75,7 +62,7 @@ absl::Status ActLoop::Run() {
 }
 
 absl::Status ActLoop::TakeParameters() {
-  const int64_t held = policy_.version();
+  const int64_t held = policy_->version();
   // In lockstep a newer version than the last rollout's; else the newest, whatever it
   // is: asking for one newer than its predecessor still waits while the run is paused.
   const int64_t known = lockstep_ || held == 0 ? held : held - 1;
@@ -92,76 +79,70 @@ absl::Status ActLoop::TakeParameters() {
 }
 
 absl::Status ActLoop::Load(const v1::Parameters& parameters) {
-  CADRE_RETURN_IF_ERROR(policy_.Load(parameters));
+  CADRE_RETURN_IF_ERROR(policy_->Load(parameters));
+  progress_.OnParameters(parameters.env_steps());
   version_.store(parameters.version(), std::memory_order_relaxed);
   return absl::OkStatus();
 }
 
 absl::Status ActLoop::ActRollout() {
-  int64_t oldest_version = 0;
   while (!builder_.full()) {
     if (!lockstep_) {
       const ParametersPtr newest = source_->Newest();
-      if (newest != nullptr && newest->version() > policy_.version())
+      if (newest != nullptr && newest->version() > policy_->version())
         CADRE_RETURN_IF_ERROR(Load(*newest));
     }
-    if (builder_.steps() == 0) oldest_version = policy_.version();
     CADRE_RETURN_IF_ERROR(Step());
   }
   v1::Rollout rollout = builder_.Finish(environments_->observations());
-  rollout.set_version(oldest_version);
+  rollout.set_version(rollout_version_);
   rollout.set_actor(index_);
-  for (v1::Episode& episode : finished_) *rollout.add_episodes() = std::move(episode);
-  finished_.clear();
+  episodes_.MoveFinishedTo(rollout);
   times_.Enter(ActStage::kAppend);
   return sink_->Append(std::move(rollout));
 }
 
 absl::Status ActLoop::Step() {
   times_.Enter(ActStage::kInference);
-  const absl::Span<const std::byte> observations = environments_->observations();
-  policy_.Act(ColumnAs<float>(observations), /*greedy=*/false, random_, absl::MakeSpan(actions_),
-              absl::MakeSpan(log_probs_));
+  const int64_t version = ChooseActions();
+  if (builder_.steps() == 0) rollout_version_ = version;
 
   times_.Enter(ActStage::kBuild);
-  std::fill(versions_.begin(), versions_.end(), policy_.version());
-  builder_.AddObservations(observations);
-  builder_.AddColumn(OnPolicyColumns::kAction, actions_);
-  builder_.AddColumn(OnPolicyColumns::kLogProb, Bytes(log_probs_));
-  builder_.AddColumn(OnPolicyColumns::kVersion, Bytes(versions_));
+  builder_.AddObservations(environments_->observations());
+  recorder_->AddActions(actions_, version, builder_);
 
   times_.Enter(ActStage::kEnvironment);
   CADRE_RETURN_IF_ERROR(environments_->Step(actions_));
 
   times_.Enter(ActStage::kBuild);
-  builder_.AddColumn(OnPolicyColumns::kReward, Bytes(environments_->rewards()));
-  CountRewards();
-  if (config_.normalization().rewards())
-    builder_.AddColumn(OnPolicyColumns::kDiscountedReturn, Bytes(discounted_returns_));
+  recorder_->AddRewards(environments_->rewards(), builder_);
+  episodes_.AddRewards(environments_->rewards());
   builder_.EndStep(environments_->terminated(), environments_->truncated(),
                    environments_->final_observations());
-  const absl::Span<const uint8_t> terminated = environments_->terminated();
-  const absl::Span<const uint8_t> truncated = environments_->truncated();
-  for (size_t e = 0; e < lengths_.size(); ++e) {
-    if (!(terminated[e] | truncated[e])) continue;
-    v1::Episode episode;
-    episode.set_total_reward(total_rewards_[e]);
-    episode.set_length(lengths_[e]);
-    finished_.push_back(std::move(episode));
-    total_rewards_[e] = 0;
-    lengths_[e] = 0;
-    discounted_returns_[e] = 0;
-  }
+  EndEpisodes();
+  progress_.OnSteps(environments_->count());
   steps_.fetch_add(environments_->count(), std::memory_order_relaxed);
   return absl::OkStatus();
 }
 
-void ActLoop::CountRewards() {
-  const absl::Span<const float> rewards = environments_->rewards();
-  for (size_t e = 0; e < rewards.size(); ++e) {
-    total_rewards_[e] += rewards[e];
-    ++lengths_[e];
-    discounted_returns_[e] = rewards[e] + discount_ * discounted_returns_[e];
+int64_t ActLoop::ChooseActions() {
+  if (progress_.warming_up()) {
+    DrawUniformActions(environments_->spec().action, random_, absl::MakeSpan(actions_));
+    return 0;
+  }
+  policy_->Act(ColumnAs<float>(environments_->observations()), {.progress = progress_.share()},
+               random_, absl::MakeSpan(actions_), recorder_->log_probs());
+  return policy_->version();
+}
+
+void ActLoop::EndEpisodes() {
+  const absl::Span<const uint8_t> terminated = environments_->terminated();
+  const absl::Span<const uint8_t> truncated = environments_->truncated();
+  for (int64_t e = 0; e < environments_->count(); ++e) {
+    if (!(terminated[e] | truncated[e])) continue;
+    episodes_.End(e);
+    recorder_->EndEpisode(e);
+    policy_->EndEpisode(e);
   }
 }
 

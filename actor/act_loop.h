@@ -11,7 +11,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "actor/run_progress.h"
+#include "actor/running_episodes.h"
 #include "actor/segment_builder.h"
+#include "actor/step_recorder.h"
 #include "common/ports.h"
 #include "common/random.h"
 #include "common/stage_times.h"
@@ -43,36 +46,31 @@ class ActLoop {
  private:
   ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource* source,
           ExperienceSink* sink, std::unique_ptr<VectorEnvironment> environments,
-          ActorCriticNetwork network);
+          std::unique_ptr<ActingPolicy> policy);
 
   // Blocks until the next rollout may begin, with the parameters it begins with.
   absl::Status TakeParameters();
   absl::Status Load(const v1::Parameters& parameters);
   absl::Status ActRollout();
   absl::Status Step();
-  void CountRewards();
+  // The step's actions. Returns the version that chose them, 0 where they are random.
+  int64_t ChooseActions();
+  void EndEpisodes();
 
   const ExperimentConfig config_;
   const int32_t index_;
   const bool lockstep_;
-  const float discount_;
   ParameterSource* const source_;
   ExperienceSink* const sink_;
   const std::unique_ptr<VectorEnvironment> environments_;
-  ActingPolicy policy_;
-  const v1::ExperienceSpec spec_;
+  const std::unique_ptr<ActingPolicy> policy_;
+  const std::unique_ptr<StepRecorder> recorder_;
   SegmentBuilder builder_;
-  Random random_{0};  // Seeded when the first parameters come.
-
-  // Of the current step, [N] rows each.
-  std::vector<std::byte> actions_;
-  std::vector<float> log_probs_;
-  std::vector<int64_t> versions_;
-  std::vector<float> discounted_returns_;
-  // Of the running episodes, [N].
-  std::vector<double> total_rewards_;
-  std::vector<int64_t> lengths_;
-  std::vector<v1::Episode> finished_;  // Since the last rollout.
+  RunningEpisodes episodes_;
+  RunProgress progress_;
+  Random random_{0};                // Seeded when the first parameters come.
+  std::vector<std::byte> actions_;  // Of the current step, [N] rows.
+  int64_t rollout_version_ = 0;     // That chose the first actions of the rollout.
 
   ActTimes times_;
   std::atomic<int64_t> steps_ = 0;

@@ -1,6 +1,5 @@
 #include "actor/actor_process.h"
 
-#include <algorithm>
 #include <limits>
 #include <memory>
 #include <thread>
@@ -8,12 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "actor/act_loop.h"
 #include "actor/actor_metrics.h"
+#include "actor/experience_target.h"
 #include "common/config.h"
 #include "common/metrics.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "envs/experiment.h"
-#include "policy/on_policy_columns.h"
 #include "rpc/call_group.h"
 #include "rpc/experience_client.h"
 #include "rpc/parameter_client.h"
@@ -42,15 +41,6 @@ class FinishWatch {
   std::thread thread_;
 };
 
-// An actor's share of what the queue may hold, so that it never runs further ahead
-// of the learner than the queue would let it.
-int64_t UnsettledRollouts(const ExperimentConfig& config) {
-  const int64_t rollout =
-      int64_t{config.actors().environments_per_actor()} * config.actors().segment_length();
-  const int64_t share = config.queue().capacity_steps() / config.actors().count() / rollout;
-  return std::clamp<int64_t>(share, 1, 1024);
-}
-
 }  // namespace
 
 absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal& shutdown) {
@@ -62,13 +52,17 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
   source_options.run_id = options.run_id;
   source_options.model = config.name();
   CADRE_ASSIGN_OR_RETURN(auto source, RemoteParameterSource::Create(source_options));
+  CADRE_ASSIGN_OR_RETURN(
+      const ExperienceTarget target,
+      FindExperienceTarget(config, experiment.environment.observation,
+                           experiment.environment.action, options.replay_address, options.index));
   ExperienceSinkOptions sink_options;
-  sink_options.address = options.replay_address;
+  sink_options.address = target.address;
   sink_options.run_id = options.run_id;
-  sink_options.spec =
-      OnPolicySpec(config, experiment.environment.observation, experiment.environment.action);
+  sink_options.target = target.name;
+  sink_options.spec = target.spec;
   sink_options.name = absl::StrCat("actor-", options.index);
-  sink_options.max_unsettled_rollouts = UnsettledRollouts(config);
+  sink_options.max_unsettled_rollouts = target.max_unsettled_rollouts;
   const absl::Duration patience = absl::Seconds(options.connect_seconds);
   sink_options.outage.connect_timeout = patience;
   CADRE_ASSIGN_OR_RETURN(auto sink, RemoteExperienceSink::Create(sink_options));

@@ -15,7 +15,7 @@ struct ActorProcessOptions {
   std::vector<std::string> overrides;  // "path=value"
   int32_t index = 0;
   std::string run_id;
-  std::string replay_address;     // host:port
+  std::string replay_address;     // host:port; of several servers, separated by commas
   std::string parameter_address;  // host:port
   std::string metrics_address;    // Empty: no metrics.
   double connect_seconds = 60;    // To reach the servers at first.

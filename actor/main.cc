@@ -14,7 +14,9 @@ int main(int argc, char** argv) {
   app.add_option("--set", options.overrides, "override a field: path=value")->take_all();
   app.add_option("--index", options.index, "of this actor in the run, from 0");
   app.add_option("--run_id", options.run_id, "of the run; others are refused")->required();
-  app.add_option("--replay", options.replay_address, "replay server, host:port")->required();
+  app.add_option("--replay", options.replay_address,
+                 "replay server, host:port; several that share a table: separated by commas")
+      ->required();
   app.add_option("--parameters", options.parameter_address, "parameter server, host:port")
       ->required();
   app.add_option("--metrics_port", options.metrics_address, "[host:]port of /metrics and /healthz");

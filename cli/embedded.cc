@@ -1,20 +1,17 @@
 #include "cli/embedded.h"
 
 #include <memory>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "actor/act_loop.h"
+#include "cli/embedded_experience.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "param_server/local_ports.h"
 #include "param_server/parameter_store.h"
-#include "replay_server/local_ports.h"
-#include "replay_server/queue.h"
 
 namespace cadre {
 namespace {
@@ -24,12 +21,10 @@ class ActorThread {
  public:
   static absl::StatusOr<std::unique_ptr<ActorThread>> Create(const ExperimentConfig& config,
                                                              int32_t index,
-                                                             const v1::ExperienceSpec& spec,
-                                                             Queue* queue, StoreSource* source) {
+                                                             EmbeddedExperience& experience,
+                                                             ParameterSource* source) {
     std::unique_ptr<ActorThread> actor(new ActorThread);
-    const uint64_t writer = static_cast<uint64_t>(index) + 1;
-    CADRE_ASSIGN_OR_RETURN(actor->sink_,
-                           QueueSink::Create(queue, queue->options().run_id, spec, writer));
+    CADRE_ASSIGN_OR_RETURN(actor->sink_, experience.MakeSink(index));
     CADRE_ASSIGN_OR_RETURN(actor->loop_,
                            ActLoop::Create(config, index, source, actor->sink_.get()));
     return actor;
@@ -39,11 +34,11 @@ class ActorThread {
     if (thread_.joinable()) thread_.join();
   }
 
-  // An actor that fails closes the queue, so that the learner does not wait for it.
-  void Start(Queue* queue) {
-    thread_ = std::thread([this, queue] {
+  // An actor that fails ends the others' and the learner's waits.
+  void Start(EmbeddedExperience* experience) {
+    thread_ = std::thread([this, experience] {
       absl::Status status = loop_->Run();
-      if (!status.ok()) queue->Close();
+      if (!status.ok()) experience->Close();
       absl::MutexLock lock(&mutex_);
       status_ = std::move(status);
     });
@@ -58,7 +53,7 @@ class ActorThread {
  private:
   ActorThread() = default;
 
-  std::unique_ptr<QueueSink> sink_;
+  std::unique_ptr<ExperienceSink> sink_;
   std::unique_ptr<ActLoop> loop_;
   absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
@@ -69,33 +64,27 @@ class ActorThread {
 
 absl::Status TrainEmbedded(const ExperimentConfig& config, Trainer& trainer,
                            ShutdownSignal& shutdown) {
-  const std::string run_id = "embedded";
-  Queue queue({.name = "on_policy",
-               .run_id = run_id,
-               .capacity_steps = config.queue().capacity_steps(),
-               .capacity_bytes = config.queue().capacity_bytes(),
-               .max_version_lag = config.queue().max_version_lag()});
-  ParameterStore store(run_id);
+  CADRE_ASSIGN_OR_RETURN(auto experience, MakeEmbeddedExperience(config, trainer.experience_spec(),
+                                                                 trainer.env_steps()));
+  ParameterStore store("embedded");
   StoreSource parameter_source(&store, config.name());
   StoreSink parameter_sink(&store);
-  CADRE_ASSIGN_OR_RETURN(auto source,
-                         QueueSource::Create(&queue, run_id, trainer.experience_spec()));
 
   std::vector<std::unique_ptr<ActorThread>> actors;
   for (int32_t i = 0; i < config.actors().count(); ++i) {
-    CADRE_ASSIGN_OR_RETURN(auto actor, ActorThread::Create(config, i, trainer.experience_spec(),
-                                                           &queue, &parameter_source));
+    CADRE_ASSIGN_OR_RETURN(auto actor,
+                           ActorThread::Create(config, i, *experience, &parameter_source));
     actors.push_back(std::move(actor));
   }
   const StopLink stop(shutdown, [&] {
     trainer.RequestStop();
-    source->Close();
+    experience->ports().Close();
   });
-  for (const auto& actor : actors) actor->Start(&queue);
+  for (const auto& actor : actors) actor->Start(experience.get());
 
-  absl::Status status = trainer.Run({.queue = source.get()}, parameter_sink);
+  absl::Status status = trainer.Run(experience->ports(), parameter_sink);
   store.Close();
-  queue.Close();
+  experience->Close();
   for (const auto& actor : actors) {
     const absl::Status actor_status = actor->Join();
     // The others are CANCELLED by the one that failed.

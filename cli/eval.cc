@@ -9,7 +9,7 @@
 #include "learner/run_folder.h"
 #include "learner/trainer_state.h"
 #include "nlohmann/json.hpp"
-#include "policy/network.h"
+#include "policy/acting_policy.h"
 
 namespace cadre {
 
@@ -22,11 +22,11 @@ absl::Status Eval(const EvalOptions& options) {
   CADRE_ASSIGN_OR_RETURN(const std::string path,
                          FindCheckpoint(options.run_folder, options.checkpoint));
   CADRE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, LoadCheckpoint(path));
-  CADRE_ASSIGN_OR_RETURN(
-      const ActorCriticNetwork network,
-      MakeActorCritic(experiment.config.model(), experiment.environment.observation,
-                      experiment.environment.action));
-  CADRE_ASSIGN_OR_RETURN(const v1::Parameters parameters, ParametersOf(checkpoint, network.layout));
+  CADRE_ASSIGN_OR_RETURN(const auto policy,
+                         MakeActingPolicy(experiment.config, experiment.environment.observation,
+                                          experiment.environment.action));
+  CADRE_ASSIGN_OR_RETURN(const v1::Parameters parameters,
+                         ParametersOf(checkpoint, policy->layout()));
   CADRE_ASSIGN_OR_RETURN(const Evaluation evaluation, Evaluate(experiment.config, parameters,
                                                                {.episodes = options.episodes,
                                                                 .seed = options.seed,

@@ -60,7 +60,8 @@ class ExperienceSource {
 };
 
 struct SampleOptions {
-  int64_t items = 0;  // B
+  // B. 0: no items, which no limiter holds back; only how the table stands.
+  int64_t items = 0;
   // Beta of the importance weights (Schaul et al. 2016, section 3.4).
   double importance_exponent = 0;
   // Waits until so many steps have been inserted. For lockstep: 0 otherwise.

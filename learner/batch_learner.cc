@@ -7,8 +7,8 @@ namespace cadre {
 absl::StatusOr<std::unique_ptr<BatchLearner>> MakeBatchLearner(const ExperimentConfig& config,
                                                                const EnvironmentSpec& environment,
                                                                LearnTimes* times) {
-  if (UsesReplay(config)) return absl::UnimplementedError("replay");
-  return MakeOnPolicyLearner(config, environment, times);
+  return UsesReplay(config) ? MakeReplayLearner(config, environment, times)
+                            : MakeOnPolicyLearner(config, environment, times);
 }
 
 }  // namespace cadre

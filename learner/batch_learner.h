@@ -57,6 +57,11 @@ struct ExperiencePorts {
   ReplaySource* replay = nullptr;
   // Steps of the run that the replay knows nothing of, since it began empty later.
   int64_t steps_before_replay = 0;
+
+  void Close() const {
+    if (queue != nullptr) queue->Close();
+    if (replay != nullptr) replay->Close();
+  }
 };
 
 // Where the run stands when a batch is asked for.

@@ -27,23 +27,22 @@ absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
         absl::StrCat("environment '", spec.id,
                      "' has no time limit, so an evaluation may never end; set "
                      "environment.max_episode_steps"));
-  CADRE_ASSIGN_OR_RETURN(auto network,
-                         MakeActorCritic(config.model(), spec.observation, spec.action));
-  ActingPolicy policy(std::move(network), config.normalization());
-  CADRE_RETURN_IF_ERROR(policy.Load(parameters));
+  CADRE_ASSIGN_OR_RETURN(auto policy, MakeActingPolicy(config, spec.observation, spec.action));
+  CADRE_RETURN_IF_ERROR(policy->Load(parameters));
 
   const int64_t n = options.episodes;
   Random random(options.seed);
   CADRE_RETURN_IF_ERROR(environments->Reset(random()));
   std::vector<std::byte> actions(n * spec.action.bytes());
-  std::vector<float> log_probs(n);
   std::vector<double> returns(n, 0.0);
   std::vector<int64_t> lengths(n, 0);
   std::vector<bool> over(n, false);
   int64_t running = n;
+  // Where it explores, as at the end of a run.
+  const ActMode mode{.greedy = !options.stochastic, .progress = 1};
   while (running > 0) {
-    policy.Act(ColumnAs<float>(environments->observations()), !options.stochastic, random,
-               absl::MakeSpan(actions), absl::MakeSpan(log_probs));
+    policy->Act(ColumnAs<float>(environments->observations()), mode, random,
+                absl::MakeSpan(actions), /*log_probs=*/{});
     CADRE_RETURN_IF_ERROR(environments->Step(actions));
     for (int64_t i = 0; i < n; ++i) {
       if (over[i]) continue;

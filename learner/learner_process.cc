@@ -6,9 +6,11 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/metrics.h"
+#include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "envs/experiment.h"
@@ -19,6 +21,7 @@
 #include "rpc/experience_client.h"
 #include "rpc/parameter_client.h"
 #include "rpc/parameter_fetch.h"
+#include "rpc/replay_source.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -72,6 +75,39 @@ absl::StatusOr<int64_t> PublishedVersion(const ParameterClientOptions& options,
   return !version.ok() && shutdown.requested() ? 0 : version;
 }
 
+// The ports and what is behind them.
+struct RemoteExperience {
+  std::unique_ptr<ExperienceSource> queue;
+  std::unique_ptr<ReplaySource> replay;
+  ExperiencePorts ports;
+};
+
+absl::StatusOr<RemoteExperience> ConnectToExperience(const LearnerProcessOptions& options,
+                                                     const Trainer& trainer) {
+  RemoteExperience experience;
+  const auto fill = [&](auto& source) {
+    source.run_id = options.run_id;
+    source.spec = trainer.experience_spec();
+    source.name = "learner";
+    source.outage.connect_timeout = absl::Seconds(options.connect_seconds);
+  };
+  if (UsesReplay(trainer.config())) {
+    ReplaySourceOptions source;
+    fill(source);
+    source.table = kReplayTable;
+    CADRE_ASSIGN_OR_RETURN(
+        experience.replay,
+        MakeRemoteReplaySource(absl::StrSplit(options.replay_address, ','), std::move(source)));
+  } else {
+    ExperienceClientOptions source;
+    fill(source);
+    source.address = options.replay_address;
+    CADRE_ASSIGN_OR_RETURN(experience.queue, RemoteExperienceSource::Create(source));
+  }
+  experience.ports = {.queue = experience.queue.get(), .replay = experience.replay.get()};
+  return experience;
+}
+
 }  // namespace
 
 absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSignal& shutdown) {
@@ -84,13 +120,8 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   parameter_options.run_id = options.run_id;
   parameter_options.model = trainer.config().name();
   CADRE_ASSIGN_OR_RETURN(auto sink, RemoteParameterSink::Create(parameter_options));
-  ExperienceClientOptions source_options;
-  source_options.address = options.replay_address;
-  source_options.run_id = options.run_id;
-  source_options.spec = trainer.experience_spec();
-  source_options.name = "learner";
-  source_options.outage.connect_timeout = absl::Seconds(options.connect_seconds);
-  CADRE_ASSIGN_OR_RETURN(auto source, RemoteExperienceSource::Create(source_options));
+  CADRE_ASSIGN_OR_RETURN(const RemoteExperience experience,
+                         ConnectToExperience(options, trainer));
   // An earlier learner of this run may have published more than it saved.
   CADRE_ASSIGN_OR_RETURN(
       const int64_t published,
@@ -118,10 +149,10 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   const StopLink stop(shutdown, [&] {
     trainer.RequestStop();
     grace.Begin();
-    source->Close();
+    experience.ports.Close();
   });
-  const absl::Status status = trainer.Run({.queue = source.get()}, *sink);
-  source->Close();
+  const absl::Status status = trainer.Run(experience.ports, *sink);
+  experience.ports.Close();
   CADRE_RETURN_IF_ERROR(run->Finish(status));
   if (options.progress_lines) std::printf("%s\n", ProgressToJson(run->newest()).c_str());
   spdlog::info("{}", FormatSummary(trainer, run->folder()));

@@ -16,7 +16,8 @@ using Columns = OffPolicyColumns;
 // A tensor on the column's own memory.
 template <typename T>
 torch::Tensor Wrap(absl::Span<const T> values, std::vector<int64_t> shape) {
-  return torch::from_blob(const_cast<T*>(values.data()), shape, torch::CppTypeToScalarType<T>());
+  return torch::from_blob(const_cast<T*>(values.data()), shape,
+                          torch::CppTypeToScalarType<T>::value);
 }
 
 absl::Status CheckColumn(const ReplayBatch& batch, int index, const char* name, v1::DType dtype,

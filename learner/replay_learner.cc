@@ -26,6 +26,7 @@ class ReplayLearner final : public BatchLearner {
                 std::unique_ptr<OffPolicyAlgorithm> algorithm, LearnTimes* times)
       : config_(config),
         lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
+        warm_size_(ReplayTable(config).rate_limiter().min_size()),
         spaces_{environment.observation, environment.action},
         spec_(OffPolicySpec(environment.observation, environment.action)),
         algorithm_(std::move(algorithm)),
@@ -74,6 +75,7 @@ class ReplayLearner final : public BatchLearner {
 
   const ExperimentConfig& config_;
   const bool lockstep_;
+  const int64_t warm_size_;  // Items in the table before the first update.
   const ReplaySpaces spaces_;
   const v1::ExperienceSpec spec_;
   const std::unique_ptr<OffPolicyAlgorithm> algorithm_;
@@ -126,7 +128,7 @@ absl::StatusOr<Learned> ReplayLearner::LearnRound(const ExperiencePorts& ports,
   learned.env_steps =
       std::max(position.env_steps, ports.steps_before_replay + round.inserted_steps);
   learned.episodes = std::move(round.episodes);
-  if (round.table_items < config_.replay().warmup_steps()) return learned;
+  if (round.table_items < warm_size_) return learned;
   updates_due_ +=
       config_.replay().updates_per_step() * static_cast<double>(StepsPerUpdate(config_));
   RunPosition now = position;

@@ -1,49 +1,55 @@
 // A policy as an actor or an evaluation runs it: parameters in, actions out, on the
-// CPU kernels, without LibTorch. Not thread-safe.
+// CPU kernels, without LibTorch. One for each kind of algorithm. Not thread-safe.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/random.h"
-#include "policy/fused_mlp.h"
-#include "policy/network.h"
-#include "policy/normalization.h"
+#include "common/spaces.h"
+#include "policy/acting_place.h"
+#include "policy/layout.h"
+#include "proto/config.pb.h"
+#include "proto/parameters.pb.h"
 
 namespace cadre {
 
+// How actions are chosen.
+struct ActMode {
+  bool greedy = false;  // The best action; no exploration.
+  double progress = 0;  // Share of the run that is over, for exploration schedules.
+};
+
 class ActingPolicy {
  public:
-  ActingPolicy(ActorCriticNetwork network, const NormalizationConfig& normalization);
-  ActingPolicy(const ActingPolicy&) = delete;
-  ActingPolicy& operator=(const ActingPolicy&) = delete;
+  virtual ~ActingPolicy() = default;
 
   // Takes a published version. FAILED_PRECONDITION where its layout differs from
-  // the network's.
-  absl::Status Load(const v1::Parameters& parameters);
+  // the network's; the policy then stays as it was.
+  virtual absl::Status Load(const v1::Parameters& parameters) = 0;
 
-  // Chooses an action for each of B observations [B, O], raw: sampled, or the most
-  // probable where `greedy`. `actions` [B] int32 or [B, A] float32 as bytes;
-  // continuous ones are not clipped to the bounds. `log_probs` [B], of the
-  // actions chosen.
-  void Act(absl::Span<const float> observations, bool greedy, Random& random,
-           absl::Span<std::byte> actions, absl::Span<float> log_probs);
+  // Chooses an action for each of B observations [B, O], raw. `actions` [B] int32 or
+  // [B, A] float32 as bytes. `log_probs` [B] of the actions chosen, or empty where
+  // nobody wants them; on-policy ones alone have them. Only after a Load.
+  virtual void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
+                   absl::Span<std::byte> actions, absl::Span<float> log_probs) = 0;
 
-  int64_t version() const { return version_; }  // 0 before the first Load.
-  const ActorCriticNetwork& network() const { return network_; }
+  // The episode of environment `row` of the batch is over: noise that is carried from
+  // step to step begins afresh.
+  virtual void EndEpisode(int64_t row) { static_cast<void>(row); }
 
- private:
-  const ActorCriticNetwork network_;
-  const NormalizationConfig normalization_;
-  ObservationTransform transform_;
-  FusedMlp trunk_, policy_;
-  std::vector<float> log_std_;     // [A]
-  std::vector<float> normalized_;  // [B, O]
-  std::vector<float> scratch_;     // [D]
-  int64_t version_ = 0;
+  virtual const ParameterLayout& layout() const = 0;
+  virtual int64_t version() const = 0;  // 0 before the first Load.
 };
+
+// That of the config's algorithm. INVALID_ARGUMENT where the model does not fit.
+absl::StatusOr<std::unique_ptr<ActingPolicy>> MakeActingPolicy(const ExperimentConfig& config,
+                                                               const ObservationSpace& observation,
+                                                               const ActionSpace& action,
+                                                               const ActingPlace& place = {});
 
 }  // namespace cadre

@@ -15,9 +15,9 @@ void GrowTo(std::vector<float>& buffer, int64_t size) {
 }  // namespace
 
 FusedMlp::FusedMlp(const Mlp& mlp)
-    : mlp_(mlp), transposed_(mlp.size()), bias_(mlp.size()), outputs_(mlp.size()) {
+    : mlp_(mlp), packed_(mlp.size()), bias_(mlp.size()), outputs_(mlp.size()) {
   for (size_t l = 0; l < mlp.size(); ++l) {
-    transposed_[l].resize(mlp[l].inputs * mlp[l].outputs);
+    packed_[l].resize(kernels::Best().packed_size(mlp[l].inputs, mlp[l].outputs));
     bias_[l].resize(mlp[l].outputs);
   }
 }
@@ -25,11 +25,8 @@ FusedMlp::FusedMlp(const Mlp& mlp)
 void FusedMlp::Load(absl::Span<const float> parameters) {
   for (size_t l = 0; l < mlp_.size(); ++l) {
     const DenseLayer& layer = mlp_[l];
-    const float* weight = &parameters[layer.weight];
-    float* transposed = transposed_[l].data();
-    for (int64_t o = 0; o < layer.outputs; ++o)
-      for (int64_t i = 0; i < layer.inputs; ++i)
-        transposed[i * layer.outputs + o] = weight[o * layer.inputs + i];
+    kernels::Best().pack(layer.inputs, layer.outputs, {&parameters[layer.weight], 1, layer.inputs},
+                         packed_[l].data());
     std::copy_n(&parameters[layer.bias], layer.outputs, bias_[l].data());
   }
 }
@@ -43,8 +40,8 @@ const float* FusedMlp::Forward(const float* input, int64_t batch) {
     const DenseLayer& layer = mlp_[l];
     GrowTo(outputs_[l], batch * layer.outputs);
     float* y = outputs_[l].data();
-    kernel.gemm(batch, layer.outputs, layer.inputs, {x, layer.inputs, 1}, transposed_[l].data(),
-                layer.outputs, y, layer.outputs, bias_[l].data(), /*accumulate=*/false);
+    kernel.gemm_packed(batch, layer.outputs, layer.inputs, {x, layer.inputs, 1}, packed_[l].data(),
+                       y, layer.outputs, bias_[l].data(), /*accumulate=*/false);
     if (layer.activation == LayerActivation::kTanh) kernel.tanh(batch * layer.outputs, y);
     if (layer.activation == LayerActivation::kRelu) kernel.relu(batch * layer.outputs, y);
     x = y;

@@ -31,10 +31,10 @@ class FusedMlp {
 
  private:
   const Mlp& mlp_;
-  std::vector<std::vector<float>> transposed_;  // For each layer, W^T [inputs, outputs].
-  std::vector<std::vector<float>> bias_;        // For each layer, b [outputs].
-  std::vector<std::vector<float>> outputs_;     // For each layer, y [B, outputs].
-  std::vector<float> gradients_[2];             // Of layer outputs, ping and pong.
+  std::vector<std::vector<float>> packed_;   // For each layer, W^T as the kernels want it.
+  std::vector<std::vector<float>> bias_;     // For each layer, b [outputs].
+  std::vector<std::vector<float>> outputs_;  // For each layer, y [B, outputs].
+  std::vector<float> gradients_[2];          // Of layer outputs, ping and pong.
   const float* input_ = nullptr;
   int64_t batch_ = 0;
 };

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
+#include "absl/strings/str_cat.h"
+#include "rpc/message_bytes.h"
+#include "rpc/replay_codec.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -11,47 +15,57 @@ namespace {
 // A writer that keeps sending bad rollouts without reading why is cut off here.
 constexpr size_t kMostUntoldRefusals = 1000;
 
-std::shared_ptr<AppendReactor> Shared(StreamReactor<v1::AppendRequest, v1::AppendResponse>* self) {
+std::shared_ptr<AppendReactor> Shared(StreamReactor<grpc::ByteBuffer, grpc::ByteBuffer>* self) {
   return std::static_pointer_cast<AppendReactor>(self->shared_from_this());
+}
+
+grpc::Status InvalidRequest(absl::string_view what) {
+  return {grpc::StatusCode::INVALID_ARGUMENT, absl::StrCat("Append: ", what)};
 }
 
 }  // namespace
 
-void AppendReactor::OnRequest(v1::AppendRequest& request) {
-  if (queue_ == nullptr && request.has_open()) return Open(request.open());
-  if (queue_ == nullptr || !request.has_rollout())
-    return End({grpc::StatusCode::INVALID_ARGUMENT,
-                "Append: wanted `open` in the first request and `rollout` in the others"});
-  const uint64_t sequence = request.rollout().sequence();
-  queue_->Append(writer_stream_, std::move(*request.mutable_rollout()),
-                 [self = Shared(this), sequence](const absl::Status& status) {
-                   self->OnAppended(sequence, status);
-                 });
+void AppendReactor::OnRequest(grpc::ByteBuffer& request) {
+  // Not in `request` any more, which the next read fills, maybe before Append returns.
+  grpc::ByteBuffer message;
+  message.Swap(&request);
+  if (target_ == nullptr) return OnFirst(message);
+  const absl::Status status = target_->Append(
+      message, [self = Shared(this)](uint64_t sequence, const absl::Status& status) {
+        self->OnAppended(sequence, status);
+      });
+  if (!status.ok()) End(InvalidRequest(status.message()));
+}
+
+void AppendReactor::OnFirst(const grpc::ByteBuffer& message) {
+  const absl::StatusOr<AppendMessage> decoded = DecodeAppend(message);
+  if (!decoded.ok()) return End(InvalidRequest(decoded.status().message()));
+  if (const auto* open = std::get_if<v1::AppendOpen>(&*decoded)) return Open(*open);
+  End(InvalidRequest("wanted `open` in the first request and `rollout` in the others"));
 }
 
 void AppendReactor::Open(const v1::AppendOpen& open) {
-  absl::StatusOr<Queue*> queue = directory_->Find(open.target());
-  if (!queue.ok()) return End(ToGrpcStatus(queue.status()));
-  absl::StatusOr<Queue::WriterStream> stream =
-      (*queue)->OpenWriter(open.run_id(), open.writer_id(), open.spec(),
-                           [weak = std::weak_ptr<AppendReactor>(Shared(this))](uint64_t sequence) {
-                             if (const auto self = weak.lock()) self->OnSettled(sequence);
-                           });
-  if (!stream.ok()) return End(ToGrpcStatus(stream.status()));
-  spdlog::info("{} writes to queue '{}' as {:x}", open.name().empty() ? "a writer" : open.name(),
+  absl::StatusOr<std::unique_ptr<AppendTarget>> target =
+      FindAppendTarget(*directory_, open.target());
+  if (!target.ok()) return End(ToGrpcStatus(target.status()));
+  const absl::StatusOr<uint64_t> settled =
+      (*target)->Open(open, [weak = std::weak_ptr<AppendReactor>(Shared(this))](uint64_t sequence) {
+        if (const auto self = weak.lock()) self->OnSettled(sequence);
+      });
+  if (!settled.ok()) return End(ToGrpcStatus(settled.status()));
+  spdlog::info("{} writes to '{}' as {:x}", open.name().empty() ? "a writer" : open.name(),
                open.target(), open.writer_id());
-  queue_ = *queue;
-  writer_stream_ = stream->id;
+  target_ = *std::move(target);
   bool ended;
   {
     absl::MutexLock lock(&mutex_);
     ended = ending();
     opened_ = true;
     answer_open_ = true;
-    settled_ = std::max(settled_, stream->settled_sequence);
+    settled_ = std::max(settled_, *settled);
     Wake();
   }
-  if (ended) return queue_->CloseWriter(writer_stream_);
+  if (ended) return target_->Close();
   ReadNext();
 }
 
@@ -81,18 +95,18 @@ void AppendReactor::OnSettled(uint64_t sequence) {
   if (opened_) Wake();
 }
 
-std::shared_ptr<const v1::AppendResponse> AppendReactor::NextResponse() {
+std::shared_ptr<const grpc::ByteBuffer> AppendReactor::NextResponse() {
   if (!answer_open_ && settled_ == told_settled_ && refusals_.empty()) return nullptr;
-  auto response = std::make_shared<v1::AppendResponse>();
+  v1::AppendResponse response;
   answer_open_ = false;
   told_settled_ = settled_;
-  response->set_settled_sequence(settled_);
+  response.set_settled_sequence(settled_);
   if (!refusals_.empty()) {
-    response->set_refused_sequence(refusals_.front().sequence);
-    response->set_refused_reason(std::move(refusals_.front().reason));
+    response.set_refused_sequence(refusals_.front().sequence);
+    response.set_refused_reason(std::move(refusals_.front().reason));
     refusals_.pop_front();
   }
-  return response;
+  return std::make_shared<const grpc::ByteBuffer>(SerializeMessage(response));
 }
 
 void AppendReactor::OnEnd() {
@@ -100,7 +114,7 @@ void AppendReactor::OnEnd() {
     absl::MutexLock lock(&mutex_);
     if (!opened_) return;
   }
-  queue_->CloseWriter(writer_stream_);
+  target_->Close();
 }
 
 }  // namespace cadre

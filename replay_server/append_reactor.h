@@ -1,6 +1,8 @@
-// One Append stream: hands rollouts to the queue one at a time and tells the writer
-// what is settled and what was refused. While the queue holds a rollout back nothing
-// is read, so that HTTP/2 flow control holds the writer back.
+// One Append stream: hands rollouts to a queue or a table one at a time and tells the
+// writer what is settled and what was refused. While a rollout is held back nothing is
+// read, so that HTTP/2 flow control holds the writer back.
+//
+// Messages are raw: whoever stores the payload takes it from where it came in.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +11,19 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "grpcpp/support/byte_buffer.h"
 #include "proto/experience.pb.h"
-#include "replay_server/queue.h"
-#include "replay_server/queue_directory.h"
+#include "replay_server/append_target.h"
+#include "replay_server/experience_directory.h"
 #include "replay_server/stream_reactor.h"
 
 namespace cadre {
 
-class AppendReactor final : public StreamReactor<v1::AppendRequest, v1::AppendResponse> {
+class AppendReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   // `directory` must outlive the server.
-  explicit AppendReactor(const QueueDirectory* directory) : directory_(directory) {}
+  explicit AppendReactor(const ExperienceDirectory* directory) : directory_(directory) {}
 
  private:
   struct Refusal {
@@ -27,18 +31,18 @@ class AppendReactor final : public StreamReactor<v1::AppendRequest, v1::AppendRe
     std::string reason;
   };
 
-  void OnRequest(v1::AppendRequest& request) override;
-  std::shared_ptr<const v1::AppendResponse> NextResponse() override
+  void OnRequest(grpc::ByteBuffer& request) override;
+  std::shared_ptr<const grpc::ByteBuffer> NextResponse() override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnEnd() override;
 
+  void OnFirst(const grpc::ByteBuffer& message);
   void Open(const v1::AppendOpen& open);
   void OnAppended(uint64_t sequence, const absl::Status& status);
   void OnSettled(uint64_t sequence);
 
-  const QueueDirectory* const directory_;
-  Queue* queue_ = nullptr;      // Constant once the stream has opened.
-  uint64_t writer_stream_ = 0;  // Likewise; 0 before.
+  const ExperienceDirectory* const directory_;
+  std::unique_ptr<AppendTarget> target_;  // Constant once the stream has opened; null before.
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;
   bool answer_open_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t settled_ ABSL_GUARDED_BY(mutex_) = 0;

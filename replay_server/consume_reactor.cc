@@ -36,7 +36,7 @@ void ConsumeReactor::OnRequest(v1::ConsumeRequest& request) {
 }
 
 void ConsumeReactor::Open(const v1::ConsumeOpen& open) {
-  absl::StatusOr<Queue*> queue = directory_->Find(open.queue());
+  absl::StatusOr<Queue*> queue = directory_->FindQueue(open.queue());
   if (!queue.ok()) return End(ToGrpcStatus(queue.status()));
   absl::StatusOr<uint64_t> consumer = (*queue)->OpenConsumer(open.run_id(), open.spec());
   if (!consumer.ok()) return End(ToGrpcStatus(consumer.status()));

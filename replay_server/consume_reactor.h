@@ -10,8 +10,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "proto/experience.pb.h"
+#include "replay_server/experience_directory.h"
 #include "replay_server/queue.h"
-#include "replay_server/queue_directory.h"
 #include "replay_server/stream_reactor.h"
 
 namespace cadre {
@@ -19,7 +19,7 @@ namespace cadre {
 class ConsumeReactor final : public StreamReactor<v1::ConsumeRequest, v1::ConsumeResponse> {
  public:
   // `directory` must outlive the server.
-  explicit ConsumeReactor(const QueueDirectory* directory) : directory_(directory) {}
+  explicit ConsumeReactor(const ExperienceDirectory* directory) : directory_(directory) {}
 
  private:
   void OnRequest(v1::ConsumeRequest& request) override;
@@ -34,7 +34,7 @@ class ConsumeReactor final : public StreamReactor<v1::ConsumeRequest, v1::Consum
   void Acknowledge(uint64_t lease_id);
   void ReturnLease(uint64_t lease_id, v1::ConsumeResponse& response);
 
-  const QueueDirectory* const directory_;
+  const ExperienceDirectory* const directory_;
   Queue* queue_ = nullptr;  // Constant once the stream has opened.
   uint64_t consumer_ = 0;   // Likewise; 0 before.
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;

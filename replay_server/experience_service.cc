@@ -1,13 +1,28 @@
 #include "replay_server/experience_service.h"
 
 #include <memory>
+#include <string>
 
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
 #include "replay_server/append_reactor.h"
 #include "replay_server/consume_reactor.h"
+#include "replay_server/sample_reactor.h"
+#include "rpc/status.h"
+#include "spdlog/spdlog.h"
 
 namespace cadre {
+namespace {
 
-grpc::ServerBidiReactor<v1::AppendRequest, v1::AppendResponse>* ExperienceService::Append(
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const absl::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpcStatus(status));
+  return reactor;
+}
+
+}  // namespace
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Append(
     grpc::CallbackServerContext* /*context*/) {
   return std::make_shared<AppendReactor>(&directory_)->Start(&streams_);
 }
@@ -17,13 +32,55 @@ grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* ExperienceServ
   return std::make_shared<ConsumeReactor>(&directory_)->Start(&streams_);
 }
 
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Sample(
+    grpc::CallbackServerContext* /*context*/) {
+  return std::make_shared<SampleReactor>(&directory_)->Start(&streams_);
+}
+
 grpc::ServerUnaryReactor* ExperienceService::Info(grpc::CallbackServerContext* context,
                                                   const v1::InfoRequest* /*request*/,
                                                   v1::InfoResponse* response) {
   for (const Queue* queue : directory_.queues()) *response->add_queues() = queue->Info();
+  for (const Table* table : directory_.tables()) *response->add_tables() = table->Info();
+  return Answer(context, absl::OkStatus());
+}
+
+// Answered on the checkpointer's thread.
+grpc::ServerUnaryReactor* ExperienceService::Checkpoint(grpc::CallbackServerContext* context,
+                                                        const v1::CheckpointRequest* /*request*/,
+                                                        v1::CheckpointResponse* response) {
+  if (checkpointer_ == nullptr)
+    return Answer(context, absl::FailedPreconditionError(
+                               "the replay server has no checkpoints: it has no tables, or was "
+                               "started without --checkpoint_folder"));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
+  checkpointer_->Request([reactor, response](const absl::StatusOr<SavedCheckpoint>& saved) {
+    if (saved.ok()) {
+      response->set_path(saved->path);
+      response->set_bytes(saved->bytes);
+    }
+    reactor->Finish(absl::IsCancelled(saved.status()) ? OpenStreams::StoppingStatus()
+                                                      : ToGrpcStatus(saved.status()));
+  });
   return reactor;
+}
+
+grpc::ServerUnaryReactor* ExperienceService::Reset(grpc::CallbackServerContext* context,
+                                                   const v1::ResetRequest* request,
+                                                   v1::ResetResponse* /*response*/) {
+  return Answer(context, ResetTable(*request));
+}
+
+absl::Status ExperienceService::ResetTable(const v1::ResetRequest& request) const {
+  CADRE_ASSIGN_OR_RETURN(Table* const table, directory_.FindTable(request.table()));
+  const std::string run_id = table->Info().run_id();
+  if (request.run_id() != run_id)
+    return absl::FailedPreconditionError(absl::StrCat("table '", request.table(), "': got run id '",
+                                                      request.run_id(), "'; wanted '", run_id,
+                                                      "'"));
+  table->Reset();
+  spdlog::info("table '{}' was emptied on request", request.table());
+  return absl::OkStatus();
 }
 
 }  // namespace cadre

@@ -1,20 +1,37 @@
-// The gRPC face of the queues. It only translates: what is kept, and for how long,
-// is Queue's.
+// The gRPC face of the queues and tables. It only translates: what is kept, and for how
+// long, is Queue's and Table's.
+//
+// Append and Sample take and give raw bytes, so that the payload of experience is
+// copied once on its way in and once on its way out.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "proto/experience.grpc.pb.h"
+#include "replay_server/experience_directory.h"
 #include "replay_server/open_streams.h"
 #include "replay_server/queue.h"
-#include "replay_server/queue_directory.h"
+#include "replay_server/table.h"
+#include "replay_server/table_checkpointer.h"
 
 namespace cadre {
 
-class ExperienceService final : public v1::ExperienceService::CallbackService {
+using ExperienceServiceMethods = v1::ExperienceService::WithRawCallbackMethod_Append<
+    v1::ExperienceService::WithCallbackMethod_Consume<
+        v1::ExperienceService::WithRawCallbackMethod_Sample<
+            v1::ExperienceService::WithCallbackMethod_Info<
+                v1::ExperienceService::WithCallbackMethod_Checkpoint<
+                    v1::ExperienceService::WithCallbackMethod_Reset<
+                        v1::ExperienceService::Service>>>>>>;
+
+class ExperienceService final : public ExperienceServiceMethods {
  public:
-  // The queues must outlive the service, and the service the server.
-  explicit ExperienceService(std::vector<Queue*> queues) : directory_(std::move(queues)) {}
+  // They must outlive the service, and the service the server. `checkpointer`: of the
+  // tables; null where they are not saved.
+  explicit ExperienceService(std::vector<Queue*> queues, std::vector<Table*> tables = {},
+                             TableCheckpointer* checkpointer = nullptr)
+      : directory_(std::move(queues), std::move(tables)), checkpointer_(checkpointer) {}
 
   // Ends all streams, and those that come later, with UNAVAILABLE, so that clients
   // try again elsewhere or later; open leases go back to their queues. Returns when
@@ -24,16 +41,27 @@ class ExperienceService final : public v1::ExperienceService::CallbackService {
     streams_.WaitUntilNone(grace);
   }
 
-  grpc::ServerBidiReactor<v1::AppendRequest, v1::AppendResponse>* Append(
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Append(
       grpc::CallbackServerContext* context) override;
   grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* Consume(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Sample(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* Info(grpc::CallbackServerContext* context,
                                  const v1::InfoRequest* request,
                                  v1::InfoResponse* response) override;
+  grpc::ServerUnaryReactor* Checkpoint(grpc::CallbackServerContext* context,
+                                       const v1::CheckpointRequest* request,
+                                       v1::CheckpointResponse* response) override;
+  grpc::ServerUnaryReactor* Reset(grpc::CallbackServerContext* context,
+                                  const v1::ResetRequest* request,
+                                  v1::ResetResponse* response) override;
 
  private:
-  const QueueDirectory directory_;
+  absl::Status ResetTable(const v1::ResetRequest& request) const;
+
+  const ExperienceDirectory directory_;
+  TableCheckpointer* const checkpointer_;
   OpenStreams streams_;
 };
 

@@ -1,25 +1,41 @@
-// What the replay server shows Prometheus: cadre_replay_*, with the queue's name as
-// label. The numbers are the queue's own, read when they are asked for, so that
-// nothing is counted twice. Thread-safe.
+// What the replay server shows Prometheus: cadre_replay_* with the queue's name as label
+// and cadre_replay_table_* with the table's. The numbers are their own, read when they
+// are asked for, so that nothing is counted twice. Thread-safe.
 #pragma once
 
+#include <utility>
 #include <vector>
 
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
 #include "prometheus/metric_family.h"
 #include "prometheus/registry.h"
 #include "replay_server/queue.h"
+#include "replay_server/table.h"
 
 namespace cadre {
 
+// Of the tables' checkpoints since the server started. The references are the registry's.
+struct CheckpointMetrics {
+  explicit CheckpointMetrics(prometheus::Registry* registry);
+
+  prometheus::Counter& saved;
+  prometheus::Counter& failed;
+  prometheus::Gauge& bytes;    // Of the last.
+  prometheus::Gauge& seconds;  // That it took.
+};
+
 class ReplayMetrics final : public prometheus::Registry {
  public:
-  // `queue` must outlive it.
-  explicit ReplayMetrics(const Queue* queue) : queue_(queue) {}
+  // They must outlive it.
+  ReplayMetrics(std::vector<Queue*> queues, std::vector<Table*> tables)
+      : queues_(std::move(queues)), tables_(std::move(tables)) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
-  const Queue* const queue_;
+  const std::vector<Queue*> queues_;
+  const std::vector<Table*> tables_;
 };
 
 }  // namespace cadre

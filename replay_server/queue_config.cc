@@ -31,10 +31,4 @@ absl::StatusOr<QueueOptions> MakeQueueOptions(const ExperimentConfig& config, st
   return options;
 }
 
-absl::StatusOr<QueueOptions> LoadQueueOptions(const std::string& path, std::string run_id) {
-  if (path.empty()) return MakeQueueOptions(ExperimentConfig(), std::move(run_id));
-  CADRE_ASSIGN_OR_RETURN(const ExperimentConfig config, LoadConfig(path, {}));
-  return MakeQueueOptions(config, std::move(run_id));
-}
-
 }  // namespace cadre

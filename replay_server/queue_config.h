@@ -13,7 +13,4 @@ namespace cadre {
 // sizes that no queue can have. Pure.
 absl::StatusOr<QueueOptions> MakeQueueOptions(const ExperimentConfig& config, std::string run_id);
 
-// The same of a config file; of the defaults where `path` is empty.
-absl::StatusOr<QueueOptions> LoadQueueOptions(const std::string& path, std::string run_id);
-
 }  // namespace cadre

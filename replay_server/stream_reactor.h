@@ -5,8 +5,11 @@
 // Lifetime: a reactor owns itself from Start() until gRPC is done with it; whoever
 // may call it from elsewhere (queue callbacks) holds a shared_ptr or weak_ptr.
 //
+// Request and Response are messages, or grpc::ByteBuffer where the derived class reads
+// and writes the bytes itself.
+//
 // Locks: gRPC's Start... and Finish only begin an operation, so they are called with
-// mutex_ held; a Queue runs callbacks of other streams, so it never is.
+// mutex_ held; a Queue or Table runs callbacks of other streams, so it never is.
 #pragma once
 
 #include <memory>

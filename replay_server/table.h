@@ -87,8 +87,9 @@ class Table {
   // Ends its Sample that waits with CANCELLED. No other call of it may come later.
   void CloseSampler(uint64_t sampler);
 
-  // Blocks until the limiter lets B items be sampled. INVALID_ARGUMENT where it never
-  // will. One thread at a time for each sampler. The batch's memory comes from a pool.
+  // Blocks until the limiter lets B items be sampled (B = 0: it does not ask it). INVALID_ARGUMENT
+  // where it never will. One thread at a time for each sampler. The batch's memory comes from a
+  // pool.
   absl::StatusOr<ReplayBatch> Sample(uint64_t sampler, const SampleOptions& options);
 
   // [K] each. Keys of items that are gone are ignored and counted. INVALID_ARGUMENT,

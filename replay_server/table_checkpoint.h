@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "replay_server/table.h"
 
 namespace cadre {
 
@@ -38,6 +39,13 @@ struct SavedCheckpoint {
   std::string path;
   int64_t bytes = 0;
 };
+
+// `table`, which must outlive it, under the name in its config.
+inline CheckpointedTable Checkpointed(Table& table) {
+  return {table.options().config.name(),
+          [&table](const CheckpointedTable::Write& write) { return table.Save(write); },
+          [&table](const CheckpointedTable::Read& read) { return table.Restore(read); }};
+}
 
 // Saves all `tables` under the next number, and then removes older checkpoints so that
 // `keep` (>= 1) are left, this one among them. Makes the folder where it is not there.

@@ -145,6 +145,8 @@ class Table::Impl {
   // Lets updates in again, those that came meanwhile first.
   void ResumeUpdates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Everything in a batch that is not its items.
+  void TellNews(Sampler& sampler, ReplayBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Returns the gather that keeps the chosen rows.
   uint64_t Choose(Sampler& sampler, BatchInMaking& made) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

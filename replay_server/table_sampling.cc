@@ -32,13 +32,16 @@ absl::StatusOr<ReplayBatch> Table::Impl::Sample(uint64_t sampler_id, const Sampl
     sampler = it->second;
     layout = layout_.get();
   }
-  BatchInMaking made = AllocateBatch(batch_memory_, layout->batch_columns, options.items);
+  BatchInMaking made;
+  if (options.items > 0) made = AllocateBatch(batch_memory_, layout->batch_columns, options.items);
   uint64_t gather;
   {
     absl::MutexLock lock(&mutex_);
     AwaitSample(*sampler, options);
     if (closed_) return ClosedError();
     if (sampler->closed) return absl::CancelledError("the sampler was closed");
+    TellNews(*sampler, made.batch);
+    if (options.items == 0) return std::move(made.batch);
     gather = Choose(*sampler, made);
   }
   layout->gather.Gather(layout->storage, sampler->items, &made);
@@ -56,9 +59,9 @@ absl::StatusOr<ReplayBatch> Table::Impl::Sample(uint64_t sampler_id, const Sampl
 
 absl::Status Table::Impl::CheckSample(const SampleOptions& options) const {
   const int64_t most = std::max<int64_t>(1, kMostBatchBytes / layout_->item_bytes);
-  if (options.items < 1 || options.items > most)
+  if (options.items < 0 || options.items > most)
     return absl::InvalidArgumentError(
-        absl::StrCat(Where(), "sample of ", options.items, " items; wanted 1 to ", most));
+        absl::StrCat(Where(), "sample of ", options.items, " items; wanted 0 to ", most));
   if (!std::isfinite(options.importance_exponent) || options.importance_exponent < 0)
     return absl::InvalidArgumentError(absl::StrCat(Where(), "importance exponent is ",
                                                    options.importance_exponent,
@@ -74,10 +77,11 @@ absl::Status Table::Impl::CheckSample(const SampleOptions& options) const {
 
 bool Table::Impl::MaySample(const Sampler& sampler, const SampleOptions& options) const {
   if (closed_ || sampler.closed) return true;
+  if (counts_.inserted_steps < options.min_inserted_steps) return false;
+  if (options.items == 0) return true;
   // Sampling that removes items would change what is being saved.
   if (saving_ && options_.config.max_times_sampled() > 0) return false;
-  return (counts_.inserted_steps >= options.min_inserted_steps && items_->Has(options.items) &&
-          limiter_.MaySample(options.items, items_->size()));
+  return items_->Has(options.items) && limiter_.MaySample(options.items, items_->size());
 }
 
 void Table::Impl::AwaitSample(const Sampler& sampler, const SampleOptions& options) {
@@ -93,12 +97,15 @@ void Table::Impl::AwaitSample(const Sampler& sampler, const SampleOptions& optio
   samplers_waited_ += Clock::now() - since;
 }
 
-uint64_t Table::Impl::Choose(Sampler& sampler, BatchInMaking& made) {
-  ReplayBatch& batch = made.batch;
+void Table::Impl::TellNews(Sampler& sampler, ReplayBatch& batch) {
   batch.table_items = items_->size();
   batch.table_mass = items_->mass();
   batch.inserted_steps = counts_.inserted_steps;
   batch.episodes = episodes_.ReadFrom(&sampler.next_episode);
+}
+
+uint64_t Table::Impl::Choose(Sampler& sampler, BatchInMaking& made) {
+  ReplayBatch& batch = made.batch;
   const uint64_t gather = items_->segments().BeginGather();
   SampledItems& items = sampler.items;
   items.keys = {made.keys, static_cast<size_t>(batch.items)};

@@ -6,6 +6,7 @@
 #include "grpcpp/support/channel_arguments.h"
 #include "rpc/address.h"
 #include "rpc/grpc_log.h"
+#include "rpc/http2_sizes.h"
 
 namespace cadre {
 namespace {
@@ -46,6 +47,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
                    Milliseconds(options.maximum_reconnect_backoff));
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kLargestFrame);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kClientReadAhead);
+  arguments.SetInt(GRPC_ARG_HTTP2_WRITE_BUFFER_SIZE, kWriteBuffer);
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetMaxSendMessageSize(-1);
   const std::shared_ptr<grpc::ChannelCredentials> credentials =

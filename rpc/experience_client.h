@@ -1,6 +1,6 @@
-// The experience ports of a cluster: what workers use instead of a Queue when it is
-// in another process. Both connect by themselves, and again after every break.
-// Create() does not wait for the server. Thread-safe.
+// The experience ports of a cluster: what workers use instead of a Queue or a Table when
+// it is in another process. (Sampling a table: replay_source.h.) Both connect by themselves, and
+// again after every break. Create() does not wait for the server. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ namespace cadre {
 struct ExperienceClientOptions {
   std::string address;  // Of the replay server, host:port.
   std::string run_id;
-  std::string queue = "on_policy";
+  std::string target = "on_policy";  // A queue, or for a sink also a table.
   v1::ExperienceSpec spec;
   std::string name;  // Who this is, for the server's log: "actor-3".
   OutageOptions outage;
@@ -78,7 +78,7 @@ class RemoteExperienceSink final : public ExperienceSink {
   Counts counts() const;
 
  private:
-  using Stream = grpc::ClientReaderWriter<v1::AppendRequest, v1::AppendResponse>;
+  using Stream = grpc::ClientReaderWriter<grpc::ByteBuffer, v1::AppendResponse>;
   using RequestPtr = std::shared_ptr<const v1::AppendRequest>;
   struct Unsettled {
     RequestPtr request;
@@ -91,6 +91,7 @@ class RemoteExperienceSink final : public ExperienceSink {
 
   void Run();                 // The sending thread.
   absl::Status StreamOnce();  // Until the stream ends, and why.
+  v1::AppendRequest OpenRequest() const;
   void SendRollouts(Stream* stream);
   RequestPtr NextToSend();  // Blocks; null once the stream is over.
   void ReadResponses(Stream* stream);
@@ -101,7 +102,7 @@ class RemoteExperienceSink final : public ExperienceSink {
   const ExperienceSinkOptions options_;
   const std::string peer_;  // For messages.
   const uint64_t writer_id_;
-  const std::unique_ptr<v1::ExperienceService::Stub> stub_;
+  const std::shared_ptr<grpc::Channel> channel_;
   CallGroup calls_;
   Outage outage_;  // The sending thread's.
 

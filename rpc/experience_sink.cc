@@ -9,11 +9,16 @@
 #include "common/experience_spec.h"
 #include "common/status_macros.h"
 #include "rpc/experience_client.h"
+#include "rpc/message_bytes.h"
+#include "rpc/raw_stream.h"
+#include "rpc/replay_codec.h"
 #include "rpc/status.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
+
+constexpr char kAppendMethod[] = "/cadre.v1.ExperienceService/Append";
 
 // A consumer remembers more than this of each writer (lease_ledger.cc).
 constexpr int64_t kLargestWindow = 1024;
@@ -47,7 +52,7 @@ RemoteExperienceSink::RemoteExperienceSink(ExperienceSinkOptions options,
     : options_(std::move(options)),
       peer_(absl::StrCat("replay server at ", options_.address)),
       writer_id_(RandomWriterId()),
-      stub_(v1::ExperienceService::NewStub(channel)),
+      channel_(std::move(channel)),
       outage_(options_.outage),
       thread_([this] { Run(); }) {}
 
@@ -136,15 +141,10 @@ void RemoteExperienceSink::Run() {
 absl::Status RemoteExperienceSink::StreamOnce() {
   grpc::ClientContext context;
   CallGroup::Member member(calls_, context);
-  const std::unique_ptr<Stream> stream = stub_->Append(&context);
-  v1::AppendRequest open;
-  open.mutable_open()->set_run_id(options_.run_id);
-  open.mutable_open()->set_writer_id(writer_id_);
-  open.mutable_open()->set_target(options_.queue);
-  open.mutable_open()->set_name(options_.name);
-  *open.mutable_open()->mutable_spec() = options_.spec;
+  const std::unique_ptr<Stream> stream =
+      OpenStream<grpc::ByteBuffer, v1::AppendResponse>(*channel_, kAppendMethod, &context);
   v1::AppendResponse answer;
-  if (stream->Write(open) && stream->Read(&answer)) {
+  if (stream->Write(SerializeMessage(OpenRequest())) && stream->Read(&answer)) {
     outage_.Over();
     {
       absl::MutexLock lock(&mutex_);
@@ -162,10 +162,23 @@ absl::Status RemoteExperienceSink::StreamOnce() {
                      : FromGrpcStatus(status, peer_);
 }
 
+v1::AppendRequest RemoteExperienceSink::OpenRequest() const {
+  v1::AppendRequest request;
+  v1::AppendOpen& open = *request.mutable_open();
+  open.set_run_id(options_.run_id);
+  open.set_writer_id(writer_id_);
+  open.set_target(options_.target);
+  open.set_name(options_.name);
+  *open.mutable_spec() = options_.spec;
+  absl::MutexLock lock(&mutex_);
+  open.set_first_sequence(first_sequence_);
+  return request;
+}
+
 // Ends when the stream is over; then the reader ends as well, and the other way round.
 void RemoteExperienceSink::SendRollouts(Stream* stream) {
   while (const RequestPtr request = NextToSend())
-    if (!stream->Write(*request)) return;
+    if (!stream->Write(EncodeRollout(request))) return;
 }
 
 RemoteExperienceSink::RequestPtr RemoteExperienceSink::NextToSend() {

@@ -140,7 +140,7 @@ absl::StatusOr<RemoteExperienceSource::Connection*> RemoteExperienceSource::Conn
   auto connection = std::make_unique<Connection>(calls_, stub_.get());
   v1::ConsumeRequest request;
   request.mutable_open()->set_run_id(options_.run_id);
-  request.mutable_open()->set_queue(options_.queue);
+  request.mutable_open()->set_queue(options_.target);
   request.mutable_open()->set_name(options_.name);
   *request.mutable_open()->mutable_spec() = options_.spec;
   v1::ConsumeResponse answer;

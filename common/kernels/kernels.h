@@ -25,6 +25,13 @@ struct KernelTable {
   void (*gemm)(int64_t m, int64_t n, int64_t p, StridedMatrix a, const float* b, int64_t ldb,
                float* c, int64_t ldc, const float* bias, bool accumulate);
 
+  // The same with a B that was packed before: for weights, which many products use.
+  // Packing copies B [P, N] to packed_size(P, N) floats, in this table's own order.
+  int64_t (*packed_size)(int64_t p, int64_t n);
+  void (*pack)(int64_t p, int64_t n, StridedMatrix b, float* packed);
+  void (*gemm_packed)(int64_t m, int64_t n, int64_t p, StridedMatrix a, const float* packed,
+                      float* c, int64_t ldc, const float* bias, bool accumulate);
+
   // y = tanh(y), y = max(y, 0); [n] in place. tanh is within 3 ulp. A NaN stays one.
   void (*tanh)(int64_t n, float* y);
   void (*relu)(int64_t n, float* y);

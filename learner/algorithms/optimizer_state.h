@@ -11,19 +11,20 @@
 
 namespace cadre {
 
-inline void SaveAdam(const Adam& adam, TensorMap& state) {
+inline void SaveAdam(const Adam& adam, TensorMap& state, const std::string& name = "adam") {
   const int64_t size = static_cast<int64_t>(adam.state().m.size());
-  state.AddScalar<int64_t>("adam.step", adam.state().step);
-  state.Add<float>("adam.m", {size}, adam.state().m);
-  state.Add<float>("adam.v", {size}, adam.state().v);
+  state.AddScalar<int64_t>(name + ".step", adam.state().step);
+  state.Add<float>(name + ".m", {size}, adam.state().m);
+  state.Add<float>(name + ".v", {size}, adam.state().v);
 }
 
 // DATA_LOSS where a tensor is missing or has another size.
-inline absl::Status RestoreAdam(const TensorMap& state, Adam& adam) {
+inline absl::Status RestoreAdam(const TensorMap& state, Adam& adam,
+                                const std::string& name = "adam") {
   Adam::State& to = adam.mutable_state();
-  absl::Status status = state.Read("adam.step", absl::MakeSpan(&to.step, 1));
-  status.Update(state.Read("adam.m", absl::MakeSpan(to.m)));
-  status.Update(state.Read("adam.v", absl::MakeSpan(to.v)));
+  absl::Status status = state.Read(name + ".step", absl::MakeSpan(&to.step, 1));
+  status.Update(state.Read(name + ".m", absl::MakeSpan(to.m)));
+  status.Update(state.Read(name + ".v", absl::MakeSpan(to.v)));
   return status.ok() ? status : absl::DataLossError(status.message());
 }
 

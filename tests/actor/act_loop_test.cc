@@ -2,9 +2,6 @@
 #include "actor/act_loop.h"
 
 #include <cmath>
-#include <cstring>
-#include <functional>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "policy/on_policy_columns.h"
+#include "tests/actor/fake_run.h"
 #include "tests/policy/example_networks.h"
 
 namespace cadre {
@@ -40,55 +38,6 @@ ExperimentConfig CartPoleConfig(ActorsConfig::Mode mode) {
   config.set_seed(11);
   return config;
 }
-
-// The whole outside of an actor. What would block for ever is CANCELLED.
-class FakeRun final : public ParameterSource, public ExperienceSink {
- public:
-  explicit FakeRun(const ExperimentConfig& config)
-      : network(ExampleNetwork(config.model(), 4, DiscreteActions(2))) {}
-
-  void Publish(int64_t version) {
-    Random random(static_cast<uint64_t>(version));
-    values[version] = RandomFloats(network.layout.size(), random, 0.5);
-    auto parameters = std::make_shared<v1::Parameters>();
-    parameters->set_model("acting");
-    parameters->set_version(version);
-    parameters->set_values(values[version].data(), values[version].size() * sizeof(float));
-    parameters->set_layout_fingerprint(network.layout.fingerprint());
-    newest = std::move(parameters);
-  }
-
-  ParametersPtr Newest() override {
-    ++asked_newest;
-    if (before_newest) before_newest(asked_newest);
-    return newest;
-  }
-  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time) override {
-    waited_for.push_back(version);
-    if (state == v1::RUN_STATE_FINISHED) return absl::FailedPreconditionError("FINISHED");
-    if (newest == nullptr || newest->version() <= version)
-      return absl::CancelledError("would wait for ever");
-    return newest;
-  }
-  v1::RunState run_state() override { return state; }
-
-  absl::Status Append(v1::Rollout rollout) override {
-    rollouts.push_back(std::move(rollout));
-    if (rollouts.size() > 100) return absl::ResourceExhaustedError("it never ends");
-    return after_append ? after_append() : absl::OkStatus();
-  }
-  void Close() override {}
-
-  const ActorCriticNetwork network;
-  std::map<int64_t, std::vector<float>> values;  // By version.
-  ParametersPtr newest;
-  v1::RunState state = v1::RUN_STATE_RUNNING;
-  std::vector<int64_t> waited_for;
-  int asked_newest = 0;
-  std::vector<v1::Rollout> rollouts;
-  std::function<absl::Status()> after_append;
-  std::function<void(int)> before_newest;
-};
 
 // Lockstep for `count` rollouts, each answered with the next version.
 std::vector<v1::Rollout> ActInLockstep(const ExperimentConfig& config, FakeRun& run, int count,
@@ -173,6 +122,7 @@ TEST(ActLoopTest, AsynchronousStepsCarryTheVersionThatChoseThem) {
 
 TEST(ActLoopTest, LogProbsAreThoseOfTheVersionThatActed) {
   const ExperimentConfig config = CartPoleConfig(ActorsConfig::LOCKSTEP);
+  const ActorCriticNetwork network = ExampleNetwork(config.model(), 4, DiscreteActions(2));
   FakeRun run(config);
   for (const v1::Rollout& rollout : ActInLockstep(config, run, 3)) {
     const auto observations = ColumnAs<float>(rollout.columns(Columns::kObservation));
@@ -183,7 +133,7 @@ TEST(ActLoopTest, LogProbsAreThoseOfTheVersionThatActed) {
       for (int t = 0; t < segment.length(); ++t, ++step, ++row) {
         const auto begin = observations.begin() + 4 * row;
         const std::vector<double> logits =
-            NaivePolicy(run.network, run.values[rollout.version()], {begin, begin + 4});
+            NaivePolicy(network, run.values[rollout.version()], {begin, begin + 4});
         const double log_sum = std::log(std::exp(logits[0]) + std::exp(logits[1]));
         ASSERT_NEAR(log_probs[step], logits[actions[step]] - log_sum, 1e-5);
       }

@@ -162,6 +162,9 @@ class Run:
     def queue(self):
         return json.loads((self.path / "queue.json").read_text())
 
+    def table(self):
+        return json.loads((self.path / "table.json").read_text())
+
     def progress(self):
         """The whole rows of progress.csv, numbers as floats."""
         try:
@@ -238,8 +241,8 @@ class CadreTest(unittest.TestCase):
         self.assertEqual(process.code, 0, process)
         return json.loads(process.stdout)
 
-    def assert_greedy(self, run, at_least, episodes=100):
-        result = self.evaluate(run, "--episodes", episodes)
+    def assert_greedy(self, run, at_least, episodes=100, checkpoint="last"):
+        result = self.evaluate(run, "--episodes", episodes, "--checkpoint", checkpoint)
         self.assertEqual(result["episodes"], episodes)
         self.assertGreaterEqual(result["mean_return"], at_least)
 

@@ -90,6 +90,33 @@ void CheckGemm(const KernelTable& table, int64_t m, int64_t n, int64_t p, bool t
   }
 }
 
+// The packed product against the plain one, which the definition was held against. Both
+// add the terms of an element in the same order: the same bits.
+void CheckPacked(const KernelTable& table, int64_t m, int64_t n, int64_t p, bool transposed,
+                 Start start, Random& random) {
+  const int64_t ldb = n + m % 3;
+  const std::vector<float> a = Normals(m * p, random), b = Normals(p * ldb, random);
+  const std::vector<float> bias = Normals(n, random);
+  std::vector<float> turned(n * p);  // B^T, rows p apart.
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t k = 0; k < p; ++k) turned[j * p + k] = b[k * ldb + j];
+  std::vector<float> plain = Normals(m * n, random), packed = plain;
+  const float* offset = start == Start::kBias ? bias.data() : nullptr;
+  const bool accumulate = start == Start::kAccumulate;
+  table.gemm(m, n, p, {a.data(), p, 1}, b.data(), ldb, plain.data(), n, offset, accumulate);
+
+  const int64_t size = table.packed_size(p, n);
+  std::vector<float> b_packed(size + 1, kCanary);
+  table.pack(p, n,
+             transposed ? StridedMatrix{turned.data(), 1, p} : StridedMatrix{b.data(), ldb, 1},
+             b_packed.data());
+  ASSERT_EQ(b_packed[size], kCanary) << "packed past the end";
+  ASSERT_EQ(std::count(b_packed.begin(), b_packed.end() - 1, kCanary), 0) << "a gap";
+  table.gemm_packed(m, n, p, {a.data(), p, 1}, b_packed.data(), packed.data(), n, offset,
+                    accumulate);
+  ASSERT_EQ(packed, plain) << m << " x " << n << " x " << p;
+}
+
 constexpr Start kStarts[] = {Start::kZero, Start::kBias, Start::kAccumulate};
 
 TEST_P(KernelsTest, GemmIsItsDefinitionForEverySmallShape) {
@@ -111,6 +138,21 @@ TEST_P(KernelsTest, GemmIsItsDefinitionForLayersAndDepthsBeyondABlock) {
   for (const auto& [m, n, p] : shapes)
     for (const bool transposed : {false, true})
       for (const Start start : kStarts) CheckGemm(table(), m, n, p, transposed, start, random);
+}
+
+TEST_P(KernelsTest, APackedMatrixGivesTheSameProductWhicheverWayItStood) {
+  Random random(3);
+  int variant = 0;
+  for (const int64_t m : {1, 7, 64})
+    for (int64_t n = 1; n <= 70; ++n)
+      for (const int64_t p : {1, 4, 15, 16, 17, 50}) {
+        ++variant;
+        CheckPacked(table(), m, n, p, variant % 2 == 0, kStarts[variant % 3], random);
+      }
+  const int64_t shapes[][3] = {{33, 256, 256}, {5, 300, 400}, {3, 33, 1100}, {40, 2, 513}};
+  for (const auto& [m, n, p] : shapes)
+    for (const bool transposed : {false, true})
+      for (const Start start : kStarts) CheckPacked(table(), m, n, p, transposed, start, random);
 }
 
 TEST_P(KernelsTest, GemmOfNoRowsDoesNothing) {
@@ -282,6 +324,23 @@ TEST_P(KernelsTest, AdamIsItsDefinition) {
       EXPECT_NEAR(parameters[i], p0[i] - 0.01f * m1 / (std::sqrt(v1) + 1e-3f),
                   1e-6 * (1 + std::abs(p0[i]) + std::abs(m1) / std::sqrt(v1)));
     }
+  }
+}
+
+TEST_P(KernelsTest, AdamsMomentsOfADeadUnitBecomeZeroAndNotSubnormal) {
+  constexpr int64_t kSize = 37;
+  std::vector<float> parameters(kSize, 1.0f), m(kSize, 1e-3f), v(kSize, 1e-33f);
+  std::vector<float> gradient(kSize, 0.0f);
+  gradient[5] = 1e-3f;                       // One is alive.
+  for (int step = 0; step < 1500; ++step) {  // 0.9^1500 is 2e-69.
+    table().adam(kSize, parameters.data(), m.data(), v.data(), gradient.data(), 1, 0.9f, 0.999f,
+                 1e-4f, 1e-8f);
+    for (int64_t i = 0; i < kSize; ++i)
+      ASSERT_TRUE(m[i] == 0 || std::isnormal(m[i])) << "step " << step;
+  }
+  for (int64_t i = 0; i < kSize; ++i) {
+    EXPECT_EQ(m[i] != 0, i == 5);
+    EXPECT_EQ(v[i] != 0, i == 5);
   }
 }
 

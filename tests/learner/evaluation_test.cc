@@ -10,6 +10,7 @@
 #include "envs/registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "policy/acting_policy.h"
 #include "tests/policy/example_networks.h"
 
 namespace cadre {
@@ -106,6 +107,30 @@ TEST(EvaluateTest, SamplesOnlyWhereAskedTo) {
       Evaluate(config, policy.parameters, {.episodes = 20, .seed = 5, .stochastic = true});
   ASSERT_TRUE(greedy.ok() && sampled.ok());
   EXPECT_NE(greedy->mean_return, sampled->mean_return);
+}
+
+TEST(EvaluateTest, ExploresAsAtTheEndOfARun) {
+  ExperimentConfig config = Config("CartPole-v1");
+  config.mutable_dqn()->mutable_epsilon_greedy()->set_final(0);  // From 1.
+  const EnvironmentSpec environment = *FindEnvironment("CartPole-v1");
+  const auto policy = MakeActingPolicy(config, environment.observation, environment.action);
+  ASSERT_TRUE(policy.ok());
+  Random random(3);
+  const std::vector<float> values = RandomFloats((*policy)->layout().size(), random, 0.5);
+  v1::Parameters parameters;
+  parameters.set_version(1);
+  parameters.set_values(values.data(), values.size() * sizeof(float));
+  parameters.set_layout_fingerprint((*policy)->layout().fingerprint());
+  const auto greedy = Evaluate(config, parameters, {.episodes = 20, .seed = 5});
+  const auto sampled =
+      Evaluate(config, parameters, {.episodes = 20, .seed = 5, .stochastic = true});
+  ASSERT_TRUE(greedy.ok() && sampled.ok());
+  EXPECT_EQ(greedy->mean_return, sampled->mean_return);
+  config.mutable_dqn()->mutable_epsilon_greedy()->set_final(1);
+  const auto random_ones =
+      Evaluate(config, parameters, {.episodes = 20, .seed = 5, .stochastic = true});
+  ASSERT_TRUE(random_ones.ok());
+  EXPECT_NE(greedy->mean_return, random_ones->mean_return);
 }
 
 TEST(EvaluateTest, ContinuousActions) {

@@ -15,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/learner/example_experience.h"
+#include "tests/learner/fake_parameter_sink.h"
 #include "tests/learner/temp_folder.h"
 #include "tests/policy/example_networks.h"
 
@@ -100,22 +101,6 @@ class EmptySource final : public ExperienceSource {
   absl::Notification closed_;
 };
 
-class FakeSink final : public ParameterSink {
- public:
-  absl::Status Publish(ParametersPtr parameters) override {
-    published.push_back(std::move(parameters));
-    return absl::OkStatus();
-  }
-  absl::Status SetRunState(v1::RunState new_state) override {
-    state = new_state;
-    return absl::OkStatus();
-  }
-  void Close() override {}
-
-  std::vector<ParametersPtr> published;
-  v1::RunState state = v1::RUN_STATE_RUNNING;
-};
-
 class TrainerTest : public testing::Test {
  protected:
   std::unique_ptr<Trainer> Make(const ExperimentConfig& config) {
@@ -146,7 +131,7 @@ class TrainerTest : public testing::Test {
   std::function<absl::Status(const Progress&)> on_progress_;
   std::function<void(int batch, v1::Rollout&)> change_;
   std::unique_ptr<FakeSource> source_;
-  FakeSink sink_;
+  FakeParameterSink sink_;
 };
 
 TEST_F(TrainerTest, TrainsToTheLastStepPublishingAndAcknowledgingEachUpdate) {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "policy/acting_policy.h"
+#include "policy/on_policy_acting.h"
 #include "policy/torch_distributions.h"
 #include "tests/policy/example_networks.h"
 
@@ -126,15 +126,15 @@ TEST_P(ActorCriticTest, ActingGivesTheLogProbOfTheTorchTwins) {
   parameters.set_layout_fingerprint(network.layout.fingerprint());
   const torch::Tensor flat = autograd_->parameters();
   parameters.set_values(flat.data_ptr<float>(), flat.numel() * sizeof(float));
-  ActingPolicy acting(network, {});
+  OnPolicyActing acting(network, {});
   ASSERT_TRUE(acting.Load(parameters).ok());
 
   const int64_t batch = GetParam().batch;
   const torch::Tensor observations = Observations(batch);
   std::vector<std::byte> actions(batch * network.action.bytes());
   std::vector<float> log_probs(batch);
-  acting.Act({observations.data_ptr<float>(), static_cast<size_t>(observations.numel())},
-             /*greedy=*/false, random_, absl::MakeSpan(actions), absl::MakeSpan(log_probs));
+  acting.Act({observations.data_ptr<float>(), static_cast<size_t>(observations.numel())}, ActMode{},
+             random_, absl::MakeSpan(actions), absl::MakeSpan(log_probs));
 
   const Heads heads = autograd_->Forward(observations);
   const torch::Tensor expected =

@@ -1,4 +1,4 @@
-// A replay server on loopback inside a test, and waiting for what it does.
+// Replay servers on loopback inside a test, and waiting for what they do.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "replay_server/experience_service.h"
 #include "replay_server/queue.h"
+#include "replay_server/table.h"
 #include "rpc/server.h"
 
 namespace cadre {
@@ -24,6 +25,19 @@ struct ExperienceServer {
   void Kill() { server->Shutdown(absl::ZeroDuration()); }
 
   Queue queue;
+  ExperienceService service;
+  std::unique_ptr<RpcServer> server;
+};
+
+// One with a table, and an empty queue beside it.
+struct TableServer {
+  explicit TableServer(TableOptions options, const std::string& address = "127.0.0.1:0")
+      : table(*Table::Create(std::move(options))),
+        service({&queue}, {table.get()}),
+        server(*RpcServer::Create(address, {&service})) {}
+
+  Queue queue{QueueOptions()};
+  std::unique_ptr<Table> table;
   ExperienceService service;
   std::unique_ptr<RpcServer> server;
 };

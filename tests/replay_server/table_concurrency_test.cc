@@ -104,7 +104,7 @@ TEST(TableConcurrencyTest, NoSampledRowIsTorn) {
   TableConfig config;
   config.set_capacity_bytes(300'000);  // Some 250 rows.
   config.mutable_sampler()->mutable_prioritized();
-  ExpectWholeRowsOf(config, 400);
+  ExpectWholeRowsOf(config, 200);
 }
 
 TEST(TableConcurrencyTest, NoSampledRowIsTornWhereAnySegmentMayGo) {
@@ -112,7 +112,7 @@ TEST(TableConcurrencyTest, NoSampledRowIsTornWhereAnySegmentMayGo) {
   config.set_capacity_bytes(300'000);
   config.set_max_times_sampled(3);
   config.mutable_remover()->mutable_uniform();
-  ExpectWholeRowsOf(config, 400);
+  ExpectWholeRowsOf(config, 200);
 }
 
 TEST(TableConcurrencyTest, TheRatioStaysWithinItsErrorBuffer) {

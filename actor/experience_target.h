@@ -1,0 +1,31 @@
+// Where an actor's experience goes: which server, which queue or table there, in what
+// columns, and how much of it may be on the way. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/spaces.h"
+#include "proto/config.pb.h"
+#include "proto/experience.pb.h"
+
+namespace cadre {
+
+struct ExperienceTarget {
+  std::string address;  // host:port
+  std::string name;     // Of the queue or the table.
+  v1::ExperienceSpec spec;
+  int64_t max_unsettled_rollouts = 0;
+};
+
+// That of actor `index` of a resolved config. `addresses`, separated by commas, are the
+// servers that share the replay: the actors are spread over them in turn. The on-policy
+// queue is on one. INVALID_ARGUMENT where there are more, or an address is empty.
+absl::StatusOr<ExperienceTarget> FindExperienceTarget(const ExperimentConfig& config,
+                                                      const ObservationSpace& observation,
+                                                      const ActionSpace& action,
+                                                      absl::string_view addresses, int32_t index);
+
+}  // namespace cadre

@@ -1,0 +1,141 @@
+#include "learner/algorithms/ddpg.h"
+
+#include <utility>
+#include <vector>
+
+#include "common/status_macros.h"
+#include "learner/algorithms/critic_input.h"
+#include "learner/algorithms/critic_loss.h"
+#include "learner/algorithms/deterministic_policy.h"
+#include "learner/algorithms/tensor_spans.h"
+#include "learner/algorithms/trained_networks.h"
+#include "policy/off_policy_network.h"
+
+namespace cadre {
+namespace {
+
+class Ddpg final : public OffPolicyAlgorithm {
+ public:
+  Ddpg(const DdpgConfig& config, ContinuousPolicyNetwork policy, const CriticNetworks& critic,
+       Random random, torch::Device device)
+      : config_(config),
+        network_(std::move(policy)),
+        policy_(network_,
+                UniformInitialParameters({network_.policy}, network_.layout.size(), random),
+                config.adam_epsilon(), device),
+        critic_(critic.critics,
+                UniformInitialParameters(critic.critics, critic.layout.size(), random),
+                config.adam_epsilon(), TrainedNetworks::Target::kPolyak, device),
+        input_(network_.observation_size, network_.action, device),
+        next_input_(network_.observation_size, network_.action, device) {}
+
+  void Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) override;
+  Diagnostics diagnostics() const override;
+
+  const ParameterLayout& acting_layout() const override { return network_.layout; }
+  torch::Tensor acting_parameters() override { return policy_.networks().HostParameters(); }
+  void ActingParametersChanged() override { policy_.networks().HostParametersChanged(); }
+
+  void Save(TensorMap& state) const override {
+    policy_.networks().Save("policy", state);
+    critic_.Save("critics", state);
+    critic_.SaveParameters("critics", state);
+  }
+
+  absl::Status Restore(const TensorMap& state) override {
+    CADRE_RETURN_IF_ERROR(policy_.networks().Restore("policy", state));
+    CADRE_RETURN_IF_ERROR(critic_.Restore("critics", state));
+    return critic_.RestoreParameters("critics", state);
+  }
+
+ private:
+  void UpdateCritic(const OffPolicyBatch& batch);
+  void UpdatePolicy(const OffPolicyBatch& batch);
+
+  const DdpgConfig config_;
+  const ContinuousPolicyNetwork network_;
+  DeterministicPolicy policy_;  // mu(s), mu'(s)
+  TrainedNetworks critic_;      // Q(s, a), Q'(s, a)
+
+  // Of the current update, kept to be allocated once.
+  CriticInput input_, next_input_;
+  std::vector<torch::Tensor> values_, next_values_;  // [B, 1], of the only critic.
+  torch::Tensor targets_;                            // [B]
+  CriticErrors errors_;
+  torch::Tensor policy_values_;    // [B, 1] Q(s, mu(s))
+  torch::Tensor value_gradient_;   // [B, 1]
+  torch::Tensor action_gradient_;  // [B, A]
+};
+
+// Algorithm 1, from "Set y_i" on.
+void Ddpg::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
+  UpdateCritic(batch);
+  CopyPriorities(errors_, priorities);
+  UpdatePolicy(batch);
+  critic_.MoveTarget(config_.target_update_rate());
+  policy_.networks().MoveTarget(config_.target_update_rate());
+}
+
+void Ddpg::UpdateCritic(const OffPolicyBatch& batch) {
+  Enter(UpdatePart::kPrepare);
+  input_.SetObservations(batch.observations);
+  input_.SetEnvironmentActions(batch.actions);
+  next_input_.SetObservations(batch.next_observations);
+
+  Enter(UpdatePart::kForward);
+  // y = r + gamma Q'(s', mu'(s'))
+  next_input_.scaled_actions().copy_(policy_.TargetActions(batch.next_observations));
+  critic_.TargetForward(next_input_.tensor(), next_values_);
+  BootstrapTargets(batch.rewards, batch.discounts, next_values_[0].squeeze(1), targets_);
+  critic_.Forward(input_.tensor(), values_);
+
+  Enter(UpdatePart::kLoss);
+  ComputeCriticErrors(values_, /*actions=*/{}, targets_, batch.weights, errors_);
+  Enter(UpdatePart::kBackward);
+  critic_.Backward(errors_.gradients);
+  Enter(UpdatePart::kOptimize);
+  critic_.Step(config_.value_learning_rate());
+}
+
+// Down the mean of -Q(s, mu(s)).
+void Ddpg::UpdatePolicy(const OffPolicyBatch& batch) {
+  Enter(UpdatePart::kForward);
+  input_.scaled_actions().copy_(policy_.Actions(batch.observations));
+  const torch::Tensor values = critic_.online().Forward(0, input_.tensor());
+  Reserve(policy_values_, values.sizes(), values.device());
+  policy_values_.copy_(values);
+
+  Enter(UpdatePart::kBackward);
+  Reserve(value_gradient_, values.sizes(), values.device());
+  value_gradient_.fill_(-1.0 / static_cast<double>(batch.size()));
+  const torch::Tensor input_gradient = critic_.online().Backward(
+      0, value_gradient_, /*parameter_gradient=*/false, /*input_gradient=*/true);
+  input_.SumActionGradients({input_gradient}, action_gradient_);
+  policy_.Backward(action_gradient_);
+  Enter(UpdatePart::kOptimize);
+  policy_.networks().Step(config_.policy_learning_rate());
+}
+
+Diagnostics Ddpg::diagnostics() const {
+  return {{"policy_loss", -Mean(policy_values_)},
+          {"value_loss", Mean(errors_.losses)},
+          {"mean_q", Mean(errors_.values)},
+          {"policy_gradient_norm", policy_.networks().GradientNorm()},
+          {"value_gradient_norm", critic_.GradientNorm()}};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDdpg(const DdpgConfig& config,
+                                                             const ModelConfig& model,
+                                                             const ObservationSpace& observation,
+                                                             const ActionSpace& action,
+                                                             Random random, torch::Device device) {
+  CADRE_ASSIGN_OR_RETURN(ContinuousPolicyNetwork policy,
+                         MakeContinuousPolicy(model, /*gaussian=*/false, observation, action));
+  CADRE_RETURN_IF_ERROR(CheckActionBounds(action));
+  CADRE_ASSIGN_OR_RETURN(CriticNetworks critic, MakeCritics(model, 1, observation, action));
+  return std::make_unique<Ddpg>(config, std::move(policy), critic, random, device);
+}
+
+}  // namespace cadre

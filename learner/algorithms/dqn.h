@@ -1,0 +1,25 @@
+// Deep Q-learning (Mnih et al. 2015, doi:10.1038/nature14236), with its extensions as
+// switches: double (van Hasselt et al. 2016), dueling (Wang et al. 2016), distributional
+// (Bellemare et al. 2017), squared or Huber loss, copied or averaged targets. n-step
+// returns, terminal states and prioritised replay come with the batch: its rewards,
+// discounts and weights.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "learner/algorithms/off_policy.h"
+#include "proto/config.pb.h"
+
+namespace cadre {
+
+// Actors run the online network, of MakeActionValueNetwork's layout. The diagnostics of
+// an update: value_loss (mean over the items, without weights), error (mean of the
+// priorities), target_value (mean of the targets), gradient_norm (before clipping) and
+// learning_rate. `autograd`: compute as on other devices, even on the CPU; tests hold the
+// two ways together.
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDqn(
+    const DqnConfig& config, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, torch::Device device, bool autograd = false);
+
+}  // namespace cadre

@@ -1,0 +1,31 @@
+#include "learner/algorithms/off_policy.h"
+
+#include "learner/algorithms/ddpg.h"
+#include "learner/algorithms/dqn.h"
+#include "learner/algorithms/sac.h"
+#include "learner/algorithms/td3.h"
+
+namespace cadre {
+
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeOffPolicyAlgorithm(
+    const ExperimentConfig& config, const ObservationSpace& observation, const ActionSpace& action,
+    Random random, torch::Device device) {
+  const ModelConfig& model = config.model();
+  switch (config.algorithm_case()) {
+    case ExperimentConfig::kDqn:
+      return MakeDqn(config.dqn(), model, observation, action, random, device);
+    case ExperimentConfig::kDdpg:
+      return MakeDdpg(config.ddpg(), model, observation, action, random, device);
+    case ExperimentConfig::kTd3:
+      return MakeTd3(config.td3(), model, observation, action, random, device);
+    case ExperimentConfig::kSac:
+      return MakeSac(config.sac(), model, observation, action, random, device);
+    case ExperimentConfig::kPpo:
+    case ExperimentConfig::ALGORITHM_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError(
+      "the config's algorithm learns on-policy; wanted one of: dqn, ddpg, td3, sac");
+}
+
+}  // namespace cadre

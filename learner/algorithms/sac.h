@@ -1,0 +1,29 @@
+// Soft actor-critic (Haarnoja et al. 2018, arXiv:1812.05905): a stochastic policy that
+// is worth its entropy besides its return, two critics of which targets and policy take
+// the lesser, and a temperature that is learned. For discrete actions the variant of
+// Christodoulou 2019 (arXiv:1910.07207), whose expectations over actions are exact.
+#pragma once
+
+#include <memory>
+
+#include "learner/algorithms/off_policy.h"
+
+namespace cadre {
+
+// Which of the two is the action space's to say; continuous actions are bounded, and
+// densities are those of actions scaled to [-1, 1]^A. Importance weights are the
+// critics' loss's alone. Diagnostics: policy_loss, value_loss (squared errors of both
+// critics), mean_q (of the batch's actions, mean over the critics), entropy (nats),
+// temperature (after the update), policy_gradient_norm, value_gradient_norm.
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeSac(const SacConfig& config,
+                                                            const ModelConfig& model,
+                                                            const ObservationSpace& observation,
+                                                            const ActionSpace& action,
+                                                            Random random, torch::Device device);
+
+// What MakeSac makes for discrete actions.
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDiscreteSac(
+    const SacConfig& config, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, torch::Device device);
+
+}  // namespace cadre

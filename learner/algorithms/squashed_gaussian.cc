@@ -1,0 +1,118 @@
+#include "learner/algorithms/squashed_gaussian.h"
+
+#include <torch/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "common/kernels/kernels.h"
+#include "learner/algorithms/tensor_spans.h"
+
+namespace cadre {
+namespace {
+
+constexpr float kLogTwo = std::numbers::ln2_v<float>;
+const float kHalfLogTwoPi = 0.5f * std::log(2 * std::numbers::pi_v<float>);
+
+float Clamped(float log_deviation) {
+  return std::clamp(log_deviation, static_cast<float>(kMinLogDeviation),
+                    static_cast<float>(kMaxLogDeviation));
+}
+
+// log(1 + exp(x)).
+float Softplus(float x) { return std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x))); }
+
+}  // namespace
+
+void SampleSquashedGaussian(const torch::Tensor& head, SquashedSample& sample) {
+  if (!head.device().is_cpu()) {
+    sample = SquashedGaussianForAutograd(head, sample.noise);
+    return;
+  }
+  const int64_t batch = sample.noise.size(0);
+  const int64_t dimensions = sample.noise.size(1);
+  CADRE_CHECK(head.size(0) == batch && head.size(1) == 2 * dimensions);
+  Reserve(sample.actions, {batch, dimensions});
+  Reserve(sample.log_probs, {batch});
+  const float* row = Flat(head).data();
+  const float* noise = Flat(sample.noise).data();
+  float* action = Flat(sample.actions).data();
+  float* log_probs = Flat(sample.log_probs).data();
+  for (int64_t b = 0; b < batch; ++b) {
+    float log_prob = 0;
+    for (int64_t a = 0; a < dimensions; ++a) {
+      const float log_deviation = Clamped(row[dimensions + a]);
+      const float u = row[a] + std::exp(log_deviation) * noise[a];
+      log_prob -= 0.5f * noise[a] * noise[a] + log_deviation + kHalfLogTwoPi;
+      log_prob -= 2 * (kLogTwo - u - Softplus(-2 * u));
+      action[a] = u;
+    }
+    log_probs[b] = log_prob;
+    row += 2 * dimensions;
+    noise += dimensions;
+    action += dimensions;
+  }
+  kernels::Best().tanh(batch * dimensions, Flat(sample.actions).data());
+}
+
+void SquashedGaussianGradient(const torch::Tensor& head, const SquashedSample& sample,
+                              const torch::Tensor& action_gradient, double log_prob_slope,
+                              torch::Tensor& gradient) {
+  if (!head.device().is_cpu()) {
+    gradient =
+        SquashedGaussianGradientByAutograd(head, sample.noise, action_gradient, log_prob_slope);
+    return;
+  }
+  const int64_t batch = sample.noise.size(0);
+  const int64_t dimensions = sample.noise.size(1);
+  CADRE_CHECK(action_gradient.sizes() == sample.noise.sizes());
+  Reserve(gradient, {batch, 2 * dimensions});
+  const float slope = static_cast<float>(log_prob_slope);
+  const float* row = Flat(head).data();
+  const float* noise = Flat(sample.noise).data();
+  const float* action = Flat(sample.actions).data();
+  const float* from = Flat(action_gradient).data();
+  float* to = Flat(gradient).data();
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t a = 0; a < dimensions; ++a) {
+      const float log_deviation = row[dimensions + a];
+      const float clamped = Clamped(log_deviation);
+      const float y = action[a];
+      const float u_gradient = from[a] * (1 - y * y) + slope * 2 * y;
+      to[a] = u_gradient;
+      to[dimensions + a] =
+          clamped == log_deviation ? u_gradient * std::exp(clamped) * noise[a] - slope : 0.0f;
+    }
+    row += 2 * dimensions;
+    noise += dimensions;
+    action += dimensions;
+    from += dimensions;
+    to += 2 * dimensions;
+  }
+}
+
+SquashedSample SquashedGaussianForAutograd(const torch::Tensor& head, const torch::Tensor& noise) {
+  const int64_t dimensions = noise.size(1);
+  const torch::Tensor mean = head.narrow(1, 0, dimensions);
+  const torch::Tensor log_deviation =
+      head.narrow(1, dimensions, dimensions).clamp(kMinLogDeviation, kMaxLogDeviation);
+  const torch::Tensor u = mean + log_deviation.exp() * noise;
+  const torch::Tensor gaussian = -0.5 * noise.square() - log_deviation - kHalfLogTwoPi;
+  const torch::Tensor squash = 2 * (kLogTwo - u - torch::softplus(-2 * u));
+  return {noise, torch::tanh(u), (gaussian - squash).sum(1)};
+}
+
+torch::Tensor SquashedGaussianGradientByAutograd(const torch::Tensor& head,
+                                                 const torch::Tensor& noise,
+                                                 const torch::Tensor& action_gradient,
+                                                 double log_prob_slope) {
+  torch::AutoGradMode with_graph(true);
+  const torch::Tensor leaf = head.detach().clone().requires_grad_();
+  const SquashedSample sample = SquashedGaussianForAutograd(leaf, noise);
+  return torch::autograd::grad(
+      {sample.actions, sample.log_probs}, {leaf},
+      {action_gradient, torch::full_like(sample.log_probs, log_prob_slope)})[0];
+}
+
+}  // namespace cadre

@@ -1,0 +1,33 @@
+// Between the bounds of continuous actions and units of half their range, [-1, 1]:
+// policies speak the one, environments the other. Constant after construction.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/random.h"
+#include "common/spaces.h"
+
+namespace cadre {
+
+class ActionRange {
+ public:
+  // INVALID_ARGUMENT unless the bounds of `space`, which is continuous, are finite and
+  // low < high.
+  static absl::StatusOr<ActionRange> Create(const ActionSpace& space);
+
+  // `units` [B, A], clipped to [-1, 1], to the bounds; `actions` [B, A] may be `units`.
+  void ToBounds(absl::Span<const float> units, absl::Span<float> actions) const;
+
+ private:
+  explicit ActionRange(const ActionSpace& space);
+
+  std::vector<float> low_, high_, center_, half_;  // [A]
+};
+
+// Actions of `space` drawn uniformly: as many as `actions` holds, as bytes. The bounds
+// of continuous ones are finite.
+void DrawUniformActions(const ActionSpace& space, Random& random, absl::Span<std::byte> actions);
+
+}  // namespace cadre

@@ -1,0 +1,66 @@
+#include "policy/action_value_acting.h"
+
+#include <utility>
+
+#include "common/check.h"
+#include "common/status_macros.h"
+#include "common/tensor_view.h"
+#include "policy/action_values.h"
+#include "policy/distributions.h"
+#include "policy/published_values.h"
+
+namespace cadre {
+
+ActionValueActing::ActionValueActing(ActionValueNetwork network,
+                                     std::unique_ptr<ActionValueExploration> exploration)
+    : network_(std::move(network)),
+      exploration_(std::move(exploration)),
+      trunk_(network_.trunk),
+      value_(network_.value),
+      advantage_(network_.advantage) {}
+
+absl::Status ActionValueActing::Load(const v1::Parameters& parameters) {
+  CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
+                         PublishedValues(parameters, network_.layout));
+  trunk_.Load(values);
+  value_.Load(values);
+  advantage_.Load(values);
+  version_ = parameters.version();
+  return absl::OkStatus();
+}
+
+absl::Span<const float> ActionValueActing::Values(absl::Span<const float> observations,
+                                                  int64_t batch) {
+  const float* features = trunk_.Forward(observations.data(), batch);
+  absl::Span<const float> values(advantage_.Forward(features, batch),
+                                 batch * network_.actions * network_.atoms);
+  if (network_.dueling()) {
+    const float* state_values = value_.Forward(features, batch);
+    combined_.assign(values.begin(), values.end());
+    AddStateValues({state_values, static_cast<size_t>(batch * network_.atoms)}, network_.actions,
+                   network_.atoms, absl::MakeSpan(combined_));
+    values = combined_;
+  }
+  if (network_.atoms > 1) {
+    expected_.resize(batch * network_.actions);
+    ExpectedValues(values, network_.atoms, network_.min_value, network_.max_value,
+                   absl::MakeSpan(expected_));
+    values = expected_;
+  }
+  return values;
+}
+
+void ActionValueActing::Act(absl::Span<const float> observations, const ActMode& mode,
+                            Random& random, absl::Span<std::byte> actions,
+                            absl::Span<float> log_probs) {
+  CADRE_CHECK(version_ > 0 && log_probs.empty());
+  const int64_t batch = static_cast<int64_t>(observations.size()) / network_.observation_size;
+  const absl::Span<int32_t> chosen = MutableColumnAs<int32_t>(actions);
+  CADRE_CHECK(static_cast<int64_t>(chosen.size()) == batch);
+  const absl::Span<const float> values = Values(observations, batch);
+  if (!mode.greedy) return exploration_->Choose(values, mode.progress, random, chosen);
+  for (int64_t b = 0; b < batch; ++b)
+    chosen[b] = ArgMax(values.subspan(b * network_.actions, network_.actions));
+}
+
+}  // namespace cadre

@@ -1,0 +1,46 @@
+// Acting by action values, for DQN: the action of the largest value, or what
+// exploration makes of the values. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "common/random.h"
+#include "policy/acting_policy.h"
+#include "policy/exploration.h"
+#include "policy/fused_mlp.h"
+#include "policy/off_policy_network.h"
+
+namespace cadre {
+
+class ActionValueActing final : public ActingPolicy {
+ public:
+  ActionValueActing(ActionValueNetwork network,
+                    std::unique_ptr<ActionValueExploration> exploration);
+  ActionValueActing(const ActionValueActing&) = delete;
+  ActionValueActing& operator=(const ActionValueActing&) = delete;
+
+  absl::Status Load(const v1::Parameters& parameters) override;
+  void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
+           absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
+
+  const ParameterLayout& layout() const override { return network_.layout; }
+  int64_t version() const override { return version_; }
+
+ private:
+  // The value of each action [B, n].
+  absl::Span<const float> Values(absl::Span<const float> observations, int64_t batch);
+
+  const ActionValueNetwork network_;
+  const std::unique_ptr<ActionValueExploration> exploration_;
+  FusedMlp trunk_, value_, advantage_;
+  std::vector<float> combined_;  // [B, n * atoms]
+  std::vector<float> expected_;  // [B, n]
+  int64_t version_ = 0;
+};
+
+}  // namespace cadre

@@ -1,0 +1,51 @@
+// Acting on-policy: actions sampled from the distribution that the learner
+// differentiates, with their log probabilities. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "common/random.h"
+#include "policy/acting_policy.h"
+#include "policy/fused_mlp.h"
+#include "policy/network.h"
+#include "policy/normalization.h"
+
+namespace cadre {
+
+class OnPolicyActing final : public ActingPolicy {
+ public:
+  OnPolicyActing(ActorCriticNetwork network, const NormalizationConfig& normalization);
+  OnPolicyActing(const OnPolicyActing&) = delete;
+  OnPolicyActing& operator=(const OnPolicyActing&) = delete;
+
+  // DATA_LOSS, too, where `parameters` lack the statistics that the config normalises
+  // observations with.
+  absl::Status Load(const v1::Parameters& parameters) override;
+
+  // Sampled, or the most probable where greedy; continuous actions are not clipped to
+  // the bounds.
+  void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
+           absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
+
+  const ParameterLayout& layout() const override { return network_.layout; }
+  int64_t version() const override { return version_; }
+
+ private:
+  // The policy's outputs [B, D].
+  const float* Heads(absl::Span<const float> observations, int64_t batch);
+
+  const ActorCriticNetwork network_;
+  const NormalizationConfig normalization_;
+  ObservationTransform transform_;
+  FusedMlp trunk_, policy_;
+  std::vector<float> log_std_;     // [A]
+  std::vector<float> normalized_;  // [B, O]
+  std::vector<float> scratch_;     // [D]
+  int64_t version_ = 0;
+};
+
+}  // namespace cadre

@@ -1,0 +1,178 @@
+#include "replay_server/sample_reactor.h"
+
+#include <pthread.h>
+
+#include <limits>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/experience_spec.h"
+#include "rpc/message_bytes.h"
+#include "rpc/replay_codec.h"
+#include "spdlog/spdlog.h"
+
+namespace cadre {
+namespace {
+
+// A larger message has no length that protobuf and gRPC can write; the rest is for
+// what is not the items.
+constexpr int64_t kMostBatchBytes = std::numeric_limits<int32_t>::max() - (int64_t{1} << 20);
+
+grpc::Status InvalidRequest(absl::string_view what) {
+  return {grpc::StatusCode::INVALID_ARGUMENT, absl::StrCat("Sample: ", what)};
+}
+
+int64_t ItemBytes(const std::vector<v1::ColumnSpec>& columns) {
+  int64_t bytes = sizeof(uint64_t) + 2 * sizeof(float) + sizeof(int64_t);
+  for (const v1::ColumnSpec& column : columns) bytes += RowBytes(column);
+  return bytes;
+}
+
+std::shared_ptr<const grpc::ByteBuffer> Opened(const std::vector<v1::ColumnSpec>& columns) {
+  v1::SampleResponse response;
+  response.mutable_opened()->mutable_columns()->Assign(columns.begin(), columns.end());
+  return std::make_shared<const grpc::ByteBuffer>(SerializeMessage(response));
+}
+
+}  // namespace
+
+void SampleReactor::OnRequest(grpc::ByteBuffer& request) {
+  v1::SampleRequest parsed;
+  if (const absl::Status status = ParseMessage(request, &parsed); !status.ok())
+    return End(InvalidRequest(status.message()));
+  if (parsed.has_open() != (table_ == nullptr))
+    return End(InvalidRequest("wanted `open` in the first request and in no other"));
+  if (parsed.has_open()) return Open(parsed.open());
+  if (parsed.has_want()) return Want(parsed.want());
+  if (parsed.has_priorities()) return UpdatePriorities(parsed.priorities());
+  End(InvalidRequest("got a request without `want` or `priorities`"));
+}
+
+void SampleReactor::Open(const v1::SampleOpen& open) {
+  const absl::StatusOr<Table*> table = directory_->FindTable(open.table());
+  if (!table.ok()) return End(ToGrpcStatus(table.status()));
+  const absl::StatusOr<uint64_t> sampler = (*table)->OpenSampler(open.run_id(), open.spec());
+  if (!sampler.ok()) return End(ToGrpcStatus(sampler.status()));
+  // There by now, as `open` carries the spec.
+  const absl::StatusOr<std::vector<v1::ColumnSpec>> columns = (*table)->batch_columns();
+  if (!columns.ok()) {
+    (*table)->CloseSampler(*sampler);
+    return End(ToGrpcStatus(columns.status()));
+  }
+  spdlog::info("{} samples table '{}'", open.name().empty() ? "a learner" : open.name(),
+               open.table());
+  table_ = *table;
+  sampler_ = *sampler;
+  item_bytes_ = ItemBytes(*columns);
+  bool ended;
+  {
+    absl::MutexLock lock(&mutex_);
+    ended = ending();
+    opened_ = true;
+    ready_.push_back(Opened(*columns));
+    Wake();
+  }
+  if (ended) return table_->CloseSampler(sampler_);
+  thread_ = std::thread([this] { SampleWanted(); });
+  ReadNext();
+}
+
+void SampleReactor::Want(const v1::SampleWant& want) {
+  if (const absl::Status status = CheckWant(want); !status.ok())
+    return End(InvalidRequest(status.message()));
+  size_t outstanding;
+  {
+    absl::MutexLock lock(&mutex_);
+    outstanding = wanted_.size() + static_cast<size_t>(want.items_size());
+    if (outstanding <= kMostWantedBatches)
+      for (const int32_t items : want.items())
+        wanted_.push_back({items, want.importance_exponent(), want.min_inserted_steps()});
+  }
+  if (outstanding > kMostWantedBatches)
+    return End(
+        InvalidRequest(absl::StrCat("got a `want` that makes ", outstanding,
+                                    " batches outstanding; wanted at most ", kMostWantedBatches)));
+  ReadNext();
+}
+
+absl::Status SampleReactor::CheckWant(const v1::SampleWant& want) const {
+  const int64_t most = kMostBatchBytes / item_bytes_;
+  for (const int32_t items : want.items())
+    if (items < 1 || items > most)
+      return absl::InvalidArgumentError(absl::StrCat("got a `want` of ", items,
+                                                     " items; wanted 1 to ", most, ", as each has ",
+                                                     item_bytes_, " bytes"));
+  return absl::OkStatus();
+}
+
+void SampleReactor::UpdatePriorities(const v1::PriorityUpdate& update) {
+  if (update.keys_size() != update.priorities_size())
+    return End(InvalidRequest(absl::StrCat("got ", update.priorities_size(),
+                                           " priorities; wanted one for each of ",
+                                           update.keys_size(), " keys")));
+  const absl::Status status = table_->UpdatePriorities(update.keys(), update.priorities());
+  if (!status.ok()) return End(ToGrpcStatus(status));
+  ReadNext();
+}
+
+void SampleReactor::SampleWanted() {
+  pthread_setname_np(pthread_self(), "sample");
+  SampleOptions wanted;
+  while (NextWanted(wanted)) {
+    const absl::Status status = SampleOne(wanted);
+    if (status.ok()) continue;
+    // Cancelled: the table is closed, or this stream has ended, and then End does nothing.
+    return End(absl::IsCancelled(status) ? OpenStreams::StoppingStatus() : ToGrpcStatus(status));
+  }
+}
+
+bool SampleReactor::NextWanted(SampleOptions& next) {
+  absl::MutexLock lock(&mutex_);
+  const auto something_to_do = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return ending() || (!wanted_.empty() && ready_.size() < kReadyBatches);
+  };
+  mutex_.Await(absl::Condition(&something_to_do));
+  if (ending()) return false;
+  next = wanted_.front();
+  wanted_.pop_front();
+  return true;
+}
+
+absl::Status SampleReactor::SampleOne(const SampleOptions& wanted) try {
+  const absl::StatusOr<ReplayBatch> batch = table_->Sample(sampler_, wanted);
+  if (!batch.ok()) return batch.status();
+  auto bytes = std::make_shared<const grpc::ByteBuffer>(EncodeBatch(*batch));
+  absl::MutexLock lock(&mutex_);
+  ready_.push_back(std::move(bytes));
+  Wake();
+  return absl::OkStatus();
+} catch (const std::bad_alloc&) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no memory for a batch of ", wanted.items, " items"));
+}
+
+std::shared_ptr<const grpc::ByteBuffer> SampleReactor::NextResponse() {
+  if (ready_.empty()) return nullptr;
+  std::shared_ptr<const grpc::ByteBuffer> next = std::move(ready_.front());
+  ready_.pop_front();
+  return next;
+}
+
+void SampleReactor::OnEnd() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!opened_) return;
+    wanted_.clear();
+    ready_.clear();
+  }
+  table_->CloseSampler(sampler_);
+}
+
+// The thread has been woken when the stream began to end: at most a gather is to come.
+void SampleReactor::OnGone() {
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace cadre

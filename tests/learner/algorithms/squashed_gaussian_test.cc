@@ -1,0 +1,114 @@
+#include "learner/algorithms/squashed_gaussian.h"
+
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/learner/algorithms/actor_critic_example.h"
+
+namespace cadre {
+namespace {
+
+torch::Tensor Row(const std::vector<float>& values) {
+  return torch::tensor(values).view({1, static_cast<int64_t>(values.size())});
+}
+
+SquashedSample Sample(const torch::Tensor& head, const torch::Tensor& noise) {
+  SquashedSample sample;
+  sample.noise = noise;
+  SampleSquashedGaussian(head, sample);
+  return sample;
+}
+
+TEST(SquashedGaussianTest, ByHandAtTheMiddle) {
+  // u = 0: the density of the standard normal, where tanh has slope 1.
+  const SquashedSample sample = Sample(Row({0, 0}), Row({0}));
+  EXPECT_EQ(sample.actions.item<float>(), 0);
+  EXPECT_NEAR(sample.log_probs.item<float>(), -0.9189385, 1e-6);
+}
+
+TEST(SquashedGaussianTest, ByHandOffTheMiddle) {
+  // mean 0.5, sigma 2, e = 0.25: u = 1, a = tanh(1) = 0.761594, 1 - a^2 = 0.419974.
+  const SquashedSample sample = Sample(Row({0.5f, std::log(2.0f)}), Row({0.25f}));
+  EXPECT_NEAR(sample.actions.item<float>(), 0.761594, 1e-6);
+  EXPECT_NEAR(sample.log_probs.item<float>(),
+              -0.5 * 0.0625 - std::log(2) - 0.9189385 - std::log(0.419974), 2e-6);
+  torch::Tensor gradient;
+  // With slope 3 of the action and 0.5 of the log probability:
+  // du = 3 * 0.419974 + 0.5 * 2 * 0.761594 = 2.021516; sigma e = 0.5.
+  SquashedGaussianGradient(Row({0.5f, std::log(2.0f)}), sample, Row({3}), 0.5, gradient);
+  EXPECT_NEAR(gradient[0][0].item<float>(), 2.021516, 1e-5);
+  EXPECT_NEAR(gradient[0][1].item<float>(), 2.021516 * 0.5 - 0.5, 1e-5);
+}
+
+TEST(SquashedGaussianTest, DensitiesIntegrateToOne) {
+  // Over actions, by the midpoint rule; each action's u and e follow from it.
+  const double mean = 0.3, deviation = 0.7;
+  constexpr int kCells = 20000;
+  double integral = 0;
+  std::vector<float> noise;
+  for (int i = 0; i < kCells; ++i)
+    noise.push_back(
+        static_cast<float>((std::atanh(-1 + (i + 0.5) * 2 / kCells) - mean) / deviation));
+  const torch::Tensor head =
+      Row({static_cast<float>(mean), static_cast<float>(std::log(deviation))}).repeat({kCells, 1});
+  const SquashedSample sample = Sample(head, torch::tensor(noise).view({kCells, 1}));
+  for (const float log_prob : Flat(sample.log_probs))
+    integral += std::exp(static_cast<double>(log_prob)) * 2 / kCells;
+  EXPECT_NEAR(integral, 1, 1e-3);
+}
+
+TEST(SquashedGaussianTest, StaysFiniteFarOutWhereTheActionIsRoundedToItsBound) {
+  for (const float mean : {-80.0f, 20.0f, 80.0f}) {
+    const SquashedSample sample = Sample(Row({mean, 0}), Row({0.5f}));
+    EXPECT_EQ(std::abs(sample.actions.item<float>()), 1);
+    // log(1 - tanh(u)^2) = 2 log 2 - 2 |u| there.
+    const double u = mean + 0.5;
+    EXPECT_NEAR(sample.log_probs.item<float>(),
+                -0.125 - 0.9189385 - 2 * std::log(2) + 2 * std::abs(u), 1e-4);
+    torch::Tensor gradient;
+    SquashedGaussianGradient(Row({mean, 0}), sample, Row({1}), 1, gradient);
+    EXPECT_FLOAT_EQ(gradient[0][0].item<float>(), std::copysign(2.0f, mean));
+  }
+}
+
+TEST(SquashedGaussianTest, LogDeviationsAreClampedWithoutGradientBeyond) {
+  for (const float outside : {-25.0f, 2.5f}) {
+    const float bound = outside < 0 ? -20.0f : 2.0f;
+    const SquashedSample clamped = Sample(Row({0.1f, outside}), Row({0.3f}));
+    const SquashedSample at = Sample(Row({0.1f, bound}), Row({0.3f}));
+    EXPECT_TRUE(torch::equal(clamped.actions, at.actions));
+    EXPECT_TRUE(torch::equal(clamped.log_probs, at.log_probs));
+    torch::Tensor gradient;
+    SquashedGaussianGradient(Row({0.1f, outside}), clamped, Row({1}), 1, gradient);
+    EXPECT_EQ(gradient[0][1].item<float>(), 0);
+    EXPECT_NE(gradient[0][0].item<float>(), 0);
+    SquashedGaussianGradient(Row({0.1f, bound}), at, Row({1}), 1, gradient);
+    EXPECT_NE(gradient[0][1].item<float>(), 0);
+  }
+}
+
+TEST(SquashedGaussianTest, TheClosedFormIsAutograds) {
+  Random random(1);
+  SquashedSample sample;
+  torch::Tensor gradient;
+  for (const int64_t batch : {1, 7, 64})
+    for (const int64_t dimensions : {1, 3, 6}) {
+      torch::Tensor head = RandomTensor({batch, 2 * dimensions}, random);
+      head[0][dimensions] = 3;  // Beyond the clamp.
+      const torch::Tensor noise = RandomTensor({batch, dimensions}, random);
+      const torch::Tensor action_gradient = RandomTensor({batch, dimensions}, random);
+      sample.noise = noise;
+      SampleSquashedGaussian(head, sample);
+      const SquashedSample wanted = SquashedGaussianForAutograd(head, noise);
+      ExpectClose(sample.actions, wanted.actions, "actions");
+      ExpectClose(sample.log_probs, wanted.log_probs, "log probabilities");
+      SquashedGaussianGradient(head, sample, action_gradient, 0.7, gradient);
+      ExpectClose(gradient, SquashedGaussianGradientByAutograd(head, noise, action_gradient, 0.7),
+                  "gradient");
+    }
+}
+
+}  // namespace
+}  // namespace cadre

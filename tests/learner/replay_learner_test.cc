@@ -1,0 +1,213 @@
+// The training loop of an off-policy algorithm between two fake ports.
+#include <limits>
+#include <string>
+
+#include "envs/registry.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "learner/trainer.h"
+#include "tests/learner/example_replay.h"
+#include "tests/learner/fake_parameter_sink.h"
+#include "tests/learner/temp_folder.h"
+#include "tests/policy/example_networks.h"
+
+namespace cadre {
+namespace {
+
+using testing::Each;
+using testing::Ge;
+using testing::HasSubstr;
+
+constexpr int64_t kRound = 8;   // Steps: 2 actors x 2 environments x 2.
+constexpr int64_t kItems = 16;  // Of a batch.
+
+ExperimentConfig Config(ActorsConfig::Mode mode) {
+  ExperimentConfig config;
+  config.set_name("replayed");
+  config.mutable_environment()->set_id("CartPole-v1");
+  *config.mutable_model() = MlpModelConfig({6});
+  config.mutable_dqn()->set_target_update_interval(5);
+  config.mutable_replay()->set_batch_size(kItems);
+  config.mutable_replay()->set_updates_per_step(0.25);  // Two updates a round.
+  config.mutable_replay()->set_warmup_steps(3 * kRound);
+  config.mutable_actors()->set_count(2);
+  config.mutable_actors()->set_environments_per_actor(2);
+  config.mutable_actors()->set_segment_length(2);
+  config.mutable_actors()->set_mode(mode);
+  config.mutable_stop()->set_env_steps(10 * kRound);
+  config.mutable_checkpoint()->set_keep(100);
+  config.mutable_checkpoint()->set_every_seconds(1e9);
+  return config;
+}
+
+v1::Episode Finished(double reward, int64_t length) {
+  v1::Episode episode;
+  episode.set_total_reward(reward);
+  episode.set_length(length);
+  return episode;
+}
+
+class ReplayLearnerTest : public testing::Test {
+ protected:
+  std::unique_ptr<Trainer> Make(const ExperimentConfig& config) {
+    auto trainer = Trainer::Create({.config = config,
+                                    .environment = *FindEnvironment(config.environment().id()),
+                                    .run_folder = folder_.path(),
+                                    .on_progress = [this](const Progress& progress) {
+                                      progress_.push_back(progress);
+                                      return absl::OkStatus();
+                                    }});
+    EXPECT_TRUE(trainer.ok()) << trainer.status();
+    return *std::move(trainer);
+  }
+  absl::Status Run(const ExperimentConfig& config) {
+    return Make(config)->Run({.replay = &replay_}, sink_);
+  }
+  // Those for a batch; the others were for news.
+  std::vector<SampleOptions> BatchesAsked() const {
+    std::vector<SampleOptions> batches;
+    for (const SampleOptions& options : replay_.asked)
+      if (options.items > 0) batches.push_back(options);
+    return batches;
+  }
+
+  TempFolder folder_;
+  FakeReplay replay_;
+  FakeParameterSink sink_;
+  std::vector<Progress> progress_;
+};
+
+TEST_F(ReplayLearnerTest, InLockstepEachRoundIsFollowedByTheUpdatesDueForIt) {
+  ASSERT_TRUE(Run(Config(ActorsConfig::LOCKSTEP)).ok());
+  // Rounds 3 to 10 come after the warm-up.
+  EXPECT_EQ(BatchesAsked().size(), 2u * 8u);
+  ASSERT_EQ(progress_.size(), 10u);
+  for (int64_t round = 0; round < 10; ++round) {
+    EXPECT_EQ(progress_[round].env_steps, (round + 1) * kRound);
+    EXPECT_EQ(progress_[round].updates, std::max<int64_t>(0, 2 * (round - 1)));
+  }
+  // One version to begin with, and one after each round.
+  EXPECT_EQ(sink_.published.size(), 11u);
+  EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
+}
+
+TEST_F(ReplayLearnerTest, InLockstepARoundIsWaitedFor) {
+  ASSERT_TRUE(Run(Config(ActorsConfig::LOCKSTEP)).ok());
+  int64_t wanted = 0;
+  for (const SampleOptions& options : replay_.asked) {
+    if (options.items > 0) {
+      EXPECT_GT(options.min_inserted_steps, 0) << "a batch may have been fetched ahead";
+    } else if (options.min_inserted_steps > 0) {
+      EXPECT_EQ(options.min_inserted_steps, wanted += kRound);
+    }
+  }
+  EXPECT_EQ(wanted, 10 * kRound);
+}
+
+TEST_F(ReplayLearnerTest, ARateThatIsNoWholeNumberIsKeptOnAverage) {
+  ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  config.mutable_replay()->set_updates_per_step(0.1);  // 0.8 a round.
+  ASSERT_TRUE(Run(config).ok());
+  EXPECT_EQ(BatchesAsked().size(), 6u);  // Of 6.4 due for eight rounds.
+}
+
+TEST_F(ReplayLearnerTest, AsynchronouslyTheActorsGetAVersionForEachOfTheirRounds) {
+  replay_.steps_per_batch = 4;
+  ASSERT_TRUE(Run(Config(ActorsConfig::ASYNCHRONOUS)).ok());
+  EXPECT_EQ(BatchesAsked().size(), 20u);  // 80 steps, 4 for each.
+  EXPECT_EQ(sink_.published.size(), 1u + 10u);
+  for (const SampleOptions& options : BatchesAsked()) EXPECT_EQ(options.min_inserted_steps, 0);
+}
+
+TEST_F(ReplayLearnerTest, EpisodesAndStepsAreTheTables) {
+  replay_.steps_per_batch = 4;
+  replay_.episodes = {Finished(20, 20), Finished(40, 40)};
+  ASSERT_TRUE(Run(Config(ActorsConfig::ASYNCHRONOUS)).ok());
+  EXPECT_EQ(progress_.back().episodes, 2);
+  EXPECT_EQ(progress_.back().mean_return, 30);
+  EXPECT_EQ(progress_.back().env_steps, 80);
+}
+
+TEST_F(ReplayLearnerTest, StepsOfBeforeTheTableCount) {
+  replay_.steps_per_batch = 4;
+  const auto trainer = Make(Config(ActorsConfig::ASYNCHRONOUS));
+  ASSERT_TRUE(trainer->Run({.replay = &replay_, .steps_before_replay = 40}, sink_).ok());
+  EXPECT_EQ(BatchesAsked().size(), 10u);
+  EXPECT_EQ(trainer->env_steps(), 80);
+}
+
+TEST_F(ReplayLearnerTest, WithoutPrioritiesNoneAreSent) {
+  ASSERT_TRUE(Run(Config(ActorsConfig::LOCKSTEP)).ok());
+  EXPECT_EQ(replay_.priority_updates, 0);
+}
+
+TEST_F(ReplayLearnerTest, PrioritiesGoBackToTheItemsThatTheyAreOf) {
+  ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  config.mutable_replay()->mutable_prioritized()->set_epsilon(0.5);
+  std::vector<uint64_t> keys;
+  replay_.change = [&](BatchInMaking& made) {
+    keys.assign(made.keys, made.keys + made.batch.items);
+  };
+  ASSERT_TRUE(Run(config).ok());
+  EXPECT_EQ(replay_.priority_updates, 16);
+  EXPECT_EQ(replay_.updated_keys, keys);
+  EXPECT_THAT(replay_.updated_priorities, Each(Ge(0.5f)));
+}
+
+TEST_F(ReplayLearnerTest, BetaGoesFromFirstToLastOverTheRun) {
+  ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  config.mutable_replay()->mutable_prioritized()->set_initial_beta(0.4);
+  config.mutable_replay()->mutable_prioritized()->set_final_beta(0.9);
+  ASSERT_TRUE(Run(config).ok());
+  EXPECT_DOUBLE_EQ(BatchesAsked().front().importance_exponent, 0.4 + 0.5 * 0.3);
+  EXPECT_DOUBLE_EQ(BatchesAsked().back().importance_exponent, 0.9);
+}
+
+TEST_F(ReplayLearnerTest, ABatchThatIsNotFiniteEndsTheRunSaved) {
+  replay_.change = [this](BatchInMaking& made) {
+    if (replay_.inserted_steps < 5 * kRound) return;
+    reinterpret_cast<float*>(made.columns[OffPolicyColumns::kReward])[0] =
+        std::numeric_limits<float>::quiet_NaN();
+  };
+  const absl::Status status = Run(Config(ActorsConfig::LOCKSTEP));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("'reward'"));
+  EXPECT_EQ(ListCheckpoints(folder_.path()), std::vector<int64_t>{4 * kRound});
+}
+
+TEST_F(ReplayLearnerTest, ParametersThatBreakAreNotSaved) {
+  ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  config.mutable_dqn()->set_learning_rate(1);
+  replay_.change = [](BatchInMaking& made) {
+    for (int64_t i = 0; i < made.batch.items; ++i)
+      reinterpret_cast<float*>(made.columns[OffPolicyColumns::kReward])[i] =
+          std::numeric_limits<float>::max();
+  };
+  const absl::Status status = Run(config);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not finite; the last checkpoint is at"));
+  EXPECT_TRUE(ListCheckpoints(folder_.path()).empty());
+}
+
+TEST_F(ReplayLearnerTest, GoesOnFromItsCheckpointBitForBit) {
+  ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  config.mutable_checkpoint()->set_every_env_steps(5 * kRound);
+  ASSERT_TRUE(Run(config).ok());
+  const std::string wanted = sink_.published.back()->values();
+
+  // The second half again, by a learner that restores the first, from a table that goes on.
+  const auto checkpoint = LoadCheckpoint(*FindCheckpoint(folder_.path(), "40"));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  FakeReplay replay;
+  int batches = 0;
+  for (; batches < 6; ++batches) ASSERT_TRUE(replay.Sample({.items = kItems}).ok());
+  replay.inserted_steps = 5 * kRound;
+  const auto resumed = Make(config);
+  ASSERT_TRUE(resumed->Restore(*checkpoint).ok());
+  FakeParameterSink sink;
+  ASSERT_TRUE(resumed->Run({.replay = &replay}, sink).ok());
+  EXPECT_EQ(sink.published.back()->values(), wanted);
+}
+
+}  // namespace
+}  // namespace cadre

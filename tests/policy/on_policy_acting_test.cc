@@ -1,0 +1,217 @@
+#include "policy/on_policy_acting.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "policy/distributions.h"
+#include "tests/policy/example_networks.h"
+
+namespace cadre {
+namespace {
+
+using testing::HasSubstr;
+
+v1::Parameters Publication(const ActorCriticNetwork& network, const std::vector<float>& values,
+                           int64_t version) {
+  v1::Parameters parameters;
+  parameters.set_model("m");
+  parameters.set_version(version);
+  parameters.set_values(values.data(), values.size() * sizeof(float));
+  parameters.set_layout_fingerprint(network.layout.fingerprint());
+  return parameters;
+}
+
+std::vector<double> NaiveLogSoftmax(const std::vector<double>& logits) {
+  double sum = 0;
+  for (const double logit : logits) sum += std::exp(logit);
+  std::vector<double> log_probs;
+  for (const double logit : logits) log_probs.push_back(logit - std::log(sum));
+  return log_probs;
+}
+
+template <typename T>
+std::vector<T> As(const std::vector<std::byte>& bytes) {
+  std::vector<T> values(bytes.size() / sizeof(T));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+// Everything that one Act of a batch needs.
+struct Acting {
+  Acting(const ModelConfig& model, int64_t observation_size, const ActionSpace& action,
+         const NormalizationConfig& normalization = {})
+      : network(ExampleNetwork(model, observation_size, action)), policy(network, normalization) {
+    parameters = RandomFloats(network.layout.size(), random, 0.5);
+  }
+  std::vector<double> Head(int64_t row) const {
+    const auto begin = observations.begin() + row * network.observation_size;
+    return NaivePolicy(network, parameters, {begin, begin + network.observation_size});
+  }
+  void Act(int64_t batch, bool greedy) {
+    observations = RandomFloats(batch * network.observation_size, random);
+    actions.resize(batch * network.action.bytes());
+    log_probs.resize(batch);
+    policy.Act(observations, {.greedy = greedy}, random, absl::MakeSpan(actions),
+               absl::MakeSpan(log_probs));
+  }
+
+  Random random{5};
+  ActorCriticNetwork network;
+  std::vector<float> parameters;
+  OnPolicyActing policy;
+  std::vector<float> observations;
+  std::vector<std::byte> actions;
+  std::vector<float> log_probs;
+};
+
+TEST(OnPolicyActingTest, DiscreteActionsCarryTheirOwnLogProb) {
+  for (const bool shared : {false, true})
+    for (const bool greedy : {false, true}) {
+      Acting acting(MlpModelConfig({9, 5}, TANH, shared), 3, DiscreteActions(5));
+      ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
+      acting.Act(37, greedy);
+      const std::vector<int32_t> actions = As<int32_t>(acting.actions);
+      for (int64_t b = 0; b < 37; ++b) {
+        const std::vector<double> log_probs = NaiveLogSoftmax(acting.Head(b));
+        ASSERT_GE(actions[b], 0);
+        ASSERT_LT(actions[b], 5);
+        EXPECT_NEAR(acting.log_probs[b], log_probs[actions[b]], 1e-5);
+        if (greedy) {
+          EXPECT_EQ(actions[b],
+                    std::max_element(log_probs.begin(), log_probs.end()) - log_probs.begin());
+        }
+      }
+    }
+}
+
+TEST(OnPolicyActingTest, ContinuousActionsCarryTheirOwnLogProb) {
+  for (const bool greedy : {false, true}) {
+    Acting acting(MlpModelConfig({8}, RELU), 4, ContinuousActions(3));
+    ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
+    acting.Act(21, greedy);
+    const std::vector<float> actions = As<float>(acting.actions);
+    double distance = 0;
+    for (int64_t b = 0; b < 21; ++b) {
+      const std::vector<double> mean = acting.Head(b);
+      double log_prob = 0;
+      for (int64_t a = 0; a < 3; ++a) {
+        const double log_std = acting.parameters[acting.network.log_std + a];
+        const double z = (actions[b * 3 + a] - mean[a]) / std::exp(log_std);
+        log_prob -= 0.5 * z * z + log_std + 0.5 * std::log(2 * M_PI);
+        distance += std::abs(actions[b * 3 + a] - mean[a]);
+      }
+      EXPECT_NEAR(acting.log_probs[b], log_prob, 1e-4);
+    }
+    if (greedy)
+      EXPECT_LT(distance, 1e-4);  // The means themselves.
+    else
+      EXPECT_GT(distance, 1);
+  }
+}
+
+TEST(OnPolicyActingTest, SamplesFollowTheProbabilities) {
+  Acting acting(MlpModelConfig({4}), 2, DiscreteActions(4));
+  ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
+  constexpr int64_t kBatch = 40'000;
+  acting.Act(1, false);
+  const std::vector<double> log_probs = NaiveLogSoftmax(acting.Head(0));
+  std::vector<float> rows;
+  for (int64_t b = 0; b < kBatch; ++b)
+    rows.insert(rows.end(), acting.observations.begin(), acting.observations.end());
+  std::vector<std::byte> actions(4 * kBatch);
+  std::vector<float> ignored(kBatch);
+  acting.policy.Act(rows, {}, acting.random, absl::MakeSpan(actions), absl::MakeSpan(ignored));
+  std::vector<int> counts(4);
+  for (const int32_t action : As<int32_t>(actions)) ++counts[action];
+  double chi_square = 0;
+  for (int i = 0; i < 4; ++i) {
+    const double expected = kBatch * std::exp(log_probs[i]);
+    chi_square += (counts[i] - expected) * (counts[i] - expected) / expected;
+  }
+  EXPECT_LT(chi_square, 16.3);  // 3 degrees of freedom, p = 0.001.
+}
+
+TEST(OnPolicyActingTest, ARowDoesNotDependOnItsBatch) {
+  Acting acting(MlpModelConfig({64, 64}), 4, DiscreteActions(2));
+  ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
+  acting.Act(33, true);
+  const std::vector<int32_t> actions = As<int32_t>(acting.actions);
+  for (int64_t b = 0; b < 33; ++b) {
+    std::vector<std::byte> action(4);
+    std::vector<float> log_prob(1);
+    acting.policy.Act(absl::MakeConstSpan(acting.observations).subspan(b * 4, 4), {.greedy = true},
+                      acting.random, absl::MakeSpan(action), absl::MakeSpan(log_prob));
+    EXPECT_EQ(As<int32_t>(action)[0], actions[b]);
+    EXPECT_EQ(log_prob[0], acting.log_probs[b]);
+  }
+}
+
+TEST(OnPolicyActingTest, ObservationsAreNormalisedWithTheStatisticsThatCame) {
+  NormalizationConfig normalization;
+  normalization.set_observations(true);
+  Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3), normalization);
+  Normalizer normalizer(normalization, 2);
+  normalizer.UpdateObservations(std::vector<float>{5, 100, 7, 300});  // Means 6, 200.
+  v1::Parameters parameters = Publication(acting.network, acting.parameters, 1);
+  normalizer.AddTo(parameters);
+  ASSERT_TRUE(acting.policy.Load(parameters).ok());
+  std::vector<std::byte> action(4);
+  std::vector<float> log_prob(1);
+  acting.policy.Act(std::vector<float>{8, 100}, {.greedy = true}, acting.random,
+                    absl::MakeSpan(action), absl::MakeSpan(log_prob));
+  const std::vector<double> log_probs =
+      NaiveLogSoftmax(NaivePolicy(acting.network, acting.parameters, {2, -1}));
+  EXPECT_NEAR(log_prob[0], log_probs[As<int32_t>(action)[0]], 1e-5);
+}
+
+TEST(OnPolicyActingTest, ALaterVersionReplacesTheEarlierOne) {
+  Acting acting(MlpModelConfig({6}), 2, ContinuousActions(1));
+  EXPECT_EQ(acting.policy.version(), 0);
+  const std::vector<float> zeros(acting.parameters.size());
+  ASSERT_TRUE(acting.policy.Load(Publication(acting.network, zeros, 3)).ok());
+  EXPECT_EQ(acting.policy.version(), 3);
+  acting.Act(1, true);
+  EXPECT_EQ(As<float>(acting.actions)[0], 0);
+  ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 4)).ok());
+  EXPECT_EQ(acting.policy.version(), 4);
+  acting.Act(1, true);
+  EXPECT_NEAR(As<float>(acting.actions)[0], acting.Head(0)[0], 1e-5);
+}
+
+TEST(OnPolicyActingTest, ParametersOfAnotherNetworkAreRefused) {
+  Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3));
+  const ActorCriticNetwork larger = ExampleNetwork(MlpModelConfig({7}), 2, DiscreteActions(3));
+  absl::Status status =
+      acting.policy.Load(Publication(larger, std::vector<float>(larger.layout.size()), 9));
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("model 'm' version 9 has 74 parameters"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("this config's network has 64"));
+
+  v1::Parameters same_size = Publication(acting.network, acting.parameters, 9);
+  same_size.set_layout_fingerprint(1);
+  EXPECT_EQ(acting.policy.Load(same_size).code(), absl::StatusCode::kFailedPrecondition);
+  // Three bytes too many are no parameter, but would be written somewhere.
+  v1::Parameters stray = Publication(acting.network, acting.parameters, 9);
+  stray.mutable_values()->append("abc");
+  EXPECT_EQ(acting.policy.Load(stray).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(acting.policy.version(), 0);
+}
+
+TEST(OnPolicyActingTest, MissingStatisticsAreRefused) {
+  NormalizationConfig normalization;
+  normalization.set_observations(true);
+  Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3), normalization);
+  const absl::Status status = acting.policy.Load(Publication(acting.network, acting.parameters, 2));
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("carries no statistic 'observation.count', which the config's "
+                        "normalization needs"));
+}
+
+}  // namespace
+}  // namespace cadre
