@@ -24,6 +24,12 @@ class EpisodeLog {
   // Where a new reader begins: at what nobody has read.
   uint64_t unread() const { return unread_; }
 
+  // What nobody has read.
+  std::vector<v1::Episode> Unread() const {
+    const uint64_t begin = std::max(unread_, first_);
+    return {episodes_.begin() + static_cast<std::ptrdiff_t>(begin - first_), episodes_.end()};
+  }
+
   // All from *position on, which moves to the end.
   std::vector<v1::Episode> ReadFrom(uint64_t* position) {
     const uint64_t begin = std::max(*position, first_);

@@ -48,9 +48,30 @@ class EpisodeTracks {
   }
   void Clear() { *this = {}; }
 
+  void Save(StateWriter& writer) const {
+    writer.PutVector(tracks_);
+    writer.PutVector(free_);
+  }
+  // At most so many tracks.
+  void Restore(StateReader& reader, int64_t most) {
+    tracks_ = reader.GetVector<EpisodeTrack>(most);
+    free_ = reader.GetVector<uint32_t>(static_cast<int64_t>(tracks_.size()));
+    by_environment_.clear();
+    for (uint32_t i = 0; i < tracks_.size(); ++i) {
+      const EpisodeTrack& track = tracks_[i];
+      if (track.last_segment == kNone) continue;
+      reader.Check(track.windows.open_steps >= 0 && track.windows.until_start >= 0);
+      reader.Check(by_environment_.insert({{track.writer, track.environment}, i}).second);
+    }
+    for (const uint32_t track : free_)
+      if (reader.Check(track < tracks_.size())) reader.Check(tracks_[track].last_segment == kNone);
+    reader.Check(free_.size() + by_environment_.size() == tracks_.size());
+  }
+
   EpisodeTrack& operator[](uint32_t track) { return tracks_[track]; }
   const EpisodeTrack& operator[](uint32_t track) const { return tracks_[track]; }
-  size_t size() const { return by_environment_.size(); }
+  // Those in use are among the first so many; of the others, last_segment is kNone.
+  size_t slots() const { return tracks_.size(); }
 
  private:
   absl::flat_hash_map<std::pair<uint64_t, int32_t>, uint32_t> by_environment_;

@@ -1,4 +1,5 @@
 // The highest or the lowest priority: a binary heap that knows where each slot is.
+#include <algorithm>
 #include <vector>
 
 #include "common/check.h"
@@ -35,6 +36,12 @@ class HeapSelector final : public Selector {
   void Clear() override {
     for (const Entry& entry : heap_) positions_[entry.slot] = kOut;
     heap_.clear();
+  }
+  void ForEach(absl::FunctionRef<void(int64_t)> visit) const override {
+    std::vector<Entry> entries = heap_;
+    std::sort(entries.begin(), entries.end(),
+              [](const Entry& a, const Entry& b) { return a.order < b.order; });
+    for (const Entry& entry : entries) visit(entry.slot);
   }
 
   int64_t size() const override { return static_cast<int64_t>(heap_.size()); }

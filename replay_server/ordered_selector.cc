@@ -38,6 +38,9 @@ class OrderedSelector final : public Selector {
     links_[ends_] = {ends_, ends_};
     size_ = 0;
   }
+  void ForEach(absl::FunctionRef<void(int64_t)> visit) const override {
+    for (uint32_t slot = links_[ends_].next; slot != ends_; slot = links_[slot].next) visit(slot);
+  }
 
   int64_t size() const override { return size_; }
   double mass() const override { return static_cast<double>(size_); }

@@ -38,6 +38,7 @@ class PrioritizedSelector final : public Selector {
     slots_.Clear();
     tree_.Clear();
   }
+  void ForEach(absl::FunctionRef<void(int64_t)> visit) const override { slots_.ForEach(visit); }
 
   int64_t size() const override { return slots_.size(); }
   double mass() const override {

@@ -89,7 +89,8 @@ Window SegmentTable::Walk(uint32_t row, int64_t length, std::vector<RowRun>* run
     const Row& step = rows_[row];
     if (step.is_last_step) {
       const uint32_t next = segments_[step.segment].next;
-      if (steps == length || next == kNone) return {first_row, step.next, steps, step.is_terminal};
+      if (steps == length || next == kNone)
+        return {first_row, step.next, steps, step.is_terminal != 0};
       row = segments_[next].first_row;
     } else {
       if (steps == length) return {first_row, step.next, steps, false};

@@ -17,6 +17,7 @@
 #include "proto/experience.pb.h"
 #include "replay_server/mapped_memory.h"
 #include "replay_server/row_storage.h"
+#include "replay_server/state_stream.h"
 
 namespace cadre {
 
@@ -29,9 +30,11 @@ struct Row {
   uint32_t times_sampled = 0;
   int64_t step = 0;  // Its number among all that were inserted.
   float priority = 0;
-  bool is_item = false;       // An item begins here that can be sampled.
-  bool is_last_step = false;  // Of its segment; the next row has the final observation.
-  bool is_terminal = false;   // And that is a terminal state.
+  // 0 or 1; not bool, as a damaged checkpoint may have anything here.
+  uint8_t is_item = 0;       // An item begins here that can be sampled.
+  uint8_t is_last_step = 0;  // Of its segment; the next row has the final observation.
+  uint8_t is_terminal = 0;   // And that is a terminal state.
+  uint8_t unused = 0;
 };
 static_assert(sizeof(Row) == 32);
 
@@ -73,6 +76,7 @@ class SegmentTable {
   int64_t takable_rows() const { return free_ - limbo_; }
   // Rows from this one on were never taken.
   int64_t touched_rows() const { return touched_rows_; }
+  int64_t touched_segments() const { return touched_segments_; }
 
   // A segment of `length` steps; length + 1 rows can be taken. Adds its runs to `rows`.
   uint32_t Take(uint32_t length, SegmentRows* rows);
@@ -91,6 +95,14 @@ class SegmentTable {
   uint64_t BeginGather();
   void EndGather(uint64_t gather);
 
+  // Everything but gathers: what they hold back is free elsewhere. Rows are saved apart
+  // from the rest, as they are many: they may not change between the two.
+  void SaveScalars(StateWriter& writer) const;
+  void SaveRows(StateWriter& writer) const;
+  // Both, of an unused table; see StateReader for errors.
+  void RestoreScalars(StateReader& reader);
+  void RestoreRows(StateReader& reader);
+
   Row& row(uint32_t row) { return rows_[row]; }
   const Row& row(uint32_t row) const { return rows_[row]; }
   Segment& segment(uint32_t segment) { return segments_[segment]; }
@@ -105,6 +117,10 @@ class SegmentTable {
     uint64_t gather;
     int64_t rows;
   };
+
+  void CheckSegments(StateReader& reader) const;
+  int64_t CheckSegment(uint32_t segment, StateReader& reader) const;
+  void CheckFree(int64_t used_rows, int64_t used_segments, StateReader& reader) const;
 
   uint32_t TakeRow();
   uint32_t TakeSegment();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "common/random.h"
 #include "proto/config.pb.h"
@@ -41,6 +42,10 @@ class Selector {
 
   // Forgets all slots.
   virtual void Clear() = 0;
+
+  // All slots, in an order in which another selector of this kind would have to be given
+  // them to choose as this one does.
+  virtual void ForEach(absl::FunctionRef<void(int64_t slot)> visit) const = 0;
 };
 
 // Slots are kept in 32 bits.

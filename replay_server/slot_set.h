@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "common/check.h"
 #include "common/random.h"
 
@@ -37,6 +38,11 @@ class SlotSet {
   }
   int64_t size() const { return static_cast<int64_t>(slots_.size()); }
   int64_t capacity() const { return static_cast<int64_t>(positions_.size()); }
+
+  // All, in an order in which to insert them into another set for it to draw alike.
+  void ForEach(absl::FunctionRef<void(int64_t slot)> visit) const {
+    for (const uint32_t slot : slots_) visit(slot);
+  }
 
   // Each alike. There must be one.
   int64_t Draw(Random& random) const { return slots_[random.Below(slots_.size())]; }

@@ -101,6 +101,7 @@ void Table::Impl::Reset() {
   Effects effects;
   {
     absl::MutexLock lock(&mutex_);
+    AwaitNoSave();
     if (items_ != nullptr) items_->Clear();
     limiter_.set_state({.inserted = planned_items_});
     counts_ = {};
@@ -234,6 +235,8 @@ absl::StatusOr<std::vector<v1::ColumnSpec>> Table::batch_columns() const {
   return impl_->batch_columns();
 }
 void Table::Reset() { impl_->Reset(); }
+absl::Status Table::Save(const StateSink& write) const { return impl_->Save(write); }
+absl::Status Table::Restore(const StateSource& read) { return impl_->Restore(read); }
 void Table::Close() { impl_->Close(); }
 v1::TableInfo Table::Info() const { return impl_->Info(); }
 const TableOptions& Table::options() const { return impl_->options(); }

@@ -106,7 +106,7 @@ class Table {
 
   // A consistent state of everything (rows, items, priorities, limiter, who has
   // written what, random numbers), in pieces for table_checkpoint.h: inserts wait
-  // while `write` runs, samples go on.
+  // while `write` runs; samples go on, unless they remove items (max_times_sampled).
   absl::Status Save(
       const std::function<absl::Status(absl::Span<const std::byte> bytes)>& write) const;
   // Of an empty table with the same config, before the first stream. `read` fills all of

@@ -47,6 +47,9 @@ class Table::Impl {
                                 absl::Span<const float> priorities);
   absl::StatusOr<std::vector<v1::ColumnSpec>> batch_columns() const;
 
+  absl::Status Save(const StateSink& write);
+  absl::Status Restore(const StateSource& read);
+
   void Reset();
   void Close();
   v1::TableInfo Info() const;
@@ -132,6 +135,16 @@ class Table::Impl {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitSample(const Sampler& sampler, const SampleOptions& options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetPriority(uint64_t key, float priority) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // What is not in items_ and layout_, but their scalars with it.
+  void SaveHead(StateWriter& writer) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RestoreHead(StateReader& reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CheckIdentity(StateReader& reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AwaitNoSave() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Lets updates in again, those that came meanwhile first.
+  void ResumeUpdates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   // Returns the gather that keeps the chosen rows.
   uint64_t Choose(Sampler& sampler, BatchInMaking& made) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -159,7 +172,11 @@ class Table::Impl {
   // The limiter counts these already.
   int64_t insertions_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t planned_items_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool inserting_paused_ ABSL_GUARDED_BY(mutex_) = false;  // While it is saved.
+
+  // While it is saved nothing is inserted; until the bookkeeping is, nothing is updated.
+  bool saving_ ABSL_GUARDED_BY(mutex_) = false;
+  bool updates_deferred_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::pair<uint64_t, float>> deferred_updates_ ABSL_GUARDED_BY(mutex_);
 
   absl::flat_hash_map<uint64_t, std::shared_ptr<Sampler>> samplers_ ABSL_GUARDED_BY(mutex_);
   Clock::duration writers_blocked_ ABSL_GUARDED_BY(mutex_){};  // Those that no longer are.

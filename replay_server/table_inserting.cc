@@ -94,7 +94,7 @@ bool Table::Impl::TryAdmit(ParkedAppend& append, Effects& effects) {
   }
   const int64_t items = items_->CountItems(append.writer, rollout.segments);
   const int64_t rows = append.steps + static_cast<int64_t>(rollout.segments.size());
-  if (&append != &parked_.front() || inserting_paused_ ||
+  if (&append != &parked_.front() || saving_ ||
       !limiter_.MayInsert(items, items_->size() + planned_items_) || !items_->MakeRoom(rows))
     return false;
   sequences_.Accept(append.writer, rollout.sequence);

@@ -284,7 +284,7 @@ void TableItems::Describe(const Selection& selection, int64_t inserted_steps, in
   out->probabilities[i] = static_cast<float>(selection.probability);
   out->ages[i] = inserted_steps - 1 - row.step;
   if (single_rows_) {
-    out->windows[i] = {id, row.next, 1, row.is_terminal};
+    out->windows[i] = {id, row.next, 1, row.is_terminal != 0};
     return;
   }
   out->windows[i] = segments_.Walk(id, shape_.length, &out->runs);

@@ -83,6 +83,15 @@ class TableItems {
 
   void Clear();
 
+  // --- Checkpoints ---
+
+  // In two parts, as segments().SaveScalars and SaveRows, with nothing inserted, removed
+  // or updated between them.
+  void SaveScalars(StateWriter& writer) const;
+  void SaveRows(StateWriter& writer) const;
+  // Both, of an empty table; see StateReader for errors.
+  void Restore(StateReader& reader);
+
   int64_t size() const { return sampler_->size(); }
   double mass() const { return sampler_->mass(); }
   int64_t removed() const { return removed_; }
@@ -92,6 +101,8 @@ class TableItems {
 
  private:
   TableItems(const TableConfig& config, SegmentTable segments, uint64_t seed);
+
+  void CheckTracks(StateReader& reader) const;
 
   int64_t AddItems(uint32_t segment, uint64_t writer, int32_t environment);
   void AddItem(uint32_t row);

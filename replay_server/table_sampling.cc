@@ -73,8 +73,10 @@ absl::Status Table::Impl::CheckSample(const SampleOptions& options) const {
 }
 
 bool Table::Impl::MaySample(const Sampler& sampler, const SampleOptions& options) const {
-  return closed_ || sampler.closed ||
-         (counts_.inserted_steps >= options.min_inserted_steps && items_->Has(options.items) &&
+  if (closed_ || sampler.closed) return true;
+  // Sampling that removes items would change what is being saved.
+  if (saving_ && options_.config.max_times_sampled() > 0) return false;
+  return (counts_.inserted_steps >= options.min_inserted_steps && items_->Has(options.items) &&
           limiter_.MaySample(options.items, items_->size()));
 }
 
@@ -109,6 +111,13 @@ uint64_t Table::Impl::Choose(Sampler& sampler, BatchInMaking& made) {
   return gather;
 }
 
+void Table::Impl::SetPriority(uint64_t key, float priority) {
+  if (items_ != nullptr && items_->SetPriority(key, priority))
+    ++counts_.updated_priorities;
+  else
+    ++counts_.stale_priorities;
+}
+
 absl::Status Table::Impl::UpdatePriorities(absl::Span<const uint64_t> keys,
                                            absl::Span<const float> priorities) {
   if (keys.size() != priorities.size())
@@ -123,10 +132,10 @@ absl::Status Table::Impl::UpdatePriorities(absl::Span<const uint64_t> keys,
       continue;
     }
     if (items_ != nullptr && i + kAhead < keys.size()) items_->Prefetch(keys[i + kAhead]);
-    if (items_ != nullptr && items_->SetPriority(keys[i], priorities[i]))
-      ++counts_.updated_priorities;
+    if (updates_deferred_)
+      deferred_updates_.emplace_back(keys[i], priorities[i]);
     else
-      ++counts_.stale_priorities;
+      SetPriority(keys[i], priorities[i]);
   }
   if (first_bad == keys.size()) return absl::OkStatus();
   return absl::InvalidArgumentError(

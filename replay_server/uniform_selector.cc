@@ -14,6 +14,7 @@ class UniformSelector final : public Selector {
   void Update(int64_t slot, double) override { CADRE_CHECK(slots_.Contains(slot)); }
   void Remove(int64_t slot) override { slots_.Remove(slot); }
   void Clear() override { slots_.Clear(); }
+  void ForEach(absl::FunctionRef<void(int64_t)> visit) const override { slots_.ForEach(visit); }
 
   int64_t size() const override { return slots_.size(); }
   double mass() const override { return static_cast<double>(slots_.size()); }

@@ -55,19 +55,28 @@ uint64_t WriterSequences::next(uint64_t writer) const {
   return it == writers_.end() || it->second.last_accepted == 0 ? 0 : it->second.last_accepted + 1;
 }
 
+std::vector<WriterSequences::Last> WriterSequences::LastAccepted() const {
+  std::vector<Last> last;
+  for (const Idle& idle : idle_) {
+    const auto it = writers_.find(idle.writer);
+    if (it != writers_.end() && it->second.idle_stamp == idle.stamp && IsIdle(it->second))
+      last.push_back({idle.writer, it->second.last_accepted});
+  }
+  for (const auto& [writer, state] : writers_)
+    if (!IsIdle(state) && state.last_accepted > 0) last.push_back({writer, state.last_accepted});
+  return last;
+}
+
 void WriterSequences::ForgetOldest(uint64_t writer_now_idle) {
-  const auto is_idle = [](const Writer& state) {
-    return state.open == 0 && state.unsettled.empty();
-  };
   Writer& state = writers_.at(writer_now_idle);
-  if (!is_idle(state)) return;
+  if (!IsIdle(state)) return;
   state.idle_stamp = ++last_stamp_;
   idle_.push_back({writer_now_idle, last_stamp_});
   while (idle_.size() > max_idle_writers_) {
     const Idle oldest = idle_.front();
     idle_.pop_front();
     const auto it = writers_.find(oldest.writer);
-    if (it != writers_.end() && it->second.idle_stamp == oldest.stamp && is_idle(it->second))
+    if (it != writers_.end() && it->second.idle_stamp == oldest.stamp && IsIdle(it->second))
       writers_.erase(it);
   }
 }

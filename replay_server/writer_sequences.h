@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <set>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 
@@ -46,6 +47,14 @@ class WriterSequences {
   uint64_t next(uint64_t writer) const;
   size_t size() const { return writers_.size(); }
 
+  struct Last {
+    uint64_t writer;
+    uint64_t sequence;  // The last that it has accepted.
+  };
+  // Those who left first at the front. For another object to Skip() to, which then knows
+  // what this one does of all that is settled.
+  std::vector<Last> LastAccepted() const;
+
  private:
   struct Writer {
     uint64_t last_accepted = 0;    // 0: none yet.
@@ -58,6 +67,7 @@ class WriterSequences {
     uint64_t stamp;
   };
 
+  static bool IsIdle(const Writer& state) { return state.open == 0 && state.unsettled.empty(); }
   void ForgetOldest(uint64_t writer_now_idle);
 
   const size_t max_idle_writers_;
