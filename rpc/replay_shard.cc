@@ -1,0 +1,112 @@
+#include "rpc/replay_shard.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "common/status_macros.h"
+#include "spdlog/spdlog.h"
+
+namespace cadre {
+namespace {
+
+constexpr absl::Duration kAskEvery = absl::Milliseconds(250);
+constexpr absl::Duration kAskEveryInHurry = absl::Milliseconds(10);
+constexpr absl::Duration kAnswerWithin = absl::Seconds(5);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ReplayShard>> ReplayShard::Create(const ReplaySourceOptions& options,
+                                                                 std::function<void()> on_change) {
+  CADRE_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
+                         MakeChannel(options.address, options.channel));
+  ReplaySourceOptions patient = options;
+  patient.outage.connect_timeout = absl::InfiniteDuration();
+  patient.outage.reconnect_timeout = absl::InfiniteDuration();
+  auto shard =
+      std::unique_ptr<ReplayShard>(new ReplayShard(patient, std::move(channel), on_change));
+  CADRE_ASSIGN_OR_RETURN(
+      shard->stream_,
+      SampleStream::Create(patient, SampleStream::AfterBreak::kLose, std::move(on_change)));
+  shard->thread_ = std::thread([shard = shard.get()] { shard->Watch(); });
+  return shard;
+}
+
+ReplayShard::ReplayShard(const ReplaySourceOptions& options, std::shared_ptr<grpc::Channel> channel,
+                         std::function<void()> on_change)
+    : options_(options),
+      stub_(v1::ExperienceService::NewStub(channel)),
+      on_change_(std::move(on_change)) {}
+
+ReplayShard::~ReplayShard() {
+  Close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void ReplayShard::Close() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+  }
+  calls_.Close();
+  if (stream_ != nullptr) stream_->Close();
+}
+
+ReplayShard::State ReplayShard::state() const {
+  const bool connected = stream_->connected();
+  absl::MutexLock lock(&mutex_);
+  State state = state_;
+  state.live = state.live && connected;
+  return state;
+}
+
+void ReplayShard::set_hurried(bool hurried) {
+  absl::MutexLock lock(&mutex_);
+  hurried_ = hurried;
+}
+
+void ReplayShard::Watch() {
+  pthread_setname_np(pthread_self(), "shard-watch");
+  while (!calls_.closed()) {
+    AskOnce();
+    on_change_();
+    const absl::Time asked = absl::Now();
+    absl::MutexLock lock(&mutex_);
+    const auto woken = [this]()
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || hurried_; };
+    if (!mutex_.AwaitWithDeadline(absl::Condition(&woken), asked + kAskEvery)) continue;
+    const auto closed = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_; };
+    mutex_.AwaitWithDeadline(absl::Condition(&closed), asked + kAskEveryInHurry);
+  }
+}
+
+void ReplayShard::AskOnce() {
+  grpc::ClientContext context;
+  CallGroup::Member member(calls_, context);
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kAnswerWithin));
+  v1::InfoResponse response;
+  const grpc::Status status = stub_->Info(&context, v1::InfoRequest(), &response);
+  const auto& tables = response.tables();
+  const auto table = std::find_if(tables.begin(), tables.end(), [this](const v1::TableInfo& info) {
+    return info.name() == options_.table;
+  });
+  const bool found = status.ok() && table != tables.end();
+  const bool connected = stream_->connected();
+  absl::MutexLock lock(&mutex_);
+  state_.live = found;
+  if (found) {
+    state_.items = table->items();
+    // A table below its minimum size would keep whoever samples it waiting.
+    state_.mass = table->items() < table->min_size() ? 0 : table->mass();
+    state_.inserted_steps = std::max(state_.inserted_steps, table->inserted_steps());
+  }
+  const bool live = found && connected;
+  if (live != was_live_ && !closed_)
+    live ? spdlog::info("replay server at {} is sampled", options_.address)
+         : spdlog::warn("replay server at {} is left out until it answers", options_.address);
+  was_live_ = live;
+}
+
+}  // namespace cadre

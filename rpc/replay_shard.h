@@ -1,0 +1,67 @@
+// One of several servers that are sampled as one: its stream, and what is known of its
+// table, from asking it every now and then: a shard of which nothing is sampled sends
+// nothing. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "proto/experience.grpc.pb.h"
+#include "rpc/call_group.h"
+#include "rpc/replay_source_options.h"
+#include "rpc/sample_stream.h"
+
+namespace cadre {
+
+class ReplayShard {
+ public:
+  struct State {
+    bool live = false;  // Connected, and the rest is known of this connection.
+    int64_t items = 0;
+    double mass = 0;
+    int64_t inserted_steps = 0;  // Never goes back.
+  };
+
+  // `on_change`: as SampleStream's, and after every answer to a question.
+  static absl::StatusOr<std::unique_ptr<ReplayShard>> Create(const ReplaySourceOptions& options,
+                                                             std::function<void()> on_change);
+  ~ReplayShard();  // Close(), and joins the thread.
+
+  // Loses what a break leaves unanswered, and tries to connect for ever.
+  SampleStream& stream() { return *stream_; }
+  const std::string& address() const { return options_.address; }
+  State state() const;
+  // Asks more often while somebody waits for what it will say.
+  void set_hurried(bool hurried);
+  void Close();
+
+ private:
+  ReplayShard(const ReplaySourceOptions& options, std::shared_ptr<grpc::Channel> channel,
+              std::function<void()> on_change);
+
+  void Watch();  // The thread.
+  void AskOnce();
+
+  const ReplaySourceOptions options_;
+  const std::unique_ptr<v1::ExperienceService::Stub> stub_;
+  const std::function<void()> on_change_;
+  CallGroup calls_;
+
+  mutable absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool hurried_ ABSL_GUARDED_BY(mutex_) = false;
+  State state_ ABSL_GUARDED_BY(mutex_);  // `live`: the last question was answered.
+  bool was_live_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::unique_ptr<SampleStream> stream_;  // Constant once created.
+  std::thread thread_;
+};
+
+}  // namespace cadre

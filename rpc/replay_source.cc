@@ -1,0 +1,58 @@
+#include "rpc/replay_source.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/status_macros.h"
+#include "rpc/replay_codec.h"
+#include "rpc/sharded_replay_source.h"
+
+namespace cadre {
+
+absl::StatusOr<std::unique_ptr<ReplaySource>> MakeRemoteReplaySource(
+    const std::vector<std::string>& addresses, ReplaySourceOptions options) {
+  if (addresses.empty()) return absl::InvalidArgumentError("no address of a replay server");
+  if (addresses.size() > 1) return ShardedReplaySource::Create(addresses, std::move(options));
+  options.address = addresses.front();
+  return RemoteReplaySource::Create(options);
+}
+
+absl::StatusOr<std::unique_ptr<RemoteReplaySource>> RemoteReplaySource::Create(
+    const ReplaySourceOptions& options) {
+  CADRE_RETURN_IF_ERROR(ValidateReplaySourceOptions(options));
+  CADRE_ASSIGN_OR_RETURN(std::unique_ptr<SampleStream> stream,
+                         SampleStream::Create(options, SampleStream::AfterBreak::kAskAgain, [] {}));
+  return std::unique_ptr<RemoteReplaySource>(
+      new RemoteReplaySource(options.prefetch, std::move(stream)));
+}
+
+absl::StatusOr<ReplayBatch> RemoteReplaySource::Sample(const SampleOptions& options) {
+  CADRE_RETURN_IF_ERROR(ValidateSampleOptions(options));
+  absl::MutexLock lock(&sample_mutex_);
+  const bool lockstep = options.min_inserted_steps > 0;
+  if (lockstep) {
+    stream_->Abandon();
+    ahead_.clear();
+  }
+  const size_t ahead = lockstep ? 1 : static_cast<size_t>(prefetch_);
+  while (ahead_.size() < ahead) ahead_.push_back(stream_->Want(options));
+  CADRE_ASSIGN_OR_RETURN(const BatchOnWire part, stream_->Take(ahead_.front()));
+  ahead_.pop_front();
+  if (!lockstep) ahead_.push_back(stream_->Want(options));
+  CADRE_ASSIGN_OR_RETURN(BatchInMaking made, Assemble({&part, 1}, stream_->columns(), pool_));
+  inserted_steps_ = std::max(inserted_steps_, made.batch.inserted_steps);
+  made.batch.inserted_steps = inserted_steps_;
+  return std::move(made.batch);
+}
+
+absl::Status RemoteReplaySource::UpdatePriorities(absl::Span<const uint64_t> keys,
+                                                  absl::Span<const float> priorities) {
+  CADRE_RETURN_IF_ERROR(ValidatePriorities(keys, priorities));
+  v1::PriorityUpdate update;
+  update.mutable_keys()->Add(keys.begin(), keys.end());
+  update.mutable_priorities()->Add(priorities.begin(), priorities.end());
+  stream_->Send(std::move(update));
+  return stream_->end();
+}
+
+}  // namespace cadre

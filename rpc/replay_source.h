@@ -1,0 +1,59 @@
+// Samples a table of another process, or several as one. The sources connect by
+// themselves, and again after every break; creating one does not wait for the servers.
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "common/batch_memory.h"
+#include "common/ports.h"
+#include "rpc/replay_source_options.h"
+#include "rpc/sample_stream.h"
+
+namespace cadre {
+
+// One RemoteReplaySource, or a ShardedReplaySource where there are several addresses,
+// which take the place of the options' own. INVALID_ARGUMENT for a bad address, spec or
+// bound.
+absl::StatusOr<std::unique_ptr<ReplaySource>> MakeRemoteReplaySource(
+    const std::vector<std::string>& addresses, ReplaySourceOptions options);
+
+// Keeps batches fetched ahead. Batches that a break loses are asked for again;
+// priorities that it finds unsent are dropped. A server that cannot be reached any
+// more, or refuses the stream, ends the source, and every later call returns why.
+class RemoteReplaySource final : public ReplaySource {
+ public:
+  static absl::StatusOr<std::unique_ptr<RemoteReplaySource>> Create(
+      const ReplaySourceOptions& options);
+
+  // One at a time; inserted_steps never goes back, even if the server does.
+  absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) override;
+  absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
+                                absl::Span<const float> priorities) override;
+  void Close() override { stream_->Close(); }
+
+  SampleStream::Counts counts() const { return stream_->counts(); }
+
+ private:
+  RemoteReplaySource(int prefetch, std::unique_ptr<SampleStream> stream)
+      : prefetch_(prefetch), stream_(std::move(stream)) {}
+
+  const int prefetch_;
+  const std::unique_ptr<SampleStream> stream_;
+  BatchMemoryPool pool_;
+
+  absl::Mutex sample_mutex_;                                   // Held by the one Sample.
+  std::deque<uint64_t> ahead_ ABSL_GUARDED_BY(sample_mutex_);  // Tickets, oldest first.
+  int64_t inserted_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;
+};
+
+}  // namespace cadre

@@ -1,0 +1,117 @@
+// Several servers sampled as one table: each item of any of them is chosen with its own
+// weight over the sum of all. A batch is split over the shards in proportion to their
+// masses; what comes back is put together, with probabilities and weights of the whole
+// and keys by which updates find their shard.
+//
+// A shard that dies is left out: the others give what it still owed, and get its share
+// until it answers again. Where none is left, Sample waits, as one source would.
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "common/batch_memory.h"
+#include "common/ports.h"
+#include "common/random.h"
+#include "rpc/replay_shard.h"
+#include "rpc/replay_source_options.h"
+#include "rpc/shard_split.h"
+
+namespace cadre {
+
+class ShardedReplaySource final : public ReplaySource {
+ public:
+  // `seed` is of the split over the shards.
+  static absl::StatusOr<std::unique_ptr<ShardedReplaySource>> Create(
+      const std::vector<std::string>& addresses, const ReplaySourceOptions& options,
+      uint64_t seed = 1);
+  ~ShardedReplaySource() override;  // Close().
+
+  // One at a time. Batches fetched ahead are split by what was known when they were
+  // asked for; their probabilities are of that split.
+  absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) override;
+  // Keys of batches that are long gone are ignored.
+  absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
+                                absl::Span<const float> priorities) override;
+  void Close() override;
+
+  int live_shards() const;
+
+ private:
+  struct Part {
+    size_t shard = 0;
+    uint64_t ticket = 0;
+    double mass = 0;  // Of the shard, when the part was asked for.
+    int64_t items = 0;
+  };
+  // All shards, as they are known to be.
+  struct Survey {
+    std::vector<double> masses;  // 0 where the shard is not live.
+    double mass = 0;             // Their sum.
+    int64_t items = 0;
+    int64_t inserted_steps = 0;  // Of those that are not live as well.
+    int live = 0;
+  };
+  // A batch that was asked for.
+  struct Plan {
+    SampleOptions options;
+    std::vector<Part> parts;
+    double total_mass = 0;
+  };
+  // What has come of it: a part each.
+  struct Gathered {
+    std::vector<Part> parts;
+    std::vector<BatchOnWire> batches;
+    double total_mass = 0;
+  };
+
+  ShardedReplaySource(const ReplaySourceOptions& options, uint64_t seed);
+
+  void OnChange();
+  absl::Status Problem() const;  // What ends the source, if anything.
+  Survey Look() const;
+  absl::StatusOr<Survey> WaitUntil(int64_t inserted_steps)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
+  int64_t changes() const;
+  void WaitForChange(int64_t seen, absl::Time deadline) const;
+  // While no shard is live.
+  absl::Duration patience() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_) {
+    return was_live_ ? options_.outage.reconnect_timeout : options_.outage.connect_timeout;
+  }
+  absl::StatusOr<Plan> Ask(const SampleOptions& options, int64_t items)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
+  absl::Status Gather(const Plan& plan, Gathered* gathered)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
+  absl::StatusOr<ReplayBatch> Finish(const Gathered& gathered, double exponent)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
+  absl::Status CheckColumns(size_t shard) ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
+
+  const ReplaySourceOptions options_;
+  BatchMemoryPool pool_;
+
+  absl::Mutex sample_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // Held by the one Sample.
+  Random random_ ABSL_GUARDED_BY(sample_mutex_);
+  bool was_live_ ABSL_GUARDED_BY(sample_mutex_) = false;  // Any shard, ever.
+  std::deque<Plan> ahead_ ABSL_GUARDED_BY(sample_mutex_);
+  std::vector<v1::ColumnSpec> columns_ ABSL_GUARDED_BY(sample_mutex_);
+
+  mutable absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
+  ShardKeys keys_ ABSL_GUARDED_BY(mutex_);
+
+  // Constant after Create(). Last, as their threads call OnChange().
+  std::vector<std::unique_ptr<ReplayShard>> shards_;
+};
+
+}  // namespace cadre
