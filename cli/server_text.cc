@@ -27,6 +27,64 @@ std::string WhatQueueWaitsFor(const v1::QueueInfo& queue) {
   return "waits for nobody";
 }
 
+// As the limiter sees it, unless nobody has come yet.
+std::string WhatTableWaitsFor(const v1::TableInfo& table) {
+  if (table.capacity_rows() == 0) return "waits for actors: nothing has come yet";
+  const std::string held_back = absl::StrFormat("%d actor(s) held back", table.blocked_writers());
+  const std::string waiting = absl::StrFormat("%d learner(s) waiting", table.waiting_samplers());
+  switch (table.limiter()) {
+    case v1::LIMITER_STATE_WAITS_FOR_SIZE:
+      return absl::StrFormat("waits for actors: %s of %s items to begin with; %s",
+                             FormatCount(table.items()), FormatCount(table.min_size()), waiting);
+    case v1::LIMITER_STATE_WAITS_FOR_INSERTS:
+      return absl::StrFormat("waits for actors: sampled as often as %.4g per insert lets; %s",
+                             table.samples_per_insert(), waiting);
+    case v1::LIMITER_STATE_WAITS_FOR_SAMPLES:
+      return absl::StrFormat("waits for the learner: not yet sampled %.4g times per insert; %s",
+                             table.samples_per_insert(), held_back);
+    default:
+      return "waits for nobody";
+  }
+}
+
+std::string TableSize(const v1::TableInfo& table) {
+  std::string text = absl::StrCat(FormatCount(table.items()), " items");
+  if (table.capacity_items() > 0)
+    absl::StrAppend(&text, " of ", FormatCount(table.capacity_items()));
+  return absl::StrCat(text, " in ", FormatCount(table.rows()), " of ",
+                      FormatCount(table.capacity_rows()), " rows; ",
+                      FormatCount(table.allocated_bytes()), " bytes");
+}
+
+std::string SamplesPerInsert(const v1::TableInfo& table) {
+  if (table.samples_per_insert() <= 0)
+    return absl::StrFormat("sampled %.4g times per insert, not limited",
+                           table.observed_samples_per_insert());
+  return absl::StrFormat("sampled %.4g times per insert; wanted %.4g",
+                         table.observed_samples_per_insert(), table.samples_per_insert());
+}
+
+// Empty where the table is not in `earlier`.
+std::string TableRates(const v1::TableInfo& table, const EarlierInfo* earlier) {
+  if (earlier == nullptr) return "";
+  const double seconds = absl::ToDoubleSeconds(earlier->ago);
+  const auto rate = [seconds](int64_t now, int64_t before) {
+    return FormatCount(static_cast<int64_t>(static_cast<double>(now - before) / seconds));
+  };
+  for (const v1::TableInfo& before : earlier->info.tables())
+    if (before.name() == table.name())
+      return absl::StrCat(
+          rate(table.inserted_steps(), before.inserted_steps()), " steps inserted and ",
+          rate(table.sampled_items(), before.sampled_items()), " items sampled a second; ");
+  return "";
+}
+
+// Where it could have been faster so far.
+std::string TableDelays(const v1::TableInfo& table) {
+  return absl::StrFormat("so far actors were held back for %.1f s, learners waited for %.1f s",
+                         table.blocked_writers_seconds(), table.waiting_samplers_seconds());
+}
+
 // "RUNNING".
 std::string StateName(v1::RunState state) {
   const std::string& name = v1::RunState_Name(state);
@@ -43,7 +101,8 @@ std::string WhatParametersWaitFor(const v1::ParameterInfoResponse& info) {
 
 }  // namespace
 
-std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& info) {
+std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& info,
+                             const EarlierInfo* earlier) {
   std::string text;
   for (const v1::QueueInfo& queue : info.queues()) {
     absl::StrAppend(&text, address, ": replay server, queue '", queue.name(), "', ",
@@ -53,6 +112,15 @@ std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& 
                           queue.waiting_rollouts(), queue.newest_version());
     absl::StrAppend(&text, "  ", QueueAccountLine(queue), "\n");
     absl::StrAppend(&text, "  ", WhatQueueWaitsFor(queue), "\n");
+  }
+  for (const v1::TableInfo& table : info.tables()) {
+    absl::StrAppend(&text, address, ": replay server, table '", table.name(), "', ",
+                    RunName(table.run_id()), "\n");
+    absl::StrAppend(&text, "  ", TableSize(table), "\n");
+    absl::StrAppend(&text, "  ", TableRates(table, earlier), SamplesPerInsert(table), "\n");
+    absl::StrAppend(&text, "  ", TableAccountLine(table), "\n");
+    absl::StrAppend(&text, "  ", TableDelays(table), "\n");
+    absl::StrAppend(&text, "  ", WhatTableWaitsFor(table), "\n");
   }
   return text;
 }

@@ -5,13 +5,21 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "proto/experience.pb.h"
 #include "proto/parameters.pb.h"
 
 namespace cadre {
 
 // Each line ends with '\n'. `address` is where it was asked.
-std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& info);
+// What a replay server said some time before, so that its rates can be told.
+struct EarlierInfo {
+  v1::InfoResponse info;
+  absl::Duration ago;
+};
+
+std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& info,
+                             const EarlierInfo* earlier = nullptr);
 std::string ParameterServerText(absl::string_view address, const v1::ParameterInfoResponse& info);
 
 }  // namespace cadre

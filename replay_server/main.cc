@@ -38,6 +38,15 @@ void AddFlags(CLI::App& app, cadre::ReplayServerOptions& options) {
       ->excludes(config);
   app.add_option("--storage_folder", options.storage_folder,
                  "maps the tables' rows from files there: for tables larger than memory");
+  auto* const folder = app.add_option("--checkpoint_folder", options.checkpoint_folder,
+                                      "saves the tables there, and begins with the newest");
+  app.add_option("--checkpoint_seconds", options.checkpoint_seconds,
+                 "from one checkpoint to the next; 0: on request and at the end only")
+      ->needs(folder)
+      ->capture_default_str();
+  app.add_option("--checkpoint_keep", options.checkpoint_keep, "the newest so many are kept")
+      ->needs(folder)
+      ->capture_default_str();
 }
 
 }  // namespace

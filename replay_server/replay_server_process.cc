@@ -2,27 +2,84 @@
 
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/file_io.h"
 #include "common/status_macros.h"
+#include "replay_server/table_checkpoint.h"
 #include "rpc/port_file.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
+namespace {
+
+absl::Status CheckCheckpointOptions(const ReplayServerOptions& options) {
+  if (!(options.checkpoint_seconds >= 0))
+    return absl::InvalidArgumentError(
+        absl::StrCat("checkpoint_seconds: got ", options.checkpoint_seconds, "; wanted 0 or more"));
+  if (options.checkpoint_keep < 1)
+    return absl::InvalidArgumentError(
+        absl::StrCat("checkpoint_keep: got ", options.checkpoint_keep, "; wanted at least 1"));
+  return absl::OkStatus();
+}
+
+std::vector<CheckpointedTable> Checkpointed(const std::vector<Table*>& tables) {
+  std::vector<CheckpointedTable> checkpointed;
+  for (Table* table : tables)
+    checkpointed.push_back(
+        {table->options().config.name(),
+         [table](const CheckpointedTable::Write& write) { return table->Save(write); },
+         [table](const CheckpointedTable::Read& read) { return table->Restore(read); }});
+  return checkpointed;
+}
+
+absl::Status RestoreNewest(const std::string& folder, const std::vector<Table*>& tables) {
+  const absl::StatusOr<RestoredCheckpoint> restored = RestoreTables(folder, Checkpointed(tables));
+  if (absl::IsNotFound(restored.status())) {
+    spdlog::info("there is no checkpoint in '{}': the tables are empty", folder);
+    return absl::OkStatus();
+  }
+  CADRE_RETURN_IF_ERROR(restored.status());
+  for (const std::string& warning : restored->warnings) spdlog::warn("{}", warning);
+  spdlog::info("restored '{}'", restored->path);
+  for (const Table* table : tables) {
+    const v1::TableInfo info = table->Info();
+    spdlog::info("table '{}' has {} items of {} rollouts", info.name(), info.items(),
+                 info.inserted_rollouts());
+  }
+  return absl::OkStatus();
+}
+
+void Report(const absl::StatusOr<SavedCheckpoint>& saved, absl::Duration took,
+            CheckpointMetrics* metrics) {
+  if (!saved.ok()) {
+    metrics->failed.Increment();
+    spdlog::error("no checkpoint was written: {}", std::string(saved.status().message()));
+    return;
+  }
+  metrics->saved.Increment();
+  metrics->bytes.Set(static_cast<double>(saved->bytes));
+  metrics->seconds.Set(absl::ToDoubleSeconds(took));
+  spdlog::info("saved '{}', {} bytes in {:.3f} s", saved->path, saved->bytes,
+               absl::ToDoubleSeconds(took));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<ReplayServerProcess>> ReplayServerProcess::Create(
     const ReplayServerOptions& options) {
+  CADRE_RETURN_IF_ERROR(CheckCheckpointOptions(options));
   CADRE_ASSIGN_OR_RETURN(const ServerConfig config,
                          LoadServerConfig(options.files, options.run_id, options.storage_folder));
   if (!options.storage_folder.empty())
     CADRE_RETURN_IF_ERROR(MakeDirectories(options.storage_folder));
   std::unique_ptr<ReplayServerProcess> process(new ReplayServerProcess);
   CADRE_RETURN_IF_ERROR(process->Host(config));
+  CADRE_RETURN_IF_ERROR(process->StartCheckpoints(options));
   CADRE_RETURN_IF_ERROR(process->Listen(options));
   return process;
 }
-
-ReplayServerProcess::~ReplayServerProcess() = default;
 
 absl::Status ReplayServerProcess::Host(const ServerConfig& config) {
   for (const QueueOptions& options : config.queues)
@@ -31,24 +88,43 @@ absl::Status ReplayServerProcess::Host(const ServerConfig& config) {
     CADRE_ASSIGN_OR_RETURN(std::unique_ptr<Table> table, Table::Create(options));
     tables_.push_back(std::move(table));
   }
+  registry_ = std::make_shared<ReplayMetrics>(queues(), tables());
+  return absl::OkStatus();
+}
+
+absl::Status ReplayServerProcess::StartCheckpoints(const ReplayServerOptions& options) {
+  if (options.checkpoint_folder.empty() || tables_.empty()) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(RestoreNewest(options.checkpoint_folder, tables()));
+  checkpoint_metrics_ = std::make_unique<CheckpointMetrics>(registry_.get());
+  const absl::Duration period = options.checkpoint_seconds > 0
+                                    ? absl::Seconds(options.checkpoint_seconds)
+                                    : absl::InfiniteDuration();
+  checkpointer_ = std::make_unique<TableCheckpointer>(
+      TableCheckpointerOptions{options.checkpoint_folder, options.checkpoint_keep, period},
+      Checkpointed(tables()),
+      [metrics = checkpoint_metrics_.get()](const absl::StatusOr<SavedCheckpoint>& saved,
+                                            absl::Duration took) { Report(saved, took, metrics); });
   return absl::OkStatus();
 }
 
 absl::Status ReplayServerProcess::Listen(const ReplayServerOptions& options) {
-  service_ = std::make_unique<ExperienceService>(queues(), tables());
+  service_ = std::make_unique<ExperienceService>(queues(), tables(), checkpointer_.get());
   CADRE_ASSIGN_OR_RETURN(server_, RpcServer::Create(options.address, {service_.get()}));
   if (!options.metrics_port.empty()) {
-    const auto registry = std::make_shared<ReplayMetrics>(queues(), tables());
     CADRE_ASSIGN_OR_RETURN(metrics_,
-                           MetricsServer::Create(options.metrics_port, registry, nullptr));
+                           MetricsServer::Create(options.metrics_port, registry_, nullptr));
   }
   return WritePortFile(options.port_file, server_->port());
 }
 
 absl::Status ReplayServerProcess::Stop() {
+  for (const auto& queue : queues_)
+    spdlog::info("stopping; the queue was: {}", queue->Info().ShortDebugString());
+  for (const auto& table : tables_)
+    spdlog::info("stopping; the table was: {}", table->Info().ShortDebugString());
   service_->Stop(absl::Seconds(5));
   server_->Shutdown(absl::ZeroDuration());
-  return absl::OkStatus();
+  return checkpointer_ == nullptr ? absl::OkStatus() : checkpointer_->Save().status();
 }
 
 std::vector<Queue*> ReplayServerProcess::queues() const {

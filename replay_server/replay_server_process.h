@@ -1,5 +1,5 @@
-// All that the process cadre_replay_server does between its flags and its end: queues and
-// tables behind a listening service, their metrics, their checkpoints.
+// All that the process cadre_replay_server is between its flags and its end: queues and
+// tables behind a listening service, their metrics and their checkpoints.
 #pragma once
 
 #include <memory>
@@ -14,6 +14,7 @@
 #include "replay_server/queue.h"
 #include "replay_server/server_config.h"
 #include "replay_server/table.h"
+#include "replay_server/table_checkpointer.h"
 #include "rpc/server.h"
 
 namespace cadre {
@@ -25,29 +26,37 @@ struct ReplayServerOptions {
   std::string run_id;
   ServerConfigFiles files;
   std::string storage_folder;
+  std::string checkpoint_folder;   // Empty: tables are not saved.
+  double checkpoint_seconds = 60;  // From one checkpoint to the next. 0: only on request.
+  int checkpoint_keep = 2;
 };
 
 class ReplayServerProcess {
  public:
-  // Serves when it returns.
+  // Serves when it returns, from the newest intact checkpoint if there is one.
   static absl::StatusOr<std::unique_ptr<ReplayServerProcess>> Create(
       const ReplayServerOptions& options);
-  ~ReplayServerProcess();
 
   const std::string& address() const { return server_->address(); }
 
-  // Ends the streams, so that clients try again.
+  // Ends the streams, so that clients try again, and then saves the tables: what was
+  // settled is in that checkpoint. Once.
   absl::Status Stop();
 
  private:
   ReplayServerProcess() = default;
   absl::Status Host(const ServerConfig& config);
+  absl::Status StartCheckpoints(const ReplayServerOptions& options);
   absl::Status Listen(const ReplayServerOptions& options);
   std::vector<Queue*> queues() const;
   std::vector<Table*> tables() const;
 
+  // In the order in which they are made; each uses those before it.
   std::vector<std::unique_ptr<Queue>> queues_;
   std::vector<std::unique_ptr<Table>> tables_;
+  std::shared_ptr<ReplayMetrics> registry_;  // Shared with metrics_.
+  std::unique_ptr<CheckpointMetrics> checkpoint_metrics_;
+  std::unique_ptr<TableCheckpointer> checkpointer_;  // Null: there is nothing to save, or nowhere.
   std::unique_ptr<ExperienceService> service_;
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<MetricsServer> metrics_;

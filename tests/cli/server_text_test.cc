@@ -7,6 +7,7 @@ namespace cadre {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 v1::InfoResponse Replay() {
   v1::InfoResponse info;
@@ -46,6 +47,72 @@ TEST(ServerTextTest, WhatAQueueWaitsFor) {
               HasSubstr("waits for actors: 1 learner(s) want more than there is\n"));
   queue.Clear();
   EXPECT_THAT(ReplayServerText("h:1", info), HasSubstr("queue '', no run yet\n"));
+  EXPECT_THAT(ReplayServerText("h:1", info), HasSubstr("waits for actors: nothing has come yet\n"));
+}
+
+v1::InfoResponse Table() {
+  v1::InfoResponse info;
+  v1::TableInfo* table = info.add_tables();
+  table->set_name("replay");
+  table->set_run_id("r7");
+  table->set_items(12'000);
+  table->set_rows(12'100);
+  table->set_capacity_rows(50'000);
+  table->set_allocated_bytes(9'000'000);
+  table->set_inserted_steps(20'000);
+  table->set_inserted_rollouts(200);
+  table->set_sampled_items(640'000);
+  table->set_samples_per_insert(32);
+  table->set_observed_samples_per_insert(31.5);
+  table->set_min_size(1000);
+  table->set_limiter(v1::LIMITER_STATE_OPEN);
+  table->set_blocked_writers_seconds(2.25);
+  return info;
+}
+
+TEST(ServerTextTest, ATable) {
+  EXPECT_EQ(ReplayServerText("host:5000", Table()),
+            "host:5000: replay server, table 'replay', run 'r7'\n"
+            "  12,000 items in 12,100 of 50,000 rows; 9,000,000 bytes\n"
+            "  sampled 31.5 times per insert; wanted 32\n"
+            "  table: 20000 steps inserted in 200 rollouts; 0 duplicates ignored, 0 refused, 0 "
+            "lost; 640000 items sampled, 31.5 per insert (wanted 32)\n"
+            "  so far actors were held back for 2.2 s, learners waited for 0.0 s\n"
+            "  waits for nobody\n");
+}
+
+TEST(ServerTextTest, RatesOfATableAreTheChangeOverTime) {
+  EarlierInfo earlier{Table(), absl::Seconds(2)};
+  v1::InfoResponse now = Table();
+  now.mutable_tables(0)->set_inserted_steps(23'000);
+  now.mutable_tables(0)->set_sampled_items(640'501);
+  now.mutable_tables(0)->set_samples_per_insert(0);
+  EXPECT_THAT(ReplayServerText("h:1", now, &earlier),
+              HasSubstr("  1,500 steps inserted and 250 items sampled a second; sampled 31.5 times "
+                        "per insert, not limited\n"));
+  earlier.info.mutable_tables(0)->set_name("another");
+  EXPECT_THAT(ReplayServerText("h:1", now, &earlier), Not(HasSubstr("a second")));
+}
+
+TEST(ServerTextTest, WhoATablesLimiterHoldsBackAndWhy) {
+  v1::InfoResponse info = Table();
+  v1::TableInfo& table = *info.mutable_tables(0);
+  table.set_waiting_samplers(1);
+  table.set_limiter(v1::LIMITER_STATE_WAITS_FOR_INSERTS);
+  EXPECT_THAT(ReplayServerText("h:1", info),
+              HasSubstr("waits for actors: sampled as often as 32 per insert lets; 1 learner(s) "
+                        "waiting\n"));
+  table.set_items(10);
+  table.set_limiter(v1::LIMITER_STATE_WAITS_FOR_SIZE);
+  EXPECT_THAT(
+      ReplayServerText("h:1", info),
+      HasSubstr("waits for actors: 10 of 1,000 items to begin with; 1 learner(s) waiting\n"));
+  table.set_blocked_writers(3);
+  table.set_limiter(v1::LIMITER_STATE_WAITS_FOR_SAMPLES);
+  EXPECT_THAT(ReplayServerText("h:1", info),
+              HasSubstr("waits for the learner: not yet sampled 32 times per insert; 3 actor(s) "
+                        "held back\n"));
+  table.Clear();
   EXPECT_THAT(ReplayServerText("h:1", info), HasSubstr("waits for actors: nothing has come yet\n"));
 }
 

@@ -7,7 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/file_io.h"
 #include "gmock/gmock.h"
+#include "grpcpp/client_context.h"
 #include "gtest/gtest.h"
+#include "proto/experience.grpc.pb.h"
+#include "rpc/channel.h"
 #include "rpc/experience_client.h"
 #include "rpc/port_file.h"
 #include "tests/child_process.h"
@@ -51,6 +54,40 @@ TEST(ReplayServerMainTest, APortInUseIsOneLineAndExitCode3) {
                                             address, "': Address already in use"));
   EXPECT_EQ(server.ReadLine(), "");
   EXPECT_EQ(server.End(0), 3);
+}
+
+TEST(ReplayServerMainTest, AnOffPolicyExperimentIsServedATable) {
+  const std::string path = TemporaryPath("experiment");
+  ASSERT_TRUE(WriteFileAtomically(path, "dqn {} replay { capacity_steps: 1000 }").ok());
+  ChildProcess server({CADRE_REPLAY_SERVER, "--address=127.0.0.1:0", "--config=" + path,
+                       "--shards=2", "--port_file=" + path + ".port"});
+  EXPECT_THAT(server.ReadLine(), HasSubstr("listening on 127.0.0.1:"));
+  const auto stub = v1::ExperienceService::NewStub(
+      *MakeChannel(absl::StrCat("127.0.0.1:", *ReadPortFile(path + ".port"))));
+  grpc::ClientContext context;
+  v1::InfoResponse info;
+  ASSERT_TRUE(stub->Info(&context, {}, &info).ok());
+  EXPECT_EQ(info.queues_size(), 0);
+  ASSERT_EQ(info.tables_size(), 1);
+  EXPECT_EQ(info.tables(0).name(), "replay");
+  EXPECT_EQ(info.tables(0).capacity_items(), 500);
+  grpc::ClientContext checkpoint_context;
+  v1::CheckpointResponse checkpoint;
+  EXPECT_EQ(stub->Checkpoint(&checkpoint_context, {}, &checkpoint).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(server.End(SIGTERM), 0);
+  unlink(path.c_str());
+  unlink((path + ".port").c_str());
+}
+
+TEST(ReplayServerMainTest, FlagsThatContradictEachOtherAreOneLineAndExitCode2) {
+  ChildProcess both({CADRE_REPLAY_SERVER, "--config=a", "--tables=b"});
+  EXPECT_EQ(both.ReadLine(), "cadre_replay_server: error: --config excludes --tables");
+  EXPECT_EQ(both.End(0), 2);
+  ChildProcess keep({CADRE_REPLAY_SERVER, "--checkpoint_folder=/tmp/none", "--checkpoint_keep=0"});
+  EXPECT_EQ(keep.ReadLine(),
+            "cadre_replay_server: error: checkpoint_keep: got 0; wanted at least 1");
+  EXPECT_EQ(keep.End(0), 2);
 }
 
 TEST(ReplayServerMainTest, ABadConfigIsOneLineAndExitCode2) {
