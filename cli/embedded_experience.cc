@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "cli/turns.h"
-#include "common/random.h"
 #include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "replay_server/local_ports.h"
@@ -79,7 +78,7 @@ class TableExperience final : public EmbeddedExperience {
     TableOptions options;
     options.config = ReplayTable(config);
     options.run_id = kRunId;
-    options.seed = Random::ForStream(config.seed(), kReplayStream)();
+    options.seed = config.seed();
     CADRE_ASSIGN_OR_RETURN(table_, Table::Create(std::move(options)));
     CADRE_ASSIGN_OR_RETURN(source_, TableSource::Create(table_.get(), kRunId, spec_));
     return absl::OkStatus();

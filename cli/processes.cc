@@ -64,6 +64,9 @@ class ProcessRun {
   SupervisedProcess::Options ActorOptions(int index);
   SupervisedProcess::Options LearnerOptions();
   Arguments WorkerArguments(const Arguments& more) const;
+  // Where the tables are saved, so that a server that dies, or a run that is resumed, goes
+  // on with what there was.
+  std::string ReplayFolder() const { return absl::StrCat(options_.run_folder, "/replay"); }
   bool Finished() const;
   void OnLine(absl::string_view line) const;
 
@@ -141,9 +144,13 @@ absl::Status ProcessRun::Start() {
   CADRE_ASSIGN_OR_RETURN(const std::vector<int> ports, FreeLoopbackPorts(2));
   replay_address_ = absl::StrCat("127.0.0.1:", ports[0]);
   parameter_address_ = absl::StrCat("127.0.0.1:", ports[1]);
-  replay_ = std::make_unique<SupervisedProcess>(
-      ServerOptions("replay server", "replay_server",
-                    {"--address", replay_address_, "--config", ConfigPath(options_.run_folder)}));
+  Arguments replay{"--address", replay_address_, "--config", ConfigPath(options_.run_folder)};
+  if (UsesReplay(options_.config)) {
+    replay.insert(replay.end(), {"--checkpoint_folder", ReplayFolder(), "--checkpoint_seconds",
+                                 absl::StrCat(options_.config.checkpoint().every_seconds())});
+  }
+  replay_ =
+      std::make_unique<SupervisedProcess>(ServerOptions("replay server", "replay_server", replay));
   parameters_ = std::make_unique<SupervisedProcess>(
       ServerOptions("parameter server", "param_server", {"--address", parameter_address_}));
   for (int i = 0; i < options_.config.actors().count(); ++i)
@@ -151,6 +158,7 @@ absl::Status ProcessRun::Start() {
   learner_ = std::make_unique<SupervisedProcess>(LearnerOptions());
 
   CADRE_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(options_.run_folder, "/logs")));
+  if (UsesReplay(options_.config)) CADRE_RETURN_IF_ERROR(MakeDirectories(ReplayFolder()));
   replay_->Start();
   parameters_->Start();
   learner_->Start();

@@ -73,7 +73,7 @@ std::shared_ptr<std::byte> BatchMemoryPool::Take(size_t bytes) {
 
 BatchInMaking AllocateBatch(BatchMemoryPool& pool, absl::Span<const v1::ColumnSpec> columns,
                             int64_t items) {
-  CADRE_CHECK(items >= 1);
+  CADRE_CHECK(items >= 0);
   const auto rows = static_cast<size_t>(items);
   size_t bytes = Aligned(rows * sizeof(uint64_t)) + 2 * Aligned(rows * sizeof(float)) +
                  Aligned(rows * sizeof(int64_t));

@@ -125,6 +125,5 @@ absl::StatusOr<std::unique_ptr<BatchLearner>> MakeReplayLearner(const Experiment
 inline constexpr uint64_t kInitialParametersStream = 1;
 inline constexpr uint64_t kAlgorithmStream = 2;
 inline constexpr uint64_t kEvaluationStream = 3;
-inline constexpr uint64_t kReplayStream = 4;
 
 }  // namespace cadre

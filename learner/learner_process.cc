@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -92,12 +94,15 @@ absl::StatusOr<RemoteExperience> ConnectToExperience(const LearnerProcessOptions
     source.outage.connect_timeout = absl::Seconds(options.connect_seconds);
   };
   if (UsesReplay(trainer.config())) {
+    const std::vector<std::string> addresses = absl::StrSplit(options.replay_address, ',');
+    if (trainer.config().actors().mode() == ActorsConfig::LOCKSTEP && addresses.size() > 1)
+      return absl::InvalidArgumentError(absl::StrCat("--replay: got ", addresses.size(),
+                                                     " addresses; wanted 1 where actors.mode is "
+                                                     "LOCKSTEP"));
     ReplaySourceOptions source;
     fill(source);
     source.table = kReplayTable;
-    CADRE_ASSIGN_OR_RETURN(
-        experience.replay,
-        MakeRemoteReplaySource(absl::StrSplit(options.replay_address, ','), std::move(source)));
+    CADRE_ASSIGN_OR_RETURN(experience.replay, MakeRemoteReplaySource(addresses, std::move(source)));
   } else {
     ExperienceClientOptions source;
     fill(source);
@@ -120,8 +125,7 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   parameter_options.run_id = options.run_id;
   parameter_options.model = trainer.config().name();
   CADRE_ASSIGN_OR_RETURN(auto sink, RemoteParameterSink::Create(parameter_options));
-  CADRE_ASSIGN_OR_RETURN(const RemoteExperience experience,
-                         ConnectToExperience(options, trainer));
+  CADRE_ASSIGN_OR_RETURN(const RemoteExperience experience, ConnectToExperience(options, trainer));
   // An earlier learner of this run may have published more than it saved.
   CADRE_ASSIGN_OR_RETURN(
       const int64_t published,

@@ -100,9 +100,9 @@ void SampleReactor::Want(const v1::SampleWant& want) {
 absl::Status SampleReactor::CheckWant(const v1::SampleWant& want) const {
   const int64_t most = kMostBatchBytes / item_bytes_;
   for (const int32_t items : want.items())
-    if (items < 1 || items > most)
+    if (items < 0 || items > most)
       return absl::InvalidArgumentError(absl::StrCat("got a `want` of ", items,
-                                                     " items; wanted 1 to ", most, ", as each has ",
+                                                     " items; wanted 0 to ", most, ", as each has ",
                                                      item_bytes_, " bytes"));
   return absl::OkStatus();
 }

@@ -32,8 +32,7 @@ absl::StatusOr<ReplayBatch> Table::Impl::Sample(uint64_t sampler_id, const Sampl
     sampler = it->second;
     layout = layout_.get();
   }
-  BatchInMaking made;
-  if (options.items > 0) made = AllocateBatch(batch_memory_, layout->batch_columns, options.items);
+  BatchInMaking made = AllocateBatch(batch_memory_, layout->batch_columns, options.items);
   uint64_t gather;
   {
     absl::MutexLock lock(&mutex_);

@@ -159,7 +159,6 @@ absl::StatusOr<BatchInMaking> Assemble(absl::Span<const BatchOnWire> parts,
     CADRE_RETURN_IF_ERROR(CheckColumns(part, columns));
     items += part.items;
   }
-  if (items == 0) return absl::InvalidArgumentError("SampleBatch: got no items; wanted some");
   BatchInMaking made = AllocateBatch(pool, columns, items);
   int64_t first = 0;
   for (const BatchOnWire& part : parts) {

@@ -22,9 +22,9 @@ absl::Status ValidateReplaySourceOptions(const ReplaySourceOptions& options) {
 
 absl::Status ValidateSampleOptions(const SampleOptions& options) {
   constexpr int64_t kMostItems = std::numeric_limits<int32_t>::max();
-  if (options.items >= 1 && options.items <= kMostItems) return absl::OkStatus();
+  if (options.items >= 0 && options.items <= kMostItems) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("a sample of ", options.items, " items; wanted 1 to ", kMostItems));
+      absl::StrCat("a sample of ", options.items, " items; wanted 0 to ", kMostItems));
 }
 
 absl::Status ValidatePriorities(absl::Span<const uint64_t> keys,
