@@ -19,8 +19,6 @@
 namespace cadre {
 namespace {
 
-using ::testing::ElementsAre;
-
 struct TestEpisode {
   int64_t length = 0;   // Of the whole episode.
   int64_t written = 0;  // Steps so far.
