@@ -47,21 +47,25 @@ class StateWriter {
   // Small ones are collected. Flush() after the last.
   void PutBytes(absl::Span<const std::byte> bytes) {
     if (bytes.size() >= kPiece) {
-      Flush();
+      WriteBuffer();
       if (status_.ok()) status_ = sink_(bytes);
       return;
     }
     buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-    if (buffer_.size() >= kPiece) Flush();
+    if (buffer_.size() >= kPiece) WriteBuffer();
   }
   absl::Status Flush() {
-    if (status_.ok() && !buffer_.empty()) status_ = sink_(buffer_);
-    buffer_.clear();
+    WriteBuffer();
     return status_;
   }
 
  private:
   static constexpr size_t kPiece = size_t{1} << 18;
+
+  void WriteBuffer() {
+    if (status_.ok() && !buffer_.empty()) status_ = sink_(buffer_);
+    buffer_.clear();
+  }
 
   const StateSink sink_;
   std::vector<std::byte> buffer_;

@@ -1,5 +1,6 @@
 // Replay storage: actors insert rollouts, learners sample items as often as the rate
-// limiter lets them. Knows no gRPC, clock or log. Thread-safe.
+// limiter lets them. Knows no gRPC or log, and a clock only to tell how long others have
+// waited. Thread-safe.
 //
 //   Append --> [parked while the limiter waits] --> rows --> items --Sample--> batch
 //                                                     ^        |

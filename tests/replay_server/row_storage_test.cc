@@ -1,12 +1,9 @@
 #include "replay_server/row_storage.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -49,9 +46,8 @@ TEST(RowStorageTest, SegmentsGoToTheirRowsWhateverPiecesTheyCameIn) {
   for (const std::string& column : rollout.columns()) columns.push_back(Cut(column, random));
   storage.Write(columns, segments);
   const auto obs = [&](uint32_t row) {
-    std::pair<float, float> values;
-    std::memcpy(&values, storage.columns()[0].row(row), 8);
-    return values;
+    const auto* values = reinterpret_cast<const float*>(storage.columns()[0].row(row));
+    return std::make_pair(values[0], values[1]);
   };
   const std::vector<uint32_t> first = {18, 19, 0, 1}, second = {7, 5, 6};
   for (int t = 0; t < 4; ++t) EXPECT_EQ(obs(first[t]), std::make_pair(1.0f, float(t)));

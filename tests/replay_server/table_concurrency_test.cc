@@ -90,7 +90,7 @@ void ExpectWholeRowsOf(const TableConfig& config, int rollouts_of_each) {
         std::vector<float> priorities(items);
         for (float& priority : priorities) priority = random.UniformFloat();
         if (!(*source)->UpdatePriorities(batch->keys, priorities).ok()) return;
-        if (random.Below(16) == 0) EXPECT_LE(table->Info().rows(), table->Info().capacity_rows());
+        EXPECT_LE(table->Info().rows(), table->Info().capacity_rows());
       }
     });
   for (std::thread& thread : threads) thread.join();

@@ -18,6 +18,7 @@
 namespace cadre {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -154,6 +155,22 @@ TEST(TableRestoreTest, AnUnusedTableIsSavedToo) {
   ASSERT_EQ(RestoreFrom(Saved(*table), restored.get()), absl::OkStatus());
   TestWriter writer(restored.get(), 1);
   EXPECT_TRUE(writer.Append(ReplayRollout(1, 2))->at(0).ok());
+}
+
+TEST(TableRestoreTest, ItemsMayBeSampledAsOftenAsWasLeft) {
+  TableOptions options = ReplayTableOptions();
+  options.config.mutable_sampler()->mutable_fifo();
+  options.config.set_max_times_sampled(2);
+  const auto table = *Table::Create(options);
+  TestWriter writer(table.get(), 1);
+  writer.Append(ReplayRollout(1, 3));
+  ASSERT_TRUE(table->Sample(*table->OpenSampler(kReplayRun, ReplaySpec()), {.items = 1}).ok());
+  const auto restored = *Table::Create(options);
+  ASSERT_EQ(RestoreFrom(Saved(*table), restored.get()), absl::OkStatus());
+  const auto batch =
+      restored->Sample(*restored->OpenSampler(kReplayRun, ReplaySpec()), {.items = 5});
+  EXPECT_THAT(batch->columns[1].As<int32_t>(), ElementsAre(0, 1, 1, 2, 2));
+  EXPECT_EQ(restored->Info().rows(), 0);
 }
 
 TEST(TableRestoreTest, RefusesAnotherConfigAndRunWithBoth) {

@@ -19,8 +19,6 @@
 namespace cadre {
 namespace {
 
-using ::testing::ElementsAre;
-
 struct TestEpisode {
   int64_t length = 0;   // Of the whole episode.
   int64_t written = 0;  // Steps so far.
@@ -215,7 +213,9 @@ void ExpectSequence(const ReplayBatch& batch, int64_t i, int id, const TestEpiso
   for (int64_t k = 0; k <= length; ++k) {
     EXPECT_EQ(obs[2 * k], k <= steps ? static_cast<float>(id) : 0);
     EXPECT_EQ(obs[2 * k + 1], k <= steps ? static_cast<float>(t + k) : 0);
-    if (k < length) EXPECT_EQ(action[k], k < steps ? t + k : 0);
+    if (k < length) {
+      EXPECT_EQ(action[k], k < steps ? t + k : 0);
+    }
   }
   // The state column: the first row alone.
   EXPECT_EQ(batch.columns[2].As<float>()[i], ReplayReward(id, t));
