@@ -69,7 +69,7 @@ Workload Large(const std::string& name, v1::ColumnSpec column) {
   *work.spec.add_columns() = std::move(column);
   work.segments = static_cast<int32_t>(
       std::clamp<int64_t>((int64_t{1} << 20) / (bytes * kSegmentLength), 1, 8));
-  work.batch = std::clamp<int64_t>((int64_t{1} << 23) / bytes, 16, 1024);
+  work.batch = std::clamp<int64_t>((int64_t{1} << 22) / bytes, 8, 1024);
   return work;
 }
 

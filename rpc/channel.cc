@@ -5,6 +5,7 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "rpc/address.h"
+#include "rpc/freed_memory.h"
 #include "rpc/grpc_log.h"
 #include "rpc/http2_sizes.h"
 
@@ -31,6 +32,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   if (!parsed.ok()) return parsed.status();
   RouteGrpcLog();
   PollOften();
+  KeepFreedMemory();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));

@@ -16,6 +16,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
 #include "rpc/address.h"
+#include "rpc/freed_memory.h"
 #include "rpc/grpc_log.h"
 #include "rpc/http2_sizes.h"
 
@@ -84,6 +85,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
   CADRE_ASSIGN_OR_RETURN(Address bound, ParseAddress(address));
   RouteGrpcLog();
   EnableHealthAndReflection();
+  KeepFreedMemory();
   grpc::ServerBuilder builder;
   SetArguments(options, &builder);
   int port = 0;

@@ -1,0 +1,27 @@
+#include "rpc/freed_memory.h"
+
+#include <malloc.h>
+
+namespace cadre {
+namespace {
+
+constexpr int kLargestReused = 32 << 20;  // As large as glibc allows.
+constexpr int kKept = 256 << 20;          // At the end of each arena.
+
+bool Set() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, kLargestReused);
+  mallopt(M_TRIM_THRESHOLD, kKept);
+  mallopt(M_TOP_PAD, kLargestReused);
+#endif
+  return true;
+}
+
+}  // namespace
+
+void KeepFreedMemory() {
+  static const bool set = Set();
+  static_cast<void>(set);
+}
+
+}  // namespace cadre
