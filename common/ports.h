@@ -74,8 +74,9 @@ class ReplaySource {
   virtual ~ReplaySource() = default;
 
   // Blocks until the rate limiter lets B items be sampled. Batches may have been
-  // fetched ahead with the options of an earlier call; where min_inserted_steps > 0
-  // they never are.
+  // fetched ahead with the options of an earlier call; where min_inserted_steps > 0 or no
+  // items are asked for they never are. Without items, fewer steps than asked for may have
+  // been inserted where the table was lost meanwhile.
   virtual absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) = 0;
 
   // Sets the priorities of items of earlier batches, finite and >= 0; both [K]. Those

@@ -85,6 +85,9 @@ class BatchLearner {
   // The columns of the experience that actors send.
   virtual const v1::ExperienceSpec& experience_spec() const = 0;
 
+  // Before the first version of this life is published.
+  virtual absl::Status Begin(const ExperiencePorts& /*ports*/) { return absl::OkStatus(); }
+
   // Waits for experience and learns from it. DATA_LOSS where that made parameters
   // which are not finite. `stop` is looked at between updates.
   virtual absl::StatusOr<Learned> Learn(const ExperiencePorts& ports, const RunPosition& position,

@@ -37,6 +37,15 @@ class ReplayLearner final : public BatchLearner {
 
   const v1::ExperienceSpec& experience_spec() const override { return spec_; }
 
+  // The table may hold steps of before this learner was started, a part of a round among
+  // them; a round that begins early does no harm, one that never ends would.
+  absl::Status Begin(const ExperiencePorts& ports) override {
+    if (!lockstep_) return absl::OkStatus();
+    CADRE_ASSIGN_OR_RETURN(const ReplayBatch before, ports.replay->Sample({}));
+    round_begin_ = before.inserted_steps / StepsPerUpdate(config_) * StepsPerUpdate(config_);
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<Learned> Learn(const ExperiencePorts& ports, const RunPosition& position,
                                 const std::atomic<bool>& stop) override {
     return lockstep_ ? LearnRound(ports, position, stop) : LearnOne(ports, position);
@@ -86,8 +95,7 @@ class ReplayLearner final : public BatchLearner {
   double mean_age_ = 0;      // Of the last batch, steps.
   int64_t unpublished_ = 0;  // Updates since the last publication.
   // In lockstep.
-  int64_t first_round_ = -1;  // Steps in the table when the first round began.
-  int64_t rounds_ = 0;
+  int64_t round_begin_ = 0;  // Steps inserted when the actors' round began.
   double updates_due_ = 0;
 };
 
@@ -116,19 +124,17 @@ absl::StatusOr<Learned> ReplayLearner::LearnRound(const ExperiencePorts& ports,
                                                   const std::atomic<bool>& stop) {
   times_->Enter(LearnStage::kWaitForExperience);
   SampleOptions news;
-  // The table may hold steps of before this learner was started.
-  if (first_round_ < 0) {
-    CADRE_ASSIGN_OR_RETURN(const ReplayBatch start, ports.replay->Sample(news));
-    first_round_ = start.inserted_steps / StepsPerUpdate(config_) * StepsPerUpdate(config_);
-  }
-  news.min_inserted_steps = first_round_ + ++rounds_ * StepsPerUpdate(config_);
+  news.min_inserted_steps = round_begin_ + StepsPerUpdate(config_);
   CADRE_ASSIGN_OR_RETURN(ReplayBatch round, ports.replay->Sample(news));
   Learned learned;
   learned.updates = 0;
   learned.env_steps =
       std::max(position.env_steps, ports.steps_before_replay + round.inserted_steps);
   learned.episodes = std::move(round.episodes);
-  if (round.table_items < warm_size_) return learned;
+  // Where the server lost steps of this round the actors make them again.
+  const bool whole = round.inserted_steps >= news.min_inserted_steps;
+  round_begin_ = whole ? news.min_inserted_steps : round.inserted_steps;
+  if (!whole || round.table_items < warm_size_) return learned;
   updates_due_ +=
       config_.replay().updates_per_step() * static_cast<double>(StepsPerUpdate(config_));
   RunPosition now = position;

@@ -32,8 +32,9 @@ absl::Span<float> Trainer::Flat() const {
 
 absl::Status Trainer::Run(const ExperiencePorts& source, ParameterSink& sink) {
   started_ = absl::Now();
-  CADRE_RETURN_IF_ERROR(Publish(sink));
-  absl::Status status;
+  times_.Enter(LearnStage::kWaitForExperience);
+  absl::Status status = learner_->Begin(source);
+  if (status.ok()) status = Publish(sink);
   while (status.ok() && !done()) status = LearnOnce(source, sink);
   // A stop closes the ports to end their waits; that is no failure.
   if (absl::IsCancelled(status) && stop_requested_) status = absl::OkStatus();

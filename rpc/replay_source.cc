@@ -29,19 +29,23 @@ absl::StatusOr<std::unique_ptr<RemoteReplaySource>> RemoteReplaySource::Create(
 absl::StatusOr<ReplayBatch> RemoteReplaySource::Sample(const SampleOptions& options) {
   CADRE_RETURN_IF_ERROR(ValidateSampleOptions(options));
   absl::MutexLock lock(&sample_mutex_);
-  const bool lockstep = options.min_inserted_steps > 0;
-  if (lockstep) {
+  const bool as_it_is_now = options.min_inserted_steps > 0 || options.items == 0;
+  if (as_it_is_now) {
     stream_->Abandon();
     ahead_.clear();
   }
-  const size_t ahead = lockstep ? 1 : static_cast<size_t>(prefetch_);
-  while (ahead_.size() < ahead) ahead_.push_back(stream_->Want(options));
+  SampleOptions wanted = options;
+  if (wanted.min_inserted_steps > 0)
+    wanted.min_inserted_steps = std::max<int64_t>(1, wanted.min_inserted_steps - lost_steps_);
+  const size_t ahead = as_it_is_now ? 1 : static_cast<size_t>(prefetch_);
+  while (ahead_.size() < ahead) ahead_.push_back(stream_->Want(wanted));
   CADRE_ASSIGN_OR_RETURN(const BatchOnWire part, stream_->Take(ahead_.front()));
   ahead_.pop_front();
-  if (!lockstep) ahead_.push_back(stream_->Want(options));
+  if (!as_it_is_now) ahead_.push_back(stream_->Want(wanted));
   CADRE_ASSIGN_OR_RETURN(BatchInMaking made, Assemble({&part, 1}, stream_->columns(), pool_));
-  inserted_steps_ = std::max(inserted_steps_, made.batch.inserted_steps);
-  made.batch.inserted_steps = inserted_steps_;
+  lost_steps_ += std::max<int64_t>(0, servers_steps_ - made.batch.inserted_steps);
+  servers_steps_ = made.batch.inserted_steps;
+  made.batch.inserted_steps += lost_steps_;
   return std::move(made.batch);
 }
 

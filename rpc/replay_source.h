@@ -35,7 +35,9 @@ class RemoteReplaySource final : public ReplaySource {
   static absl::StatusOr<std::unique_ptr<RemoteReplaySource>> Create(
       const ReplaySourceOptions& options);
 
-  // One at a time; inserted_steps never goes back, even if the server does.
+  // One at a time. Where the server came back with fewer steps than it had told of,
+  // inserted_steps goes on from those. Whoever waits for steps alone (items is 0) when the
+  // server is lost gets what there is then.
   absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) override;
   absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
                                 absl::Span<const float> priorities) override;
@@ -53,7 +55,8 @@ class RemoteReplaySource final : public ReplaySource {
 
   absl::Mutex sample_mutex_;                                   // Held by the one Sample.
   std::deque<uint64_t> ahead_ ABSL_GUARDED_BY(sample_mutex_);  // Tickets, oldest first.
-  int64_t inserted_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;
+  int64_t servers_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;  // Newest that it told of.
+  int64_t lost_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;     // Told of, and not there later.
 };
 
 }  // namespace cadre

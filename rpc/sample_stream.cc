@@ -213,8 +213,11 @@ void SampleStream::OnBroken() {
   for (const v1::SampleRequest& request : outgoing_) DropPriorities(request);
   outgoing_.clear();
   std::erase_if(wanted_, [](const Wanted& wanted) { return wanted.abandoned; });
-  if (after_break_ == AfterBreak::kAskAgain) return;
-  for (auto wanted = FirstUnanswered(); wanted != wanted_.end(); ++wanted) wanted->lost = true;
+  for (auto wanted = FirstUnanswered(); wanted != wanted_.end(); ++wanted) {
+    wanted->lost = after_break_ == AfterBreak::kLose;
+    // The steps that this waits for may be lost with the server.
+    if (wanted->options.items == 0) wanted->options.min_inserted_steps = 0;
+  }
 }
 
 std::deque<SampleStream::Wanted>::iterator SampleStream::Find(uint64_t ticket) {

@@ -54,9 +54,14 @@ inline BatchInMaking ExampleReplayBatch(BatchMemoryPool& pool, int64_t items, Ra
 class FakeReplay final : public ReplaySource {
  public:
   absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) override {
+    if (asked.empty() && published != nullptr) published_when_first_asked = published->size();
     asked.push_back(options);
     if (closed) return absl::CancelledError("closed");
     inserted_steps = std::max(inserted_steps + steps_per_batch, options.min_inserted_steps);
+    if (lose_at > 0 && inserted_steps >= lose_at) {
+      inserted_steps = left;
+      lose_at = 0;
+    }
     ReplayBatch batch;
     if (options.items > 0) {
       BatchInMaking made = ExampleReplayBatch(pool_, options.items, random_);
@@ -79,6 +84,10 @@ class FakeReplay final : public ReplaySource {
 
   int64_t steps_per_batch = 0;
   int64_t inserted_steps = 0;
+  int64_t lose_at = 0;  // With so many steps there are `left` instead, once. 0: never.
+  int64_t left = 0;
+  const std::vector<ParametersPtr>* published = nullptr;  // What the learner has published.
+  size_t published_when_first_asked = 0;
   std::function<void(BatchInMaking&)> change;
   std::vector<v1::Episode> episodes;
   std::vector<SampleOptions> asked;

@@ -13,7 +13,7 @@ namespace {
 using testing::HasSubstr;
 
 ReplaySpaces CartPole() {
-  const EnvironmentSpec& spec = *FindEnvironment("CartPole-v1");
+  const EnvironmentSpec spec = *FindEnvironment("CartPole-v1");
   return {spec.observation, spec.action};
 }
 

@@ -61,6 +61,7 @@ class ReplayLearnerTest : public testing::Test {
     return *std::move(trainer);
   }
   absl::Status Run(const ExperimentConfig& config) {
+    replay_.published = &sink_.published;
     return Make(config)->Run({.replay = &replay_}, sink_);
   }
   // Those for a batch; the others were for news.
@@ -102,6 +103,30 @@ TEST_F(ReplayLearnerTest, InLockstepARoundIsWaitedFor) {
     }
   }
   EXPECT_EQ(wanted, 10 * kRound);
+}
+
+TEST_F(ReplayLearnerTest, InLockstepTheFirstRoundBeginsBeforeTheActorsCan) {
+  // As fast as actors can be: their first round is there when they have a version.
+  const ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  const auto trainer = Make(config);
+  replay_.published = &sink_.published;
+  replay_.inserted_steps = 100 * kRound;
+  ASSERT_TRUE(trainer->Run({.replay = &replay_}, sink_).ok());
+  ASSERT_GE(replay_.asked.size(), 2u);
+  EXPECT_EQ(replay_.asked[0].min_inserted_steps, 0);
+  EXPECT_EQ(replay_.published_when_first_asked, 0u);
+  EXPECT_EQ(replay_.asked[1].min_inserted_steps, 101 * kRound);
+}
+
+TEST_F(ReplayLearnerTest, InLockstepARoundThatTheServerLostIsMadeAgain) {
+  replay_.lose_at = 6 * kRound;  // Instead of the sixth round there are 44 steps.
+  replay_.left = 44;
+  ASSERT_TRUE(Run(Config(ActorsConfig::LOCKSTEP)).ok());
+  std::vector<int64_t> waits;
+  for (const SampleOptions& options : replay_.asked)
+    if (options.items == 0) waits.push_back(options.min_inserted_steps);
+  EXPECT_THAT(waits, testing::ElementsAre(0, 8, 16, 24, 32, 40, 48, 52, 60, 68, 76, 84));
+  EXPECT_EQ(sink_.published.size(), 1u + 11u) << "the actors wait for a version";
 }
 
 TEST_F(ReplayLearnerTest, ARateThatIsNoWholeNumberIsKeptOnAverage) {
