@@ -154,7 +154,8 @@ TEST_F(ExperienceServiceTest, AnUnknownQueueIsToldWithThoseThereAre) {
   open.set_target("replay");
   const grpc::Status status = Append(open)->End();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
-  EXPECT_EQ(status.error_message(), "there is no queue or table 'replay'; queues: on_policy; tables: none");
+  EXPECT_EQ(status.error_message(),
+            "there is no queue or table 'replay'; queues: on_policy; tables: none");
 }
 
 TEST_F(ExperienceServiceTest, AnotherSpecIsRefusedWithBoth) {

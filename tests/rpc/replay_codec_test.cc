@@ -395,7 +395,21 @@ TEST(ReplayCodecTest, PartsThatDoNotFitTheirColumnsAreRefused) {
   EXPECT_THAT(std::string(wide.message()),
               HasSubstr("column 'obs' has 60 bytes; wanted 63 for 3 items"));
   EXPECT_FALSE(Assemble({&part, 1}, {}, pool).ok());
-  EXPECT_FALSE(Assemble({}, Columns(20), pool).ok());
+}
+
+TEST(ReplayCodecTest, ABatchWithoutItemsTellsHowTheTableStands) {
+  BatchMemoryPool pool;
+  const std::vector<v1::ColumnSpec> columns = Columns(20);
+  ReplayBatch empty = AllocateBatch(pool, columns, 0).batch;
+  empty.inserted_steps = 7;
+  empty.episodes.emplace_back().set_length(3);
+  const auto message = DecodeSample(EncodeBatch(empty));
+  ASSERT_TRUE(message.ok()) << message.status();
+  const auto made = Assemble({&std::get<BatchOnWire>(*message), 1}, columns, pool);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->batch.items, 0);
+  EXPECT_EQ(made->batch.inserted_steps, 7);
+  ASSERT_EQ(made->batch.episodes.size(), 1);
 }
 
 }  // namespace

@@ -99,6 +99,31 @@ TEST_F(ReplaySourceTest, WhatWasFetchedAheadIsNotUsedInLockstep) {
   EXPECT_EQ(batch.inserted_steps, 20);
 }
 
+TEST_F(ReplaySourceTest, HowTheTableStandsIsToldAtOnceAndAsItIsNow) {
+  auto source = Source();
+  EXPECT_EQ(source->Sample({})->inserted_steps, 0) << "nothing holds it back";
+  Insert(address_, 1, 10);
+  const ReplayBatch batch = *source->Sample({});
+  EXPECT_EQ(batch.items, 0);
+  EXPECT_EQ(batch.table_items, 10);
+  EXPECT_EQ(batch.inserted_steps, 10);
+  EXPECT_EQ(Info().sampled_batches(), 0);
+}
+
+TEST_F(ReplaySourceTest, WhoeverWaitsForStepsThatAreLostIsToldWhatThereIs) {
+  Insert(address_, 1, 20);
+  auto source = Source();
+  ASSERT_EQ(source->Sample({})->inserted_steps, 20);
+  std::thread crash([this] {
+    Eventually([this] { return Info().waiting_samplers() == 1; });
+    Crash();
+  });
+  EXPECT_EQ(source->Sample({.min_inserted_steps = 25})->inserted_steps, 20);
+  crash.join();
+  Insert(address_, 2, 5);
+  EXPECT_EQ(source->Sample({.min_inserted_steps = 25})->inserted_steps, 25);
+}
+
 TEST_F(ReplaySourceTest, PrioritiesReachTheTable) {
   Insert(address_, 1, 10);
   auto source = Source(/*prefetch=*/1);
@@ -195,7 +220,7 @@ TEST_F(ReplaySourceTest, BadOptionsAreRefused) {
   options.prefetch = 0;
   EXPECT_EQ(RemoteReplaySource::Create(options).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(Source()->Sample(Items(0)).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Source()->Sample(Items(-1)).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(MakeRemoteReplaySource({}, Options()).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
