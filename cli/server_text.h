@@ -11,13 +11,13 @@
 
 namespace cadre {
 
-// Each line ends with '\n'. `address` is where it was asked.
 // What a replay server said some time before, so that its rates can be told.
 struct EarlierInfo {
   v1::InfoResponse info;
   absl::Duration ago;
 };
 
+// Each line ends with '\n'. `address` is where it was asked.
 std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& info,
                              const EarlierInfo* earlier = nullptr);
 std::string ParameterServerText(absl::string_view address, const v1::ParameterInfoResponse& info);

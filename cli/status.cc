@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "cli/commands.h"
 #include "cli/server_text.h"
 #include "common/status_macros.h"
@@ -13,10 +15,22 @@
 namespace cadre {
 namespace {
 
+constexpr absl::Duration kRateInterval = absl::Milliseconds(500);
+
+// A table is asked a second time, to see how fast it moves.
+absl::StatusOr<std::string> AskForRates(const std::string& address, const v1::InfoResponse& first) {
+  if (first.tables().empty()) return ReplayServerText(address, first);
+  const absl::Time asked = absl::Now();
+  absl::SleepFor(kRateInterval);
+  CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse second, FetchReplayInfo(address));
+  const EarlierInfo earlier{first, absl::Now() - asked};
+  return ReplayServerText(address, second, &earlier);
+}
+
 // Which of the two servers it is only its answer tells.
 absl::StatusOr<std::string> Ask(const std::string& address) {
   const absl::StatusOr<v1::InfoResponse> replay = FetchReplayInfo(address);
-  if (replay.ok()) return ReplayServerText(address, *replay);
+  if (replay.ok()) return AskForRates(address, *replay);
   if (!absl::IsUnimplemented(replay.status()))
     return absl::Status(replay.status().code(),
                         absl::StripPrefix(replay.status().message(), "replay "));

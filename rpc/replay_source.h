@@ -55,8 +55,8 @@ class RemoteReplaySource final : public ReplaySource {
 
   absl::Mutex sample_mutex_;                                   // Held by the one Sample.
   std::deque<uint64_t> ahead_ ABSL_GUARDED_BY(sample_mutex_);  // Tickets, oldest first.
-  int64_t servers_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;  // Newest that it told of.
-  int64_t lost_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;     // Told of, and not there later.
+  int64_t servers_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;   // Newest that it told of.
+  int64_t lost_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;      // Told of, and not there later.
 };
 
 }  // namespace cadre
