@@ -22,8 +22,7 @@ absl::Status Serve(const cadre::ReplayServerOptions& options) {
 }
 
 void AddFlags(CLI::App& app, cadre::ReplayServerOptions& options) {
-  app.add_option("--address", options.address,
-                 "host:port to listen on; port 0: any free one")
+  app.add_option("--address", options.address, "host:port to listen on; port 0: any free one")
       ->capture_default_str();
   app.add_option("--port_file", options.port_file, "gets the port once the server listens");
   app.add_option("--metrics_port", options.metrics_port, "[host:]port of /metrics and /healthz");
