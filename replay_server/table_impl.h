@@ -151,7 +151,8 @@ class Table::Impl {
   uint64_t Choose(Sampler& sampler, BatchInMaking& made) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const TableOptions options_;  // Constant after construction.
-  BatchMemoryPool batch_memory_;
+  // Idle ones are beyond the budget: no more than a stream has under way.
+  BatchMemoryPool batch_memory_{4};
 
   mutable absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,6 +1,6 @@
 // Large messages come and go in memory of a megabyte or more each, which glibc would
 // give back to the kernel every time, for the kernel to clear and map it page by page
-// again: a third of the time of a stream of large messages.
+// again.
 #pragma once
 
 namespace cadre {

@@ -52,6 +52,8 @@ class ChildProcess {
     return text;
   }
 
+  pid_t pid() const { return pid_; }
+
   // Sends `signal` unless it is 0, and waits: the exit status, or -1 if it was killed.
   int End(int signal) {
     if (signal != 0) kill(pid_, signal);
