@@ -74,8 +74,9 @@ uint64_t SampleStream::Want(const SampleOptions& options) {
   Wanted& wanted = wanted_.emplace_back();
   wanted.ticket = ++last_ticket_;
   wanted.options = options;
+  ForgetLostSteps(&wanted.options);
   if (connected_) {
-    outgoing_.push_back(WantRequest(options));
+    outgoing_.push_back(WantRequest(wanted.options));
   } else if (after_break_ == AfterBreak::kLose) {
     wanted.lost = true;
   }
@@ -200,11 +201,17 @@ absl::Status SampleStream::SetColumns(const v1::SampleOpened& opened) {
 }
 
 void SampleStream::OnConnected() {
-  ++counts_.connections;
+  heard_ = ++counts_.connections == 1;
   connected_ = true;
   stream_over_ = false;
-  for (auto wanted = FirstUnanswered(); wanted != wanted_.end(); ++wanted)
+  for (auto wanted = FirstUnanswered(); wanted != wanted_.end(); ++wanted) {
+    ForgetLostSteps(&wanted->options);
     if (!wanted->lost) outgoing_.push_back(WantRequest(wanted->options));
+  }
+}
+
+void SampleStream::ForgetLostSteps(SampleOptions* options) const {
+  if (options->items == 0 && !heard_) options->min_inserted_steps = 0;
 }
 
 void SampleStream::OnBroken() {
@@ -213,11 +220,9 @@ void SampleStream::OnBroken() {
   for (const v1::SampleRequest& request : outgoing_) DropPriorities(request);
   outgoing_.clear();
   std::erase_if(wanted_, [](const Wanted& wanted) { return wanted.abandoned; });
-  for (auto wanted = FirstUnanswered(); wanted != wanted_.end(); ++wanted) {
-    wanted->lost = after_break_ == AfterBreak::kLose;
-    // The steps that this waits for may be lost with the server.
-    if (wanted->options.items == 0) wanted->options.min_inserted_steps = 0;
-  }
+  heard_ = false;
+  if (after_break_ == AfterBreak::kAskAgain) return;
+  for (auto wanted = FirstUnanswered(); wanted != wanted_.end(); ++wanted) wanted->lost = true;
 }
 
 std::deque<SampleStream::Wanted>::iterator SampleStream::Find(uint64_t ticket) {
@@ -278,6 +283,7 @@ absl::Status SampleStream::OnMessage(const grpc::ByteBuffer& bytes) {
     wanted_.erase(wanted);
   } else {
     wanted->batch = std::move(*batch);
+    heard_ = true;
   }
   return absl::OkStatus();
 }

@@ -87,6 +87,9 @@ class SampleStream {
   absl::Status SetColumns(const v1::SampleOpened& opened) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnConnected() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnBroken();
+  // After a break the steps that a want without items waits for may be lost with the server:
+  // until something is heard, it asks for what there is.
+  void ForgetLostSteps(SampleOptions* options) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::deque<Wanted>::iterator Find(uint64_t ticket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::deque<Wanted>::iterator FirstUnanswered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropPriorities(const v1::SampleRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -103,6 +106,7 @@ class SampleStream {
   absl::Status end_ ABSL_GUARDED_BY(mutex_);
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   bool stream_over_ ABSL_GUARDED_BY(mutex_) = true;
+  bool heard_ ABSL_GUARDED_BY(mutex_) = true;         // A batch since the last break, if any.
   absl::Status bad_message_ ABSL_GUARDED_BY(mutex_);  // What the reader found, if anything.
   std::optional<v1::SampleOpened> opened_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;

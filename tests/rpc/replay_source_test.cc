@@ -124,6 +124,17 @@ TEST_F(ReplaySourceTest, WhoeverWaitsForStepsThatAreLostIsToldWhatThereIs) {
   EXPECT_EQ(source->Sample({.min_inserted_steps = 25})->inserted_steps, 25);
 }
 
+TEST_F(ReplaySourceTest, StepsThatWereLostWhileNobodyWaitedAreNotWaitedForEither) {
+  Insert(address_, 1, 20);
+  auto source = Source();
+  ASSERT_EQ(source->Sample({})->inserted_steps, 20);
+  Crash();
+  ASSERT_TRUE(Eventually([&source] { return source->counts().connections == 2; }));
+  EXPECT_EQ(source->Sample({.min_inserted_steps = 25})->inserted_steps, 20);
+  Insert(address_, 2, 5);
+  EXPECT_EQ(source->Sample({.min_inserted_steps = 25})->inserted_steps, 25);
+}
+
 TEST_F(ReplaySourceTest, PrioritiesReachTheTable) {
   Insert(address_, 1, 10);
   auto source = Source(/*prefetch=*/1);
