@@ -21,6 +21,7 @@
 namespace cadre {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -253,7 +254,8 @@ TEST_F(ExperienceClientTest, WhatWasUsedBeforeACrashIsNotHandedOutAgain) {
   EXPECT_EQ(source->duplicates(), 2);
   ASSERT_EQ(source->Acknowledge(lease.id), absl::OkStatus());
   EXPECT_EQ(sink->Flush(Soon()), absl::OkStatus()) << "1 and 2 were acknowledged too";
-  EXPECT_EQ(sink->counts().resent, 2);
+  // And 3 again, where it was first written to the stream that was about to break.
+  EXPECT_THAT(sink->counts().resent, AnyOf(2, 3));
 }
 
 TEST_F(ExperienceClientTest, WhatIsInUseDuringACrashIsNotHandedOutAgainNorLost) {
