@@ -99,8 +99,7 @@ class ReplayLearner final : public BatchLearner {
   double updates_due_ = 0;
 };
 
-// The share of the new value that is published at once: actors get a version for each of
-// their rounds.
+// Actors get a version for each of their rounds, asynchronously.
 int64_t UpdatesPerPublication(const ExperimentConfig& config) {
   const double updates =
       config.replay().updates_per_step() * static_cast<double>(StepsPerUpdate(config));
