@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "actor/delayed_parameter_source.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "envs/registry.h"
@@ -37,7 +38,10 @@ ActLoop::ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource*
     : config_(config),
       index_(index),
       lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
-      source_(source),
+      delayed_(config.actors().delay_versions() > 0 ? std::make_unique<DelayedParameterSource>(
+                                                          source, config.actors().delay_versions())
+                                                    : nullptr),
+      source_(delayed_ != nullptr ? delayed_.get() : source),
       sink_(sink),
       environments_(std::move(environments)),
       policy_(std::move(policy)),

@@ -60,6 +60,7 @@ class ActLoop {
   const ExperimentConfig config_;
   const int32_t index_;
   const bool lockstep_;
+  const std::unique_ptr<ParameterSource> delayed_;  // Null without actors.delay_versions.
   ParameterSource* const source_;
   ExperienceSink* const sink_;
   const std::unique_ptr<VectorEnvironment> environments_;

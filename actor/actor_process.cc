@@ -5,11 +5,13 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "actor/act_loop.h"
 #include "actor/actor_metrics.h"
 #include "actor/experience_target.h"
 #include "common/config.h"
 #include "common/metrics.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "envs/experiment.h"
@@ -41,6 +43,23 @@ class FinishWatch {
   std::thread thread_;
 };
 
+// Actors are spread over the replicas of a parameter server by their index.
+absl::StatusOr<std::string> OneOfAddresses(const std::string& addresses, int32_t index) {
+  const std::vector<std::string> each = absl::StrSplit(addresses, ',');
+  for (const std::string& address : each)
+    if (address.empty())
+      return absl::InvalidArgumentError(absl::StrCat("parameter server: got addresses '", addresses,
+                                                     "'; wanted host:port of each"));
+  return each[static_cast<size_t>(index) % each.size()];
+}
+
+absl::StatusOr<v1::ValueEncoding> ParseEncoding(const std::string& name) {
+  if (name == "float32") return v1::VALUE_ENCODING_FLOAT32;
+  if (name == "bf16") return v1::VALUE_ENCODING_BFLOAT16;
+  return absl::InvalidArgumentError(
+      absl::StrCat("parameter_encoding: got '", name, "'; wanted float32 or bf16"));
+}
+
 }  // namespace
 
 absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal& shutdown) {
@@ -48,9 +67,11 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
                          LoadExperiment(options.config, options.overrides));
   const ExperimentConfig& config = experiment.config;
   ParameterClientOptions source_options;
-  source_options.address = options.parameter_address;
+  CADRE_ASSIGN_OR_RETURN(source_options.address,
+                         OneOfAddresses(options.parameter_address, options.index));
+  CADRE_ASSIGN_OR_RETURN(source_options.encoding, ParseEncoding(options.parameter_encoding));
   source_options.run_id = options.run_id;
-  source_options.model = config.name();
+  source_options.model = ActingModelName(config, LearnerOf(config, options.index));
   CADRE_ASSIGN_OR_RETURN(auto source, RemoteParameterSource::Create(source_options));
   CADRE_ASSIGN_OR_RETURN(
       const ExperienceTarget target,

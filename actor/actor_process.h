@@ -15,10 +15,11 @@ struct ActorProcessOptions {
   std::vector<std::string> overrides;  // "path=value"
   int32_t index = 0;
   std::string run_id;
-  std::string replay_address;     // host:port; of several servers, separated by commas
-  std::string parameter_address;  // host:port
-  std::string metrics_address;    // Empty: no metrics.
-  double connect_seconds = 60;    // To reach the servers at first.
+  std::string replay_address;                  // host:port; of several servers, separated by commas
+  std::string parameter_address;               // host:port; of several, separated by commas
+  std::string parameter_encoding = "float32";  // Or "bf16": half the bytes.
+  std::string metrics_address;                 // Empty: no metrics.
+  double connect_seconds = 60;                 // To reach the servers at first.
 };
 
 // Acts until the run is FINISHED or shutdown is requested (both OK: what the servers

@@ -7,11 +7,10 @@
 #include "absl/strings/str_split.h"
 #include "actor/step_recorder.h"
 #include "common/replay_config.h"
+#include "common/run_topology.h"
 
 namespace cadre {
 namespace {
-
-constexpr char kOnPolicyQueue[] = "on_policy";
 
 // A table settles a rollout as soon as it has it: one on its way there, one on the way
 // back, one being written, and one to spare.
@@ -43,7 +42,7 @@ absl::StatusOr<ExperienceTarget> FindExperienceTarget(const ExperimentConfig& co
         absl::StrCat("replay server: got addresses '", addresses, "'; wanted host:port of each"));
   ExperienceTarget target;
   target.address = shards[static_cast<size_t>(index) % shards.size()];
-  target.name = replay ? kReplayTable : kOnPolicyQueue;
+  target.name = replay ? kReplayTable : QueueName(config, LearnerOf(config, index));
   target.spec = RecordedSpec(config, observation, action);
   target.max_unsettled_rollouts = replay ? kUnsettledByTable : UnsettledByQueue(config);
   return target;

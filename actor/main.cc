@@ -17,8 +17,12 @@ int main(int argc, char** argv) {
   app.add_option("--replay", options.replay_address,
                  "replay server, host:port; several that share a table: separated by commas")
       ->required();
-  app.add_option("--parameters", options.parameter_address, "parameter server, host:port")
+  app.add_option("--parameters", options.parameter_address,
+                 "parameter server, host:port; several replicas: separated by commas")
       ->required();
+  app.add_option("--parameter_encoding", options.parameter_encoding,
+                 "float32, or bf16 for half the bytes")
+      ->capture_default_str();
   app.add_option("--metrics_port", options.metrics_address, "[host:]port of /metrics and /healthz");
   app.add_option("--connect_timeout", options.connect_seconds,
                  "seconds to reach the servers at first");

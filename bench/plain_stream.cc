@@ -2,7 +2,6 @@
 
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -19,7 +18,6 @@
 namespace cadre {
 namespace {
 
-constexpr char kMethod[] = "/cadre.bench.PlainStream/Exchange";
 // Not measured: while buffers grow.
 constexpr absl::Duration kWarmUp = absl::Milliseconds(300);
 
@@ -48,12 +46,11 @@ class PlainStreamReactor final
 
  private:
   void Open() {
-    std::vector<grpc::Slice> slices;
-    CADRE_CHECK(request_.Dump(&slices).ok() && slices.size() == 1);
+    grpc::Slice digits;  // Many streams of one connection may split it.
+    CADRE_CHECK(request_.DumpToSingleSlice(&digits).ok());
     int64_t bytes = 0;
     CADRE_CHECK(absl::SimpleAtoi(
-        absl::string_view(reinterpret_cast<const char*>(slices[0].begin()), slices[0].size()),
-        &bytes));
+        absl::string_view(reinterpret_cast<const char*>(digits.begin()), digits.size()), &bytes));
     opened_ = true;
     sends_ = bytes > 0;
     contents_.assign(static_cast<size_t>(bytes), 'x');
@@ -72,7 +69,7 @@ class PlainStreamService final : public grpc::Service {
  public:
   PlainStreamService() {
     AddMethod(new grpc::internal::RpcServiceMethod(
-        kMethod, grpc::internal::RpcMethod::BIDI_STREAMING, nullptr));
+        kPlainStreamMethod, grpc::internal::RpcMethod::BIDI_STREAMING, nullptr));
     MarkMethodRawCallback(
         0, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
                [](grpc::CallbackServerContext*) { return new PlainStreamReactor(); }));
@@ -133,7 +130,8 @@ double MeasurePlainStream(const std::string& address, PlainDirection direction,
   CADRE_CHECK(channel.ok());
   grpc::ClientContext context;
   context.set_wait_for_ready(true);
-  const auto stream = OpenStream<grpc::ByteBuffer, grpc::ByteBuffer>(**channel, kMethod, &context);
+  const auto stream =
+      OpenStream<grpc::ByteBuffer, grpc::ByteBuffer>(**channel, kPlainStreamMethod, &context);
   const bool receives = direction == PlainDirection::kToClient;
   const std::string open = absl::StrCat(receives ? message_bytes : 0);
   CADRE_CHECK(stream->Write(Message(open)));

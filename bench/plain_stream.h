@@ -12,6 +12,10 @@
 
 namespace cadre {
 
+// The stream's method. Its first request is how many bytes a message of the server has, in
+// digits; 0: the client sends.
+inline constexpr char kPlainStreamMethod[] = "/cadre.bench.PlainStream/Exchange";
+
 class PlainStreamServer {
  public:
   static std::unique_ptr<PlainStreamServer> Start(const std::string& address);

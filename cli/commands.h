@@ -20,6 +20,8 @@ struct TrainOptions {
   std::string mode = "embedded";  // or "processes"
   std::string resume;             // Run folder to go on with; empty: a new run.
   std::string metrics_address;    // Empty: no metrics.
+  std::string device = "cpu";     // Where to learn; or "cuda", "cuda:N".
+  bool cuda_graphs = true;        // Where the device is CUDA's.
 };
 absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown);
 

@@ -5,11 +5,15 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "actor/act_loop.h"
 #include "cli/embedded_experience.h"
+#include "common/check.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
+#include "learner/local_collective.h"
 #include "param_server/local_ports.h"
 #include "param_server/parameter_store.h"
 
@@ -60,38 +64,116 @@ class ActorThread {
   std::thread thread_;
 };
 
+// A learner's ports, and its thread unless it is the first.
+class EmbeddedLearner {
+ public:
+  EmbeddedLearner(const ExperimentConfig& config, int32_t rank, Trainer* trainer,
+                  EmbeddedExperience* experience, ParameterStore* store, LocalGroup* group)
+      : trainer_(trainer),
+        experience_(experience),
+        first_(store, ModelName(config)),
+        sink_(store),
+        gradients_(store),
+        acting_(store, ActingModelName(config, rank)),
+        ports_(experience->ports(rank)) {
+    if (PushesGradients(config)) ports_.gradients = &gradients_;
+    if (rank > 0) ports_.first = &first_;
+    if (DataParallel(config)) member_ = group->Join(rank);
+    trainer_->set_collective(member_.get());
+  }
+
+  ~EmbeddedLearner() {
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // What its actors follow.
+  ParameterSource* acting() { return &acting_; }
+
+  absl::Status Run() {
+    const absl::Status status = trainer_->Run(ports_, sink_);
+    trainer_->set_collective(nullptr);
+    member_.reset();  // Nobody waits for it any more.
+    return status;
+  }
+
+  // On a thread of its own. Where it fails it ends the others' waits.
+  void Start() {
+    thread_ = std::thread([this] {
+      absl::Status status = Run();
+      if (!status.ok()) experience_->Close();
+      absl::MutexLock lock(&mutex_);
+      status_ = std::move(status);
+    });
+  }
+
+  void RequestStop() {
+    trainer_->RequestStop();
+    ports_.Close();
+  }
+
+  absl::Status Join() {
+    if (thread_.joinable()) thread_.join();
+    absl::MutexLock lock(&mutex_);
+    return status_;
+  }
+
+ private:
+  Trainer* const trainer_;
+  EmbeddedExperience* const experience_;
+  StoreSource first_;
+  StoreSink sink_;
+  LocalGradientSink gradients_;
+  StoreSource acting_;
+  ExperiencePorts ports_;
+  std::unique_ptr<Collective> member_;  // Of learners that move one model together.
+  absl::Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+// The others are CANCELLED by the one that failed.
+bool IsOwnFailure(const absl::Status& status) {
+  return !status.ok() && !absl::IsCancelled(status) && !absl::IsUnavailable(status);
+}
+
 }  // namespace
 
-absl::Status TrainEmbedded(const ExperimentConfig& config, Trainer& trainer,
-                           ShutdownSignal& shutdown) {
-  CADRE_ASSIGN_OR_RETURN(auto experience, MakeEmbeddedExperience(config, trainer.experience_spec(),
-                                                                 trainer.env_steps()));
+absl::Status TrainEmbedded(const ExperimentConfig& config, absl::Span<Trainer* const> trainers,
+                           const std::string& run_folder, ShutdownSignal& shutdown) {
+  CADRE_CHECK(static_cast<int32_t>(trainers.size()) == LearnerCount(config));
+  CADRE_ASSIGN_OR_RETURN(
+      auto experience,
+      MakeEmbeddedExperience(config, trainers[0]->experience_spec(), trainers[0]->env_steps(),
+                             absl::StrCat(run_folder, "/replay-embedded")));
   ParameterStore store("embedded");
-  StoreSource parameter_source(&store, config.name());
-  StoreSink parameter_sink(&store);
+  LocalGroup group(LearnerCount(config));
+  std::vector<std::unique_ptr<EmbeddedLearner>> learners;
+  for (int32_t rank = 0; rank < LearnerCount(config); ++rank)
+    learners.push_back(std::make_unique<EmbeddedLearner>(config, rank, trainers[rank],
+                                                         experience.get(), &store, &group));
 
   std::vector<std::unique_ptr<ActorThread>> actors;
   for (int32_t i = 0; i < config.actors().count(); ++i) {
-    CADRE_ASSIGN_OR_RETURN(auto actor,
-                           ActorThread::Create(config, i, *experience, &parameter_source));
+    ParameterSource* source = learners[LearnerOf(config, i)]->acting();
+    CADRE_ASSIGN_OR_RETURN(auto actor, ActorThread::Create(config, i, *experience, source));
     actors.push_back(std::move(actor));
   }
   const StopLink stop(shutdown, [&] {
-    trainer.RequestStop();
-    experience->ports().Close();
+    for (const auto& learner : learners) learner->RequestStop();
   });
   for (const auto& actor : actors) actor->Start(experience.get());
+  for (size_t rank = 1; rank < learners.size(); ++rank) learners[rank]->Start();
 
-  absl::Status status = trainer.Run(experience->ports(), parameter_sink);
+  absl::Status status = learners[0]->Run();
+  for (const auto& learner : learners) learner->RequestStop();
   store.Close();
   experience->Close();
-  for (const auto& actor : actors) {
-    const absl::Status actor_status = actor->Join();
-    // The others are CANCELLED by the one that failed.
-    if (!actor_status.ok() && !absl::IsCancelled(actor_status) &&
-        !absl::IsUnavailable(actor_status))
-      status = actor_status;
-  }
+  const auto add = [&status](const absl::Status& other) {
+    if (IsOwnFailure(other)) status = other;
+  };
+  for (const auto& learner : learners) add(learner->Join());
+  for (const auto& actor : actors) add(actor->Join());
+  if (status.ok() && shutdown.requested()) status = experience->Save();
   return status;
 }
 

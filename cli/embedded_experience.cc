@@ -1,14 +1,19 @@
 #include "cli/embedded_experience.h"
 
 #include <utility>
+#include <vector>
 
 #include "cli/turns.h"
 #include "common/replay_config.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "replay_server/local_ports.h"
 #include "replay_server/queue.h"
+#include "replay_server/queue_config.h"
 #include "replay_server/table.h"
+#include "replay_server/table_checkpoint.h"
 #include "replay_server/table_ports.h"
+#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -17,30 +22,35 @@ constexpr char kRunId[] = "embedded";
 
 uint64_t WriterId(int32_t actor) { return static_cast<uint64_t>(actor) + 1; }
 
+// A queue for each learner.
 class QueueExperience final : public EmbeddedExperience {
  public:
   QueueExperience(const ExperimentConfig& config, v1::ExperienceSpec spec)
-      : spec_(std::move(spec)),
-        queue_({.name = "on_policy",
-                .run_id = kRunId,
-                .capacity_steps = config.queue().capacity_steps(),
-                .capacity_bytes = config.queue().capacity_bytes(),
-                .max_version_lag = config.queue().max_version_lag()}) {}
+      : config_(config), spec_(std::move(spec)) {}
 
   absl::Status Open() {
-    CADRE_ASSIGN_OR_RETURN(source_, QueueSource::Create(&queue_, kRunId, spec_));
+    for (int32_t learner = 0; learner < LearnerCount(config_); ++learner) {
+      CADRE_ASSIGN_OR_RETURN(QueueOptions options, MakeQueueOptions(config_, kRunId, learner));
+      queues_.push_back(std::make_unique<Queue>(std::move(options)));
+      CADRE_ASSIGN_OR_RETURN(auto source, QueueSource::Create(queues_.back().get(), kRunId, spec_));
+      sources_.push_back(std::move(source));
+    }
     return absl::OkStatus();
   }
   absl::StatusOr<std::unique_ptr<ExperienceSink>> MakeSink(int32_t index) override {
-    return QueueSink::Create(&queue_, kRunId, spec_, WriterId(index));
+    return QueueSink::Create(queues_[LearnerOf(config_, index)].get(), kRunId, spec_,
+                             WriterId(index));
   }
-  ExperiencePorts ports() override { return {.queue = source_.get()}; }
-  void Close() override { queue_.Close(); }
+  ExperiencePorts ports(int32_t learner) override { return {.queue = sources_[learner].get()}; }
+  void Close() override {
+    for (const auto& queue : queues_) queue->Close();
+  }
 
  private:
+  const ExperimentConfig config_;
   const v1::ExperienceSpec spec_;
-  Queue queue_;
-  std::unique_ptr<QueueSource> source_;
+  std::vector<std::unique_ptr<Queue>> queues_;
+  std::vector<std::unique_ptr<QueueSource>> sources_;
 };
 
 // Appends in an actor's turn, so that the table's rows stand in the same order every time.
@@ -68,38 +78,60 @@ class SinkInTurn final : public ExperienceSink {
 
 class TableExperience final : public EmbeddedExperience {
  public:
-  TableExperience(const ExperimentConfig& config, v1::ExperienceSpec spec, int64_t steps_before)
+  TableExperience(const ExperimentConfig& config, v1::ExperienceSpec spec, std::string folder)
       : spec_(std::move(spec)),
-        steps_before_(steps_before),
+        folder_(std::move(folder)),
         lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
         turns_(config.actors().count()) {}
 
-  absl::Status Open(const ExperimentConfig& config) {
+  absl::Status Open(const ExperimentConfig& config, int64_t steps) {
     TableOptions options;
     options.config = ReplayTable(config);
     options.run_id = kRunId;
     options.seed = config.seed();
     CADRE_ASSIGN_OR_RETURN(table_, Table::Create(std::move(options)));
+    CADRE_RETURN_IF_ERROR(Restore());
+    inserted_before_ = table_->Info().inserted_steps();
+    steps_before_ = steps - inserted_before_;
     CADRE_ASSIGN_OR_RETURN(source_, TableSource::Create(table_.get(), kRunId, spec_));
     return absl::OkStatus();
   }
   absl::StatusOr<std::unique_ptr<ExperienceSink>> MakeSink(int32_t index) override {
     CADRE_ASSIGN_OR_RETURN(std::unique_ptr<ExperienceSink> sink,
-                           TableSink::Create(table_.get(), kRunId, spec_, WriterId(index)));
+                           TableSink::Create(table_.get(), kRunId, spec_, NewWriter(index)));
     if (!lockstep_) return sink;
     return std::make_unique<SinkInTurn>(std::move(sink), &turns_, index);
   }
-  ExperiencePorts ports() override {
+  ExperiencePorts ports(int32_t /*learner*/) override {
     return {.replay = source_.get(), .steps_before_replay = steps_before_};
   }
   void Close() override {
     turns_.End();
     table_->Close();
   }
+  absl::Status Save() override {
+    return SaveTables(folder_, {Checkpointed(*table_)}, /*keep=*/1).status();
+  }
 
  private:
+  absl::Status Restore() {
+    const absl::StatusOr<RestoredCheckpoint> restored =
+        RestoreTables(folder_, {Checkpointed(*table_)});
+    if (restored.ok() || absl::IsNotFound(restored.status())) return absl::OkStatus();
+    // Of another config, or damaged before a byte of it was used: it fills anew.
+    if (table_->Info().inserted_steps() > 0 || table_->Info().rows() > 0) return restored.status();
+    spdlog::warn("beginning with an empty table: {}", std::string(restored.status().message()));
+    return absl::OkStatus();
+  }
+  // The actors begin new episodes: these do not go on where those of an earlier life ended.
+  uint64_t NewWriter(int32_t actor) const {
+    return static_cast<uint64_t>(inserted_before_) << 20 | WriterId(actor);
+  }
+
   const v1::ExperienceSpec spec_;
-  const int64_t steps_before_;
+  const std::string folder_;     // Where the table is saved.
+  int64_t inserted_before_ = 0;  // Steps in the table that was restored.
+  int64_t steps_before_ = 0;     // Of the run, that the table knows nothing of.
   const bool lockstep_;
   Turns turns_;
   std::unique_ptr<Table> table_;
@@ -109,10 +141,11 @@ class TableExperience final : public EmbeddedExperience {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EmbeddedExperience>> MakeEmbeddedExperience(
-    const ExperimentConfig& config, const v1::ExperienceSpec& spec, int64_t steps_before) {
+    const ExperimentConfig& config, const v1::ExperienceSpec& spec, int64_t steps,
+    const std::string& folder) {
   if (UsesReplay(config)) {
-    auto table = std::make_unique<TableExperience>(config, spec, steps_before);
-    CADRE_RETURN_IF_ERROR(table->Open(config));
+    auto table = std::make_unique<TableExperience>(config, spec, folder);
+    CADRE_RETURN_IF_ERROR(table->Open(config, steps));
     return table;
   }
   auto queue = std::make_unique<QueueExperience>(config, spec);

@@ -1,10 +1,12 @@
-// Where the experience of an embedded run is: a Queue or a Table in this process, by what
+// Where the experience of an embedded run is: Queues or a Table in this process, by what
 // its algorithm learns from, and the ports that lead to it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/ports.h"
 #include "learner/batch_learner.h"
@@ -19,15 +21,20 @@ class EmbeddedExperience {
   // Of actor `index`. To be destroyed before this.
   virtual absl::StatusOr<std::unique_ptr<ExperienceSink>> MakeSink(int32_t index) = 0;
 
-  // The learner's. Valid as long as this.
-  virtual ExperiencePorts ports() = 0;
+  // Of learner `learner`. Valid as long as this.
+  virtual ExperiencePorts ports(int32_t learner) = 0;
 
   // Ends everything that waits.
   virtual void Close() = 0;
+
+  // After Close, for a run that stops before its end: what it will want when it goes on.
+  virtual absl::Status Save() { return absl::OkStatus(); }
 };
 
-// `steps_before`: of the run, that an empty table knows nothing of.
+// `steps`: of the run so far, of which an empty table knows nothing. A table begins as the one
+// that was saved in `folder`, if there is one of the same config.
 absl::StatusOr<std::unique_ptr<EmbeddedExperience>> MakeEmbeddedExperience(
-    const ExperimentConfig& config, const v1::ExperienceSpec& spec, int64_t steps_before);
+    const ExperimentConfig& config, const v1::ExperienceSpec& spec, int64_t steps,
+    const std::string& folder);
 
 }  // namespace cadre

@@ -15,6 +15,7 @@
 #include "cli/supervised_process.h"
 #include "common/file_io.h"
 #include "common/replay_config.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "learner/progress_json.h"
@@ -29,29 +30,41 @@ namespace {
 // How long actors and servers may take to end by themselves.
 constexpr absl::Duration kDrain = absl::Seconds(20);
 
+// A run that is resumed keeps its id, by which a replay server knows its tables.
+absl::StatusOr<std::string> RunId(const ProcessesOptions& options) {
+  const std::string path = absl::StrCat(options.run_folder, "/run_id");
+  absl::StatusOr<std::string> id = ReadFile(path);
+  if (!absl::IsNotFound(id.status())) return id;
+  id = absl::StrCat(options.config.name(), "-", absl::ToUnixMicros(absl::Now()));
+  CADRE_RETURN_IF_ERROR(WriteFileAtomically(path, *id));
+  return id;
+}
+
 // The processes of one run, and what they are told on their command lines.
 class ProcessRun {
  public:
-  ProcessRun(const ProcessesOptions& options, std::string binaries)
-      : options_(options),
-        binaries_(std::move(binaries)),
-        run_id_(absl::StrCat(options.config.name(), "-", absl::ToUnixMicros(absl::Now()))) {}
-  ~ProcessRun() { EndActors(); }
+  ProcessRun(const ProcessesOptions& options, std::string binaries, std::string run_id)
+      : options_(options), binaries_(std::move(binaries)), run_id_(std::move(run_id)) {}
+  ~ProcessRun() { EndFollowers(); }
 
   absl::Status Start();
 
   // Until the learner is done or any process has failed for good.
   absl::Status WaitForEnd();
 
-  // The learner saves and finishes the run; the rest follows. From any thread.
-  void RequestStop() { learner_->Terminate(); }
+  // The first learner saves and finishes the run; the rest follows. From any thread.
+  void RequestStop() { learners_[0]->Terminate(); }
 
-  // All at once, and now.
-  void EndActors();
+  // Actors, and all learners but the first: all at once, and now.
+  void EndFollowers();
 
-  // Waits for the actors, which end by themselves once the run is FINISHED. The
+  // Waits for those, which end by themselves once the run is FINISHED. The
   // servers live until this object goes.
   absl::Status Drain(std::string& account);
+
+  // What became of the experience; see replay_account.h.
+  absl::Status WriteAccount(std::string& account) const;
+  absl::Status WriteGradientAccount(std::string& account) const;
 
  private:
   using Arguments = std::vector<std::string>;
@@ -62,24 +75,27 @@ class ProcessRun {
   SupervisedProcess::Options ServerOptions(std::string name, absl::string_view program,
                                            const Arguments& arguments);
   SupervisedProcess::Options ActorOptions(int index);
-  SupervisedProcess::Options LearnerOptions();
+  SupervisedProcess::Options LearnerOptions(int rank);
   Arguments WorkerArguments(const Arguments& more) const;
   // Where the tables are saved, so that a server that dies, or a run that is resumed, goes
   // on with what there was.
   std::string ReplayFolder() const { return absl::StrCat(options_.run_folder, "/replay"); }
+  // Of the parameter server; of this run alone, as a resumed one goes on from the learner's
+  // checkpoint.
+  std::string SnapshotFolder() const { return absl::StrCat(options_.run_folder, "/parameters"); }
   bool Finished() const;
   void OnLine(absl::string_view line) const;
 
   const ProcessesOptions& options_;
   const std::string binaries_;
   const std::string run_id_;
-  std::string replay_address_, parameter_address_;  // Constant after Start().
+  std::string replay_address_, parameter_address_, rendezvous_;  // Constant after Start().
   absl::Mutex mutex_;
   int ended_ ABSL_GUARDED_BY(mutex_) = 0;
   // In the order in which they start; destroyed, and so ended, in the reverse one.
   std::unique_ptr<SupervisedProcess> replay_, parameters_;
   std::vector<std::unique_ptr<SupervisedProcess>> actors_;
-  std::unique_ptr<SupervisedProcess> learner_;
+  std::vector<std::unique_ptr<SupervisedProcess>> learners_;  // By rank.
 };
 
 SupervisedProcess::Options ProcessRun::Options(std::string name, absl::string_view program,
@@ -113,10 +129,21 @@ SupervisedProcess::Options ProcessRun::ActorOptions(int index) {
   return options;
 }
 
-SupervisedProcess::Options ProcessRun::LearnerOptions() {
-  SupervisedProcess::Options options = Options(
-      "learner", "learner", WorkerArguments({"--resume", options_.run_folder, "--progress_lines"}));
-  options.on_line = [this](absl::string_view line) { OnLine(line); };
+SupervisedProcess::Options ProcessRun::LearnerOptions(int rank) {
+  const bool several = LearnerCount(options_.config) > 1;
+  Arguments arguments{"--resume", options_.run_folder};
+  if (several) arguments.insert(arguments.end(), {"--rank", absl::StrCat(rank)});
+  if (rank == 0) arguments.push_back("--progress_lines");
+  arguments.insert(arguments.end(), {"--device", options_.device,
+                                     options_.cuda_graphs ? "--cuda_graphs" : "--no-cuda_graphs"});
+  const bool together = DataParallel(options_.config);
+  if (together) arguments.insert(arguments.end(), {"--rendezvous", rendezvous_});
+  SupervisedProcess::Options options = Options(several ? absl::StrCat("learner ", rank) : "learner",
+                                               "learner", WorkerArguments(arguments));
+  if (rank == 0)
+    options.on_line = [this](absl::string_view line) { OnLine(line); };
+  else if (!together)  // Those that move one model together end together, the first last.
+    options.still_needed = [this] { return !Finished(); };
   return options;
 }
 
@@ -141,9 +168,10 @@ void ProcessRun::OnLine(absl::string_view line) const {
 
 absl::Status ProcessRun::Start() {
   // Fixed ports, so that a server that is restarted is found again.
-  CADRE_ASSIGN_OR_RETURN(const std::vector<int> ports, FreeLoopbackPorts(2));
+  CADRE_ASSIGN_OR_RETURN(const std::vector<int> ports, FreeLoopbackPorts(3));
   replay_address_ = absl::StrCat("127.0.0.1:", ports[0]);
   parameter_address_ = absl::StrCat("127.0.0.1:", ports[1]);
+  rendezvous_ = absl::StrCat("127.0.0.1:", ports[2]);
   Arguments replay{"--address", replay_address_, "--config", ConfigPath(options_.run_folder)};
   if (UsesReplay(options_.config)) {
     replay.insert(replay.end(), {"--checkpoint_folder", ReplayFolder(), "--checkpoint_seconds",
@@ -152,16 +180,20 @@ absl::Status ProcessRun::Start() {
   replay_ =
       std::make_unique<SupervisedProcess>(ServerOptions("replay server", "replay_server", replay));
   parameters_ = std::make_unique<SupervisedProcess>(
-      ServerOptions("parameter server", "param_server", {"--address", parameter_address_}));
+      ServerOptions("parameter server", "param_server",
+                    {"--address", parameter_address_, "--snapshot_folder", SnapshotFolder()}));
   for (int i = 0; i < options_.config.actors().count(); ++i)
     actors_.push_back(std::make_unique<SupervisedProcess>(ActorOptions(i)));
-  learner_ = std::make_unique<SupervisedProcess>(LearnerOptions());
+  for (int rank = 0; rank < LearnerCount(options_.config); ++rank)
+    learners_.push_back(std::make_unique<SupervisedProcess>(LearnerOptions(rank)));
 
   CADRE_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(options_.run_folder, "/logs")));
   if (UsesReplay(options_.config)) CADRE_RETURN_IF_ERROR(MakeDirectories(ReplayFolder()));
+  CADRE_RETURN_IF_ERROR(RemoveTree(options_.run_folder, "parameters"));
+  CADRE_RETURN_IF_ERROR(MakeDirectories(SnapshotFolder()));
   replay_->Start();
   parameters_->Start();
-  learner_->Start();
+  for (const auto& learner : learners_) learner->Start();
   for (const auto& actor : actors_) actor->Start();
   return absl::OkStatus();
 }
@@ -176,32 +208,58 @@ absl::Status ProcessRun::WaitForEnd() {
       mutex_.Await(absl::Condition(&more));
       seen = ended_;
     }
-    if (learner_->ended()) return learner_->status();
+    if (learners_[0]->ended()) return learners_[0]->status();
     CADRE_RETURN_IF_ERROR(replay_->status());
     CADRE_RETURN_IF_ERROR(parameters_->status());
+    for (const auto& learner : learners_) CADRE_RETURN_IF_ERROR(learner->status());
     for (const auto& actor : actors_) CADRE_RETURN_IF_ERROR(actor->status());
   }
 }
 
-void ProcessRun::EndActors() {
+void ProcessRun::EndFollowers() {
   for (const auto& actor : actors_) actor->Terminate();
+  for (size_t rank = 1; rank < learners_.size(); ++rank) learners_[rank]->Terminate();
 }
 
 absl::Status ProcessRun::Drain(std::string& account) {
   const absl::Time deadline = absl::Now() + kDrain;
-  for (const auto& actor : actors_)
-    if (!actor->WaitFor(deadline - absl::Now()))
-      spdlog::warn("an actor did not end by itself within {}", absl::FormatDuration(kDrain));
+  const auto wait = [deadline](SupervisedProcess& process, absl::string_view what) {
+    if (!process.WaitFor(deadline - absl::Now()))
+      spdlog::warn("{} did not end by itself within {}", std::string(what),
+                   absl::FormatDuration(kDrain));
+  };
+  for (size_t rank = 1; rank < learners_.size(); ++rank) wait(*learners_[rank], "a learner");
+  for (const auto& actor : actors_) wait(*actor, "an actor");
+  return WriteAccount(account);
+}
+
+absl::Status ProcessRun::WriteAccount(std::string& account) const {
   CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, FetchReplayInfo(replay_address_));
   const bool table = UsesReplay(options_.config);
-  if ((table ? info.tables_size() : info.queues_size()) != 1)
+  const int wanted = table ? 1 : LearnerCount(options_.config);
+  if ((table ? info.tables_size() : info.queues_size()) != wanted)
     return absl::InternalError(absl::StrCat("the replay server has ", info.queues_size(),
-                                            " queues and ", info.tables_size(),
-                                            " tables; wanted 1 ", table ? "table" : "queue"));
-  account = table ? TableAccountLine(info.tables(0)) : QueueAccountLine(info.queues(0));
+                                            " queues and ", info.tables_size(), " tables; wanted ",
+                                            wanted, table ? " table" : " queues"));
+  if (PushesGradients(options_.config)) CADRE_RETURN_IF_ERROR(WriteGradientAccount(account));
+  const v1::QueueInfo queues = SumOfQueues(info);
+  account += table ? TableAccountLine(info.tables(0)) : QueueAccountLine(queues);
   return WriteFileAtomically(
       absl::StrCat(options_.run_folder, table ? "/table.json" : "/queue.json"),
-      table ? AccountJson(info.tables(0)) : AccountJson(info.queues(0)));
+      table ? AccountJson(info.tables(0)) : AccountJson(queues));
+}
+
+absl::Status ProcessRun::WriteGradientAccount(std::string& account) const {
+  CADRE_ASSIGN_OR_RETURN(const v1::ParameterInfoResponse info,
+                         FetchParameterInfo(parameter_address_));
+  for (const v1::ModelInfo& model : info.models()) {
+    if (model.model() != ModelName(options_.config)) continue;
+    account = GradientAccountLine(model) + "\n";
+    return WriteFileAtomically(absl::StrCat(options_.run_folder, "/gradients.json"),
+                               AccountJson(model));
+  }
+  return absl::InternalError(
+      absl::StrCat("the parameter server has no model '", ModelName(options_.config), "'"));
 }
 
 }  // namespace
@@ -211,12 +269,13 @@ absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shu
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return absl::InternalError("cannot tell where this program's binaries are");
-  ProcessRun run(options, self.parent_path().string());
+  CADRE_ASSIGN_OR_RETURN(std::string run_id, RunId(options));
+  ProcessRun run(options, self.parent_path().string(), std::move(run_id));
   CADRE_RETURN_IF_ERROR(run.Start());
   const StopLink stop(shutdown, [&run] { run.RequestStop(); });
   CADRE_RETURN_IF_ERROR(run.WaitForEnd());
   // A learner that was stopped before it began has not set the run FINISHED.
-  if (shutdown.requested()) run.EndActors();
+  if (shutdown.requested()) run.EndFollowers();
   return run.Drain(account);
 }
 

@@ -15,12 +15,14 @@ namespace cadre {
 struct ProcessesOptions {
   ExperimentConfig config;  // Resolved; written to the run's folder already.
   std::string run_folder;
+  std::string device = "cpu";  // The learner's.
+  bool cuda_graphs = true;
   std::function<void(const Progress&)> on_progress;  // From one thread at a time.
 };
 
 // Returns when the run is finished, failed for good, or was ended by a shutdown
-// request, saved. On success the replay server's account of the run's rollouts, for
-// people, is in `account`, and in <run folder>/queue.json or table.json.
+// request, saved. On success the servers' account of the run's rollouts and gradients, for
+// people, is in `account`, and in <run folder>/queue.json, table.json, gradients.json.
 absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shutdown,
                             std::string& account);
 

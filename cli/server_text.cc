@@ -91,6 +91,15 @@ std::string StateName(v1::RunState state) {
   return std::string(absl::StripPrefix(name, "RUN_STATE_"));
 }
 
+// What became of the gradients that were pushed for a shared model.
+std::string GradientCounts(const v1::ModelInfo& model) {
+  return absl::StrCat(FormatCount(model.env_steps()),
+                      " steps; gradients: ", FormatCount(model.applied_gradients()),
+                      " applied, at most ", model.max_gradient_lag(), " versions old; refused ",
+                      model.refused_gradients(), " too old and ", model.broken_gradients(),
+                      " broken; ", model.duplicate_gradients(), " came twice and counted once");
+}
+
 std::string WhatParametersWaitFor(const v1::ParameterInfoResponse& info) {
   if (info.run_state() == v1::RUN_STATE_FINISHED) return "waits for nobody: the run is finished";
   if (info.run_state() == v1::RUN_STATE_PAUSED) return "waits for the run to go on: it is paused";
@@ -128,10 +137,16 @@ std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& 
 std::string ParameterServerText(absl::string_view address, const v1::ParameterInfoResponse& info) {
   std::string text = absl::StrCat(address, ": parameter server, ", RunName(info.run_id()), ", ",
                                   StateName(info.run_state()), "\n");
-  for (const v1::ModelInfo& model : info.models())
-    absl::StrAppendFormat(&text, "  model '%s': version %d, %s bytes, published %d times\n",
-                          model.model(), model.version(), FormatCount(model.bytes()),
-                          model.publications());
+  if (!info.following().empty())
+    absl::StrAppend(&text, "  a read-only replica of ", info.following(), "\n");
+  for (const v1::ModelInfo& model : info.models()) {
+    absl::StrAppendFormat(&text, "  model '%s': version %d, %s bytes, ", model.model(),
+                          model.version(), FormatCount(model.bytes()));
+    absl::StrAppend(&text,
+                    model.shared() ? GradientCounts(model)
+                                   : absl::StrFormat("published %d times", model.publications()),
+                    "\n");
+  }
   absl::StrAppendFormat(&text, "  %d follow it\n  %s\n", info.watchers(),
                         WhatParametersWaitFor(info));
   return text;

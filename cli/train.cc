@@ -2,7 +2,9 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -11,9 +13,11 @@
 #include "cli/live_progress.h"
 #include "cli/processes.h"
 #include "common/file_io.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "envs/experiment.h"
 #include "learner/checkpoint.h"
+#include "learner/learning_device.h"
 #include "learner/run_folder.h"
 #include "learner/training_run.h"
 #include "spdlog/spdlog.h"
@@ -34,12 +38,14 @@ void PrintIfStopped(const ShutdownSignal& shutdown, const std::string& folder) {
     std::printf("stopped early, saved; go on with: cadre train --resume %s\n", folder.c_str());
 }
 
-absl::Status Supervise(const ExperimentConfig& config, const std::string& folder,
-                       LiveProgress& display, ShutdownSignal& shutdown) {
+absl::Status Supervise(const ExperimentConfig& config, const TrainOptions& options,
+                       const std::string& folder, LiveProgress& display, ShutdownSignal& shutdown) {
   std::string account;
   const absl::Status status = TrainProcesses(
       {.config = config,
        .run_folder = folder,
+       .device = options.device,
+       .cuda_graphs = options.cuda_graphs,
        .on_progress = [&](const Progress& progress) { display.Update(progress, absl::Now()); }},
       shutdown, account);
   display.Finish(absl::Now());
@@ -53,6 +59,18 @@ absl::Status Supervise(const ExperimentConfig& config, const std::string& folder
   return absl::OkStatus();
 }
 
+// All learners but the first. They go on from the checkpoint that the first goes on from.
+absl::StatusOr<std::vector<std::unique_ptr<TrainingRun>>> JoinRun(const Experiment& experiment,
+                                                                  const std::string& resumed) {
+  std::vector<std::unique_ptr<TrainingRun>> others;
+  for (int32_t rank = 1; rank < LearnerCount(experiment.config); ++rank) {
+    CADRE_ASSIGN_OR_RETURN(
+        auto other, TrainingRun::Join(experiment.config, experiment.environment, resumed, rank));
+    others.push_back(std::move(other));
+  }
+  return others;
+}
+
 }  // namespace
 
 absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
@@ -63,10 +81,15 @@ absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
     return absl::InvalidArgumentError("train needs a CONFIG file, or --resume with a run folder");
   CADRE_ASSIGN_OR_RETURN(Experiment experiment,
                          LoadExperiment(path, options.overrides, options.seed));
+  CADRE_ASSIGN_OR_RETURN(DeviceOptions device,
+                         OpenLearningDevice(options.device, options.cuda_graphs));
+  // Where the learner is a process of its own, this one only makes its first checkpoint.
+  if (options.mode == "processes") device = {};
   CADRE_ASSIGN_OR_RETURN(
-      auto run, resuming
-                    ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume)
-                    : TrainingRun::Create(experiment.config, experiment.environment, options.out));
+      auto run,
+      resuming
+          ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume, device)
+          : TrainingRun::Create(experiment.config, experiment.environment, options.out, device));
   std::printf("%s: %s on %s, seed %llu, in %s\n", experiment.config.name().c_str(),
               run->trainer().summary().algorithm.c_str(), experiment.environment.id.c_str(),
               static_cast<unsigned long long>(experiment.config.seed()), run->folder().c_str());
@@ -77,10 +100,14 @@ absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
     CADRE_RETURN_IF_ERROR(run->trainer().SaveIfUnsaved());
     const std::string folder = run->folder();
     run.reset();
-    return Supervise(experiment.config, folder, display, shutdown);
+    return Supervise(experiment.config, options, folder, display, shutdown);
   }
   run->set_listener([&](const Progress& progress) { display.Update(progress, absl::Now()); });
-  const absl::Status status = TrainEmbedded(experiment.config, run->trainer(), shutdown);
+  CADRE_ASSIGN_OR_RETURN(const auto others,
+                         JoinRun(experiment, resuming ? run->folder() : std::string()));
+  std::vector<Trainer*> trainers{&run->trainer()};
+  for (const auto& other : others) trainers.push_back(&other->trainer());
+  const absl::Status status = TrainEmbedded(experiment.config, trainers, run->folder(), shutdown);
   display.Finish(absl::Now());
   CADRE_RETURN_IF_ERROR(run->Finish(status));
   std::printf("%s", FormatSummary(run->trainer(), run->folder()).c_str());

@@ -1,13 +1,23 @@
 # The packages Cadre is given. Each room links the narrowest target it needs.
 
+# For scripts/gpu-check.sh, on machines that have little: the algorithms with what they
+# include, their test on a device and their benchmark, which need no gRPC, logs or metrics.
+option(CADRE_ALGORITHMS_ONLY "Build the algorithms alone" OFF)
+
+macro(cadre_find_unless_algorithms_only)
+  if(NOT CADRE_ALGORITHMS_ONLY)
+    find_package(${ARGN})
+  endif()
+endmacro()
+
 find_package(Threads REQUIRED)
-find_package(ZLIB REQUIRED)
+cadre_find_unless_algorithms_only(ZLIB REQUIRED)
 find_package(Protobuf REQUIRED)
-find_package(gRPC CONFIG REQUIRED)
+cadre_find_unless_algorithms_only(gRPC CONFIG REQUIRED)
 find_package(absl CONFIG REQUIRED)
-find_package(prometheus-cpp CONFIG REQUIRED)
-find_package(civetweb CONFIG REQUIRED)
-find_package(spdlog CONFIG REQUIRED)
+cadre_find_unless_algorithms_only(prometheus-cpp CONFIG REQUIRED)
+cadre_find_unless_algorithms_only(civetweb CONFIG REQUIRED)
+cadre_find_unless_algorithms_only(spdlog CONFIG REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Torch REQUIRED)
 
@@ -18,4 +28,10 @@ target_link_libraries(cadre_torch INTERFACE ${TORCH_LIBRARIES})
 # gRPC asks for it, and a precompiled header serves only those with the same flags.
 target_compile_options(cadre_torch INTERFACE -pthread)
 target_include_directories(cadre_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-message(STATUS "Cadre: LibTorch ${Torch_VERSION}")
+# CUDA devices can be used where LibTorch can.
+if(C10_CUDA_LIBRARY)
+  set(CADRE_CUDA ON)
+else()
+  set(CADRE_CUDA OFF)
+endif()
+message(STATUS "Cadre: LibTorch ${Torch_VERSION}; CUDA: ${CADRE_CUDA}")

@@ -71,14 +71,24 @@ std::shared_ptr<std::byte> BatchMemoryPool::Take(size_t bytes) {
   return {block.data, [idle = idle_, block](std::byte*) { idle->GiveBack(block); }};
 }
 
+int64_t BatchItemBytes(absl::Span<const v1::ColumnSpec> columns) {
+  // Key, probability, weight, age.
+  int64_t bytes = sizeof(uint64_t) + 2 * sizeof(float) + sizeof(int64_t);
+  for (const v1::ColumnSpec& column : columns) bytes += RowBytes(column);
+  return bytes;
+}
+
 BatchInMaking AllocateBatch(BatchMemoryPool& pool, absl::Span<const v1::ColumnSpec> columns,
-                            int64_t items) {
+                            int64_t items, int64_t most_item_bytes) {
   CADRE_CHECK(items >= 0);
+  const auto block_bytes = [&](const v1::ColumnSpec& column) -> size_t {
+    const int64_t item_bytes = RowBytes(column);
+    return item_bytes > most_item_bytes ? 0 : static_cast<size_t>(items * item_bytes);
+  };
   const auto rows = static_cast<size_t>(items);
   size_t bytes = Aligned(rows * sizeof(uint64_t)) + 2 * Aligned(rows * sizeof(float)) +
                  Aligned(rows * sizeof(int64_t));
-  for (const v1::ColumnSpec& column : columns)
-    bytes += Aligned(rows * static_cast<size_t>(RowBytes(column)));
+  for (const v1::ColumnSpec& column : columns) bytes += Aligned(block_bytes(column));
   std::shared_ptr<std::byte> memory = pool.Take(bytes);
 
   std::byte* next = memory.get();
@@ -99,8 +109,8 @@ BatchInMaking AllocateBatch(BatchMemoryPool& pool, absl::Span<const v1::ColumnSp
   batch.weights = {made.weights, rows};
   batch.ages = {made.ages, rows};
   for (const v1::ColumnSpec& column : columns) {
-    const size_t size = rows * static_cast<size_t>(RowBytes(column));
-    made.columns.push_back(take(size));
+    const size_t size = block_bytes(column);
+    made.columns.push_back(RowBytes(column) > most_item_bytes ? nullptr : take(size));
     TensorView view;
     view.dtype = column.dtype();
     view.shape.push_back(items);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -37,8 +38,13 @@ struct BatchInMaking {
   std::vector<std::byte*> columns;
 };
 
-// Each block starts at a multiple of 64 bytes. `columns` as BatchColumns() has them.
+// What an item takes in a batch with `columns`, everything included.
+int64_t BatchItemBytes(absl::Span<const v1::ColumnSpec> columns);
+
+// Each block starts at a multiple of 64 bytes. `columns` as BatchColumns() has them; one
+// with more bytes an item than `most_item_bytes` has no block: null, and an empty view.
 BatchInMaking AllocateBatch(BatchMemoryPool& pool, absl::Span<const v1::ColumnSpec> columns,
-                            int64_t items);
+                            int64_t items,
+                            int64_t most_item_bytes = std::numeric_limits<int64_t>::max());
 
 }  // namespace cadre

@@ -10,6 +10,7 @@
 #include "common/status_macros.h"
 #include "common/text_format_reader.h"
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 #include "google/protobuf/text_format.h"
 
 namespace cadre {
@@ -76,6 +77,20 @@ int64_t DefaultSlackSteps(const ExperimentConfig& config) {
                   kUpdates * StepsPerGradientStep(config));
 }
 
+// FillDefaults writes out no member of a oneof that was not chosen.
+void ResolveOptimizer(ExperimentConfig& config) {
+  const auto* oneof = ExperimentConfig::descriptor()->FindOneofByName("algorithm");
+  const FieldDescriptor* algorithm = config.GetReflection()->GetOneofFieldDescriptor(config, oneof);
+  if (algorithm == nullptr) return;
+  const FieldDescriptor* field = algorithm->message_type()->FindFieldByName("optimizer");
+  if (field == nullptr || field->message_type() != OptimizerConfig::descriptor()) return;
+  Message* settings = config.GetReflection()->MutableMessage(&config, algorithm);
+  auto* optimizer = google::protobuf::DynamicCastToGenerated<OptimizerConfig>(
+      settings->GetReflection()->MutableMessage(settings, field));
+  if (optimizer->kind_case() == OptimizerConfig::KIND_NOT_SET)
+    FillDefaults(optimizer->mutable_rms_prop());
+}
+
 void ResolveReplay(ExperimentConfig& config) {
   if (config.replay().slack_steps() == 0)
     config.mutable_replay()->set_slack_steps(DefaultSlackSteps(config));
@@ -140,6 +155,7 @@ ExperimentConfig ResolveConfig(ExperimentConfig config) {
   FillDefaults(&config);
   if (config.model().has_mlp() && config.model().mlp().hidden().empty())
     config.mutable_model()->mutable_mlp()->mutable_hidden()->Resize(2, 64);
+  ResolveOptimizer(config);
   if (UsesReplay(config)) {
     config.clear_queue();
     ResolveReplay(config);
@@ -149,7 +165,7 @@ ExperimentConfig ResolveConfig(ExperimentConfig config) {
   if (config.queue().capacity_steps() == 0)
     config.mutable_queue()->set_capacity_steps(4 * StepsPerUpdate(config));
   if (config.actors().mode() == ActorsConfig::LOCKSTEP)
-    config.mutable_queue()->set_max_version_lag(0);
+    config.mutable_queue()->set_max_version_lag(config.actors().delay_versions());
   return config;
 }
 

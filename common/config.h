@@ -36,7 +36,7 @@ std::string AlgorithmName(const ExperimentConfig& config);
 int64_t StepsPerUpdate(const ExperimentConfig& config);
 
 // The same experiment with everything said: defaults and derived values are
-// written out (hidden layers, queue capacity, lockstep's version lag of 0). What
+// written out (hidden layers, queue capacity, lockstep's version lag). What
 // has no default stays unset. Resolving twice changes nothing.
 ExperimentConfig ResolveConfig(ExperimentConfig config);
 

@@ -13,6 +13,7 @@
 #include "common/config_schema.h"
 #include "common/error_list.h"
 #include "common/replay_config.h"
+#include "common/run_topology.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/text_format.h"
 #include "proto/options.pb.h"
@@ -31,6 +32,15 @@ constexpr AlgorithmTraits kAlgorithms[] = {
     {"ddpg", /*discrete=*/false, /*continuous=*/true},
     {"td3", /*discrete=*/false, /*continuous=*/true},
     {"sac", /*discrete=*/true, /*continuous=*/true},
+    {"reinforce", /*discrete=*/true, /*continuous=*/true},
+    {"a2c", /*discrete=*/true, /*continuous=*/true},
+    {"a3c", /*discrete=*/true, /*continuous=*/true},
+    {"impala", /*discrete=*/true, /*continuous=*/true},
+    {"off_policy_gradient", /*discrete=*/true, /*continuous=*/true},
+    {"npg", /*discrete=*/true, /*continuous=*/true},
+    {"trpo", /*discrete=*/true, /*continuous=*/true},
+    {"n_step_q", /*discrete=*/true, /*continuous=*/false},
+    {"n_step_sarsa", /*discrete=*/true, /*continuous=*/false},
 };
 
 // --- Each field by its schema ---
@@ -213,10 +223,16 @@ void CheckQueue(const ExperimentConfig& config, ErrorList* errors) {
   if (queue.capacity_steps() > 0 && queue.capacity_steps() < steps)
     errors->Add(absl::StrCat("queue.capacity_steps: got ", queue.capacity_steps(),
                              "; wanted at least the ", steps, " steps of an update, or 0"));
-  if (config.actors().mode() == ActorsConfig::LOCKSTEP && queue.has_max_version_lag() &&
-      queue.max_version_lag() > 0)
+  const int64_t delay = config.actors().delay_versions();
+  const bool lockstep = config.actors().mode() == ActorsConfig::LOCKSTEP;
+  if (lockstep && queue.has_max_version_lag() && queue.max_version_lag() != delay)
+    errors->Add(absl::StrCat("queue.max_version_lag: got ", queue.max_version_lag(), "; wanted ",
+                             delay == 0 ? "0" : absl::StrCat("actors.delay_versions, ", delay, ","),
+                             " where actors.mode is LOCKSTEP"));
+  if (!lockstep && !UsesReplay(config) && queue.max_version_lag() < delay)
     errors->Add(absl::StrCat("queue.max_version_lag: got ", queue.max_version_lag(),
-                             "; wanted 0 where actors.mode is LOCKSTEP"));
+                             "; wanted at least actors.delay_versions, ", delay,
+                             ", or every rollout is dropped"));
 }
 
 // What only one of the two kinds of algorithms knows must not be given to the other.
@@ -240,6 +256,53 @@ void CheckSlack(const ExperimentConfig& config, ErrorList* errors) {
     errors->Add(absl::StrCat("replay.slack_steps: got ", slack,
                              "; wanted 0, or at least the items of a rollout, ", rollout,
                              ", and the steps of an update, ", update));
+}
+
+void CheckLearners(const ExperimentConfig& config, ErrorList* errors) {
+  const int32_t learners = config.learners().count();
+  if (learners < 1 || config.actors().count() < 1) return;  // Said already.
+  if (config.actors().count() % learners != 0)
+    errors->Add(absl::StrCat("learners.count: got ", learners,
+                             "; wanted a divisor of actors.count, ", config.actors().count()));
+  if (config.learners().has_max_gradient_lag() && !PushesGradients(config))
+    errors->Add(
+        "learners.max_gradient_lag: given; wanted only for algorithms that push gradients to the "
+        "parameter server: a3c, n_step_q, n_step_sarsa");
+  if (config.has_n_step_sarsa() && config.actors().segment_length() == 1)
+    errors->Add(
+        "actors.segment_length: got 1; wanted at least 2 for n_step_sarsa, which learns nothing "
+        "from the last step of a segment");
+  const NormalizationConfig& normalization = config.normalization();
+  if (PushesGradients(config) && (normalization.observations() || normalization.rewards()))
+    errors->Add(absl::StrCat("normalization: given; wanted none for ", AlgorithmName(config),
+                             ", whose learners share nothing but the parameters"));
+}
+
+// Learners that move one model together take equal shares of everything.
+void CheckDataParallel(const ExperimentConfig& config, ErrorList* errors) {
+  const int32_t learners = config.learners().count();
+  if (!DataParallel(config) || AlgorithmName(config).empty()) return;
+  if (UsesReplay(config))
+    errors->Add(absl::StrCat("learners.count: got ", learners, "; wanted 1 for ",
+                             AlgorithmName(config),
+                             ", whose update cannot be shared by several learners yet"));
+  const int64_t minibatch = config.ppo().minibatch_size();
+  if (config.has_ppo() && minibatch >= 1 && minibatch % learners != 0)
+    errors->Add(absl::StrCat("ppo.minibatch_size: got ", minibatch,
+                             "; wanted a multiple of learners.count, ", learners,
+                             ", as each learner takes an equal share"));
+}
+
+// Theirs is one step of the whole batch, of the policy's parameters alone.
+void CheckNaturalGradient(const ExperimentConfig& config, ErrorList* errors) {
+  if (!config.has_npg() && !config.has_trpo()) return;
+  const std::string algorithm = AlgorithmName(config);
+  if (config.learners().count() > 1)
+    errors->Add(absl::StrCat("learners.count: got ", config.learners().count(), "; wanted 1 for ",
+                             algorithm, ", whose step is one learner's"));
+  if (config.model().mlp().shared_trunk())
+    errors->Add(absl::StrCat("model.mlp.shared_trunk: got true; wanted false for ", algorithm,
+                             ", or fitting the value would move the policy out of its bound"));
 }
 
 void CheckReplay(const ExperimentConfig& config, ErrorList* errors) {
@@ -291,6 +354,9 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   CheckAlgorithmGiven(config, &errors);
   CheckMinibatches(config, &errors);
   CheckQueue(config, &errors);
+  CheckLearners(config, &errors);
+  CheckDataParallel(config, &errors);
+  CheckNaturalGradient(config, &errors);
   CheckReplay(config, &errors);
   return errors.ToStatus();
 }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -115,6 +116,34 @@ class ParameterSink {
   virtual absl::Status Publish(ParametersPtr parameters) = 0;
 
   virtual absl::Status SetRunState(v1::RunState state) = 0;
+
+  virtual void Close() = 0;
+};
+
+// What became of a gradient.
+struct PushedGradient {
+  bool applied = false;  // False: too old; it was counted and left out.
+  int64_t lag = 0;       // Versions that were made since the gradient's own.
+  ParametersPtr newest;  // The version it made, or the newest there is.
+};
+
+// Where learners push gradients to, for a model that they share.
+class GradientSink {
+ public:
+  virtual ~GradientSink() = default;
+
+  // Hands the model over, or finds it there: then nothing of `model` counts but its name,
+  // size and layout. Returns the newest version. A sink that finds its server empty after
+  // a restart hands over the newest that it knows by itself.
+  virtual absl::StatusOr<ParametersPtr> Start(v1::SharedModel model) = 0;
+
+  // Applies a gradient once, whatever breaks on the way. `model`, `version`, `values` and
+  // `env_steps` are the caller's; learner id and sequence are filled in here.
+  // FAILED_PRECONDITION once the run is FINISHED.
+  virtual absl::StatusOr<PushedGradient> Push(v1::Gradient gradient) = 0;
+
+  // The model with its optimiser, for a checkpoint.
+  virtual absl::StatusOr<v1::SharedModel> Fetch(const std::string& model) = 0;
 
   virtual void Close() = 0;
 };

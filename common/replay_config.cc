@@ -50,15 +50,15 @@ bool UsesReplay(const ExperimentConfig& config) {
     case ExperimentConfig::kTd3:
     case ExperimentConfig::kSac:
       return true;
-    case ExperimentConfig::kPpo:
-    case ExperimentConfig::ALGORITHM_NOT_SET:
+    default:
       return false;
   }
-  return false;
 }
 
 double DiscountFactor(const ExperimentConfig& config) {
   switch (config.algorithm_case()) {
+    case ExperimentConfig::kPpo:
+      return config.ppo().gamma();
     case ExperimentConfig::kDqn:
       return config.dqn().gamma();
     case ExperimentConfig::kDdpg:
@@ -67,9 +67,26 @@ double DiscountFactor(const ExperimentConfig& config) {
       return config.td3().gamma();
     case ExperimentConfig::kSac:
       return config.sac().gamma();
-    case ExperimentConfig::kPpo:
+    case ExperimentConfig::kReinforce:
+      return config.reinforce().gamma();
+    case ExperimentConfig::kA2C:
+      return config.a2c().gamma();
+    case ExperimentConfig::kA3C:
+      return config.a3c().gamma();
+    case ExperimentConfig::kImpala:
+      return config.impala().gamma();
+    case ExperimentConfig::kOffPolicyGradient:
+      return config.off_policy_gradient().gamma();
+    case ExperimentConfig::kNpg:
+      return config.npg().gamma();
+    case ExperimentConfig::kTrpo:
+      return config.trpo().gamma();
+    case ExperimentConfig::kNStepQ:
+      return config.n_step_q().gamma();
+    case ExperimentConfig::kNStepSarsa:
+      return config.n_step_sarsa().gamma();
     case ExperimentConfig::ALGORITHM_NOT_SET:
-      return config.ppo().gamma();
+      break;
   }
   return config.ppo().gamma();
 }

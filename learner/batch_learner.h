@@ -17,7 +17,9 @@
 #include "common/random.h"
 #include "common/stage_times.h"
 #include "envs/environment.h"
+#include "learner/algorithms/collective.h"
 #include "learner/algorithms/diagnostics.h"
+#include "learner/algorithms/on_device/device_options.h"
 #include "learner/safetensors.h"
 #include "policy/layout.h"
 #include "proto/config.pb.h"
@@ -51,16 +53,24 @@ inline constexpr std::pair<LearnStage, const char*> kLearnStageNames[] = {
     {LearnStage::kReport, "report"},
 };
 
-// Where a learner's experience comes from: what its family needs of the two.
+// Where a learner's experience comes from, and where its gradients go: what its family
+// needs of them.
 struct ExperiencePorts {
   ExperienceSource* queue = nullptr;
   ReplaySource* replay = nullptr;
   // Steps of the run that the replay knows nothing of, since it began empty later.
   int64_t steps_before_replay = 0;
+  // Of learners that push gradients.
+  GradientSink* gradients = nullptr;
+  // Follows the run's model, for learners that are not the first of several: they wait for
+  // the first to start it, and end when it finishes the run.
+  ParameterSource* first = nullptr;
 
+  // Ends what waits for experience.
   void Close() const {
     if (queue != nullptr) queue->Close();
     if (replay != nullptr) replay->Close();
+    if (first != nullptr) first->Close();
   }
 };
 
@@ -72,6 +82,7 @@ struct RunPosition {
 
 struct Learned {
   int64_t env_steps = 0;    // Of the run, with this batch.
+  int64_t version = 0;      // What is published next is at least this one.
   int64_t updates = 1;      // Batches learned from.
   int64_t version_lag = 0;  // Of the oldest step. On-policy.
   std::vector<v1::Episode> episodes;
@@ -82,24 +93,39 @@ class BatchLearner {
  public:
   virtual ~BatchLearner() = default;
 
+  // Of learners that move one model together, for families that can. Must outlive this.
+  virtual void set_collective(Collective* /*collective*/) {}
+
   // The columns of the experience that actors send.
   virtual const v1::ExperienceSpec& experience_spec() const = 0;
 
-  // Before the first version of this life is published.
-  virtual absl::Status Begin(const ExperiencePorts& /*ports*/) { return absl::OkStatus(); }
+  // Before the first version of this life is published: where the run stands, at which
+  // version at least.
+  virtual absl::StatusOr<RunPosition> Begin(const ExperiencePorts& /*ports*/,
+                                            const RunPosition& position) {
+    return position;
+  }
 
   // Waits for experience and learns from it. DATA_LOSS where that made parameters
-  // which are not finite. `stop` is looked at between updates.
+  // which are not finite. `stop` is looked at between updates. CANCELLED where the ports were
+  // closed, or where of several learners any was told to stop: then all of them, before the
+  // same update.
   virtual absl::StatusOr<Learned> Learn(const ExperiencePorts& ports, const RunPosition& position,
                                         const std::atomic<bool>& stop) = 0;
   // After what Learn made was published.
   virtual absl::Status Settle(const ExperiencePorts& ports) = 0;
+  // Before a checkpoint, and before what was learned last is published: brings together, at
+  // one moment, what other processes hold of the state. Returns the run's steps then.
+  virtual absl::StatusOr<int64_t> Gather(const ExperiencePorts& /*ports*/,
+                                         const RunPosition& position) {
+    return position.env_steps;
+  }
   // False while the parameters hold a batch that would be handed out again: no state to save.
   virtual bool settled() const = 0;
 
   virtual Diagnostics diagnostics() const = 0;
 
-  // What is published, [P] float32, and where each parameter stands in it.
+  // What is published, [P] float32 on the CPU, and where each parameter stands in it.
   virtual const ParameterLayout& layout() const = 0;
   virtual torch::Tensor parameters() = 0;
   // Call after writing to parameters().
@@ -116,13 +142,19 @@ class BatchLearner {
 // That of the config's algorithm. `times` and `config` must outlive it.
 absl::StatusOr<std::unique_ptr<BatchLearner>> MakeBatchLearner(const ExperimentConfig& config,
                                                                const EnvironmentSpec& environment,
-                                                               LearnTimes* times);
-// The two families.
+                                                               LearnTimes* times,
+                                                               const DeviceOptions& device = {});
+// The families. The one that pushes gradients computes on the CPU.
 absl::StatusOr<std::unique_ptr<BatchLearner>> MakeOnPolicyLearner(
-    const ExperimentConfig& config, const EnvironmentSpec& environment, LearnTimes* times);
+    const ExperimentConfig& config, const EnvironmentSpec& environment, LearnTimes* times,
+    const DeviceOptions& device);
+absl::StatusOr<std::unique_ptr<BatchLearner>> MakePushingLearner(const ExperimentConfig& config,
+                                                                 const EnvironmentSpec& environment,
+                                                                 LearnTimes* times);
 absl::StatusOr<std::unique_ptr<BatchLearner>> MakeReplayLearner(const ExperimentConfig& config,
                                                                 const EnvironmentSpec& environment,
-                                                                LearnTimes* times);
+                                                                LearnTimes* times,
+                                                                const DeviceOptions& device);
 
 // Random streams of a run; see also the actor's.
 inline constexpr uint64_t kInitialParametersStream = 1;

@@ -39,13 +39,12 @@ bool CopyFloats(const v1::Rollout& rollout, int column, float*& out) {
   return zero == 0.0f;
 }
 
-absl::Status CopyActions(const v1::Rollout& rollout, const ActorCriticNetwork& network,
-                         int64_t*& out) {
+absl::Status CopyActions(const v1::Rollout& rollout, const ActionSpace& space, int64_t*& out) {
   for (int32_t action : ColumnAs<int32_t>(rollout.columns(Columns::kAction))) {
-    if (action < 0 || action >= network.action.count)
-      return absl::InvalidArgumentError(absl::StrCat(
-          "column 'action' of actor ", rollout.actor(), ", rollout ", rollout.sequence(), " has ",
-          action, "; wanted 0 to ", network.action.count - 1));
+    if (action < 0 || action >= space.count)
+      return absl::InvalidArgumentError(absl::StrCat("column 'action' of actor ", rollout.actor(),
+                                                     ", rollout ", rollout.sequence(), " has ",
+                                                     action, "; wanted 0 to ", space.count - 1));
     *out++ = action;
   }
   return absl::OkStatus();
@@ -66,7 +65,12 @@ absl::Status CopyEpisodes(const v1::Rollout& rollout, std::vector<v1::Episode>& 
 void AddSegments(const v1::Rollout& rollout, OnPolicyBatch& batch, int64_t& step, int64_t*& rows) {
   for (const v1::Segment& segment : rollout.segments()) {
     const int64_t index = static_cast<int64_t>(batch.segments.size());
-    batch.segments.push_back({step, segment.length(), segment.end() == v1::SEGMENT_END_TERMINATED});
+    batch.segments.push_back({.first_step = step,
+                              .length = segment.length(),
+                              .terminated = segment.end() == v1::SEGMENT_END_TERMINATED,
+                              .cut = segment.end() == v1::SEGMENT_END_CUT,
+                              .origin = {rollout.actor(), segment.environment(),
+                                         rollout.writer_id(), rollout.sequence()}});
     for (int64_t t = 0; t < segment.length(); ++t) *rows++ = step + index + t;
     step += segment.length();
   }
@@ -74,8 +78,7 @@ void AddSegments(const v1::Rollout& rollout, OnPolicyBatch& batch, int64_t& step
 
 }  // namespace
 
-absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
-                                      const ActorCriticNetwork& network,
+absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const ActionSpace& action,
                                       const ObservationTransform& transform,
                                       std::vector<v1::Rollout>& rollouts) {
   if (rollouts.empty())
@@ -90,17 +93,17 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
     steps += RolloutSteps(rollout);
     observations += RolloutObservations(rollout);
   }
-  const int64_t action_size = network.action.dimensions;
   const bool with_returns = spec.columns_size() > Columns::kDiscountedReturn;
 
   CollatedBatch out;
   OnPolicyBatch& batch = out.batch;
   out.oldest_version = std::numeric_limits<int64_t>::max();
-  out.raw_observations = torch::empty({observations, network.observation_size});
+  out.raw_observations =
+      torch::empty({observations, RowElements(spec.columns(Columns::kObservation))});
   if (with_returns) out.discounted_returns = torch::empty({steps});
   batch.observation_rows = torch::empty({steps}, torch::kInt64);
-  batch.actions = network.discrete() ? torch::empty({steps}, torch::kInt64)
-                                     : torch::empty({steps, action_size});
+  batch.actions = action.discrete() ? torch::empty({steps}, torch::kInt64)
+                                    : torch::empty({steps, action.dimensions});
   batch.rewards = torch::empty({steps});
   batch.log_probs = torch::empty({steps});
 
@@ -108,8 +111,8 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
   float* reward = batch.rewards.data_ptr<float>();
   float* log_prob = batch.log_probs.data_ptr<float>();
   float* discounted = with_returns ? out.discounted_returns.data_ptr<float>() : nullptr;
-  int64_t* discrete = network.discrete() ? batch.actions.data_ptr<int64_t>() : nullptr;
-  float* continuous = network.discrete() ? nullptr : batch.actions.data_ptr<float>();
+  int64_t* discrete = action.discrete() ? batch.actions.data_ptr<int64_t>() : nullptr;
+  float* continuous = action.discrete() ? nullptr : batch.actions.data_ptr<float>();
   int64_t* rows = batch.observation_rows.data_ptr<int64_t>();
   int64_t step = 0;
   for (const v1::Rollout& rollout : rollouts) {
@@ -117,7 +120,7 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
     if (!CopyFloats(rollout, Columns::kObservation, observation))
       return NotFinite(spec, Columns::kObservation, rollout);
     if (discrete != nullptr)
-      CADRE_RETURN_IF_ERROR(CopyActions(rollout, network, discrete));
+      CADRE_RETURN_IF_ERROR(CopyActions(rollout, action, discrete));
     else if (!CopyFloats(rollout, Columns::kAction, continuous))
       return NotFinite(spec, Columns::kAction, rollout);
     if (!CopyFloats(rollout, Columns::kReward, reward))

@@ -7,8 +7,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "common/spaces.h"
 #include "learner/algorithms/on_policy_batch.h"
-#include "policy/network.h"
 #include "policy/normalization.h"
 #include "proto/experience.pb.h"
 
@@ -26,8 +26,7 @@ struct CollatedBatch {
 // not depend on who came first. `transform` is that of the newest published version.
 // INVALID_ARGUMENT where there is no rollout or one does not fit the spec, an action
 // is not one of the environment's, or a number is not finite.
-absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec,
-                                      const ActorCriticNetwork& network,
+absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const ActionSpace& action,
                                       const ObservationTransform& transform,
                                       std::vector<v1::Rollout>& rollouts);
 

@@ -2,9 +2,12 @@
 
 #include <csignal>
 #include <cstdio>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -13,14 +16,18 @@
 #include "absl/time/clock.h"
 #include "common/metrics.h"
 #include "common/replay_config.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "envs/experiment.h"
+#include "learner/c10d_collective.h"
 #include "learner/learner_metrics.h"
+#include "learner/learning_device.h"
 #include "learner/progress_json.h"
 #include "learner/training_run.h"
 #include "rpc/call_group.h"
 #include "rpc/experience_client.h"
+#include "rpc/gradient_client.h"
 #include "rpc/parameter_client.h"
 #include "rpc/parameter_fetch.h"
 #include "rpc/replay_source.h"
@@ -36,10 +43,10 @@ constexpr absl::Duration kLineInterval = absl::Milliseconds(50);
 // is waited for, before the learner saves.
 constexpr absl::Duration kStopGrace = absl::Seconds(3);
 
-// Closes a sink some time after a stop, so that nothing waits for it any longer.
+// Closes sinks some time after a stop, so that nothing waits for them any longer.
 class StopGrace {
  public:
-  explicit StopGrace(ParameterSink* sink) : sink_(sink) {}
+  explicit StopGrace(std::function<void()> close) : close_(std::move(close)) {}
   ~StopGrace() {
     done_.Notify();
     if (thread_.joinable()) thread_.join();
@@ -48,13 +55,32 @@ class StopGrace {
   // At most once.
   void Begin() {
     thread_ = std::thread([this] {
-      if (!done_.WaitForNotificationWithTimeout(kStopGrace)) sink_->Close();
+      if (!done_.WaitForNotificationWithTimeout(kStopGrace)) close_();
     });
   }
 
  private:
-  ParameterSink* const sink_;
+  const std::function<void()> close_;
   absl::Notification done_;
+  std::thread thread_;
+};
+
+// Calls back once the run is FINISHED, for learners that do not finish it themselves.
+class FinishWatch {
+ public:
+  FinishWatch(ParameterSource* source, std::function<void()> finished)
+      : source_(source), thread_([source, finished = std::move(finished)] {
+          constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+          static_cast<void>(source->WaitNewer(kNever, absl::InfiniteFuture()));
+          if (source->run_state() == v1::RUN_STATE_FINISHED) finished();
+        }) {}
+  ~FinishWatch() {
+    source_->Close();
+    thread_.join();
+  }
+
+ private:
+  ParameterSource* const source_;
   std::thread thread_;
 };
 
@@ -64,8 +90,27 @@ absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(const LearnerProcessOptions
   if (path.empty()) return absl::InvalidArgumentError("give --config, or --resume a run folder");
   CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
                          LoadExperiment(path, options.overrides, options.seed));
-  return resuming ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume)
-                  : TrainingRun::Create(experiment.config, experiment.environment, options.out);
+  if (options.rank < 0 || options.rank >= LearnerCount(experiment.config))
+    return absl::InvalidArgumentError(absl::StrCat("--rank: got ", options.rank,
+                                                   "; wanted one of learners.count, 0 to ",
+                                                   LearnerCount(experiment.config) - 1));
+  CADRE_ASSIGN_OR_RETURN(const DeviceOptions device,
+                         OpenLearningDevice(options.device, options.cuda_graphs));
+  if (options.rank > 0)
+    return TrainingRun::Join(experiment.config, experiment.environment, options.resume,
+                             options.rank, device);
+  return resuming
+             ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume,
+                                   device)
+             : TrainingRun::Create(experiment.config, experiment.environment, options.out, device);
+}
+
+ParameterClientOptions ParameterOptions(const LearnerProcessOptions& options, std::string model) {
+  ParameterClientOptions client;
+  client.address = options.parameter_address;
+  client.run_id = options.run_id;
+  client.model = std::move(model);
+  return client;
 }
 
 // FetchNewestVersion, which a shutdown ends: then 0.
@@ -78,19 +123,26 @@ absl::StatusOr<int64_t> PublishedVersion(const ParameterClientOptions& options,
 }
 
 // The ports and what is behind them.
-struct RemoteExperience {
+struct Connections {
+  std::unique_ptr<RemoteParameterSink> sink;
+  std::unique_ptr<RemoteGradientSink> gradients;  // Of learners that push.
+  std::unique_ptr<RemoteParameterSource> first;
   std::unique_ptr<ExperienceSource> queue;
   std::unique_ptr<ReplaySource> replay;
   ExperiencePorts ports;
+
+  void CloseSinks() const {
+    sink->Close();
+    if (gradients != nullptr) gradients->Close();
+  }
 };
 
-absl::StatusOr<RemoteExperience> ConnectToExperience(const LearnerProcessOptions& options,
-                                                     const Trainer& trainer) {
-  RemoteExperience experience;
+absl::Status ConnectToExperience(const LearnerProcessOptions& options, const Trainer& trainer,
+                                 Connections& connections) {
   const auto fill = [&](auto& source) {
     source.run_id = options.run_id;
     source.spec = trainer.experience_spec();
-    source.name = "learner";
+    source.name = absl::StrCat("learner-", options.rank);
     source.outage.connect_timeout = absl::Seconds(options.connect_seconds);
   };
   if (UsesReplay(trainer.config())) {
@@ -102,15 +154,50 @@ absl::StatusOr<RemoteExperience> ConnectToExperience(const LearnerProcessOptions
     ReplaySourceOptions source;
     fill(source);
     source.table = kReplayTable;
-    CADRE_ASSIGN_OR_RETURN(experience.replay, MakeRemoteReplaySource(addresses, std::move(source)));
+    CADRE_ASSIGN_OR_RETURN(connections.replay,
+                           MakeRemoteReplaySource(addresses, std::move(source)));
   } else {
     ExperienceClientOptions source;
     fill(source);
     source.address = options.replay_address;
-    CADRE_ASSIGN_OR_RETURN(experience.queue, RemoteExperienceSource::Create(source));
+    source.target = QueueName(trainer.config(), options.rank);
+    CADRE_ASSIGN_OR_RETURN(connections.queue, RemoteExperienceSource::Create(source));
   }
-  experience.ports = {.queue = experience.queue.get(), .replay = experience.replay.get()};
-  return experience;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Connections> Connect(const LearnerProcessOptions& options, const Trainer& trainer) {
+  Connections connections;
+  CADRE_ASSIGN_OR_RETURN(connections.sink, RemoteParameterSink::Create(ParameterOptions(
+                                               options, ModelName(trainer.config()))));
+  if (PushesGradients(trainer.config())) {
+    GradientClientOptions client;
+    client.address = options.parameter_address;
+    client.run_id = options.run_id;
+    CADRE_ASSIGN_OR_RETURN(connections.gradients, RemoteGradientSink::Create(client));
+  }
+  if (options.rank > 0) {
+    CADRE_ASSIGN_OR_RETURN(connections.first, RemoteParameterSource::Create(ParameterOptions(
+                                                  options, ModelName(trainer.config()))));
+  }
+  CADRE_RETURN_IF_ERROR(ConnectToExperience(options, trainer, connections));
+  connections.ports = {.queue = connections.queue.get(),
+                       .replay = connections.replay.get(),
+                       .gradients = connections.gradients.get(),
+                       .first = connections.first.get()};
+  return connections;
+}
+
+// With the config's other learners, where they move one model together; null otherwise.
+absl::StatusOr<std::unique_ptr<Collective>> JoinLearners(const LearnerProcessOptions& options,
+                                                         const ExperimentConfig& config,
+                                                         ShutdownSignal& shutdown) {
+  if (!DataParallel(config)) return nullptr;
+  return JoinC10d({.address = options.rendezvous,
+                   .rank = options.rank,
+                   .size = LearnerCount(config),
+                   .join_timeout = absl::Seconds(options.connect_seconds),
+                   .stop_requested = [&shutdown] { return shutdown.requested(); }});
 }
 
 }  // namespace
@@ -119,19 +206,21 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   CADRE_ASSIGN_OR_RETURN(auto run, MakeRun(options));
   Trainer& trainer = run->trainer();
   // Whenever it dies from here on, there is something to go on from.
-  CADRE_RETURN_IF_ERROR(trainer.SaveIfUnsaved());
-  ParameterClientOptions parameter_options;
-  parameter_options.address = options.parameter_address;
-  parameter_options.run_id = options.run_id;
-  parameter_options.model = trainer.config().name();
-  CADRE_ASSIGN_OR_RETURN(auto sink, RemoteParameterSink::Create(parameter_options));
-  CADRE_ASSIGN_OR_RETURN(const RemoteExperience experience, ConnectToExperience(options, trainer));
+  if (options.rank == 0) CADRE_RETURN_IF_ERROR(trainer.SaveIfUnsaved());
+  CADRE_ASSIGN_OR_RETURN(const Connections connections, Connect(options, trainer));
+  const ExperiencePorts& ports = connections.ports;
   // An earlier learner of this run may have published more than it saved.
   CADRE_ASSIGN_OR_RETURN(
       const int64_t published,
-      PublishedVersion(parameter_options, absl::Seconds(options.connect_seconds), shutdown));
+      PublishedVersion(ParameterOptions(options, ActingModelName(trainer.config(), options.rank)),
+                       absl::Seconds(options.connect_seconds), shutdown));
   if (shutdown.requested()) return absl::OkStatus();
   trainer.ContinueVersionsFrom(published);
+  absl::StatusOr<std::unique_ptr<Collective>> collective =
+      JoinLearners(options, trainer.config(), shutdown);
+  if (shutdown.requested()) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(collective.status());
+  trainer.set_collective(collective->get());
 
   const auto metrics = std::make_shared<LearnerMetrics>(&trainer.times());
   std::unique_ptr<MetricsServer> metrics_server;
@@ -149,14 +238,23 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
     std::printf("%s\n", ProgressToJson(progress).c_str());
     std::fflush(stdout);
   });
-  StopGrace grace(sink.get());
+  StopGrace grace([&] { connections.CloseSinks(); });
   const StopLink stop(shutdown, [&] {
     trainer.RequestStop();
     grace.Begin();
-    experience.ports.Close();
+    ports.Close();
   });
-  const absl::Status status = trainer.Run(experience.ports, *sink);
-  experience.ports.Close();
+  std::unique_ptr<FinishWatch> finish;
+  if (ports.first != nullptr) {
+    finish = std::make_unique<FinishWatch>(ports.first, [&] {
+      trainer.RequestStop();
+      connections.CloseSinks();
+      ports.Close();
+    });
+  }
+  const absl::Status status = trainer.Run(ports, *connections.sink);
+  finish.reset();
+  ports.Close();
   CADRE_RETURN_IF_ERROR(run->Finish(status));
   if (options.progress_lines) std::printf("%s\n", ProgressToJson(run->newest()).c_str());
   spdlog::info("{}", FormatSummary(trainer, run->folder()));

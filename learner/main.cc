@@ -15,11 +15,17 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "instead of the config's");
   app.add_option("--out", options.out, "run folder (default: a new one under runs/)");
   app.add_option("--resume", options.resume, "go on with the run in this folder");
+  app.add_option("--rank", options.rank, "of this learner among the config's, from 0");
+  app.add_option("--rendezvous", options.rendezvous,
+                 "host:port where learners of one model meet; rank 0 listens there");
   app.add_option("--run_id", options.run_id, "of the run; others are refused")->required();
   app.add_option("--replay", options.replay_address, "replay server, host:port")->required();
   app.add_option("--parameters", options.parameter_address, "parameter server, host:port")
       ->required();
   app.add_option("--metrics_port", options.metrics_address, "[host:]port of /metrics and /healthz");
+  app.add_option("--device", options.device, "where to learn: cpu, cuda or cuda:N");
+  app.add_flag("--cuda_graphs,!--no-cuda_graphs", options.cuda_graphs,
+               "one CUDA graph for each update (default: on)");
   app.add_flag("--progress_lines", options.progress_lines, "reports as JSON lines on stdout");
   app.add_option("--connect_timeout", options.connect_seconds,
                  "seconds to reach the servers at first");

@@ -4,16 +4,23 @@
 #include <cmath>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include <torch/utils.h>
+
 #include "common/config.h"
 #include "common/kernels/optimizer.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
-#include "learner/algorithms/ppo.h"
+#include "learner/algorithms/on_device/host_copy.h"
+#include "learner/algorithms/on_device/on_device.h"
+#include "learner/algorithms/on_policy.h"
 #include "learner/batch_learner.h"
 #include "learner/collate.h"
 #include "learner/part_times.h"
+#include "learner/staging_buffers.h"
+#include "learner/update_agreement.h"
 #include "policy/normalization.h"
 #include "policy/on_policy_columns.h"
+#include "policy/tensor_models.h"
 
 namespace cadre {
 namespace {
@@ -25,14 +32,22 @@ absl::Span<float> Flat(const torch::Tensor& tensor) {
 class OnPolicyLearner final : public BatchLearner {
  public:
   OnPolicyLearner(const ExperimentConfig& config, v1::ExperienceSpec spec,
-                  std::unique_ptr<OnPolicyAlgorithm> algorithm, LearnTimes* times)
+                  std::unique_ptr<OnPolicyAlgorithm> algorithm, LearnTimes* times,
+                  torch::Device device)
       : config_(config),
         spec_(std::move(spec)),
         algorithm_(std::move(algorithm)),
+        host_parameters_(algorithm_->model().parameters()),
+        staging_(MakeStagingBuffers(device)),
         normalizer_(config.normalization(), algorithm_->model().network().observation_size),
         times_(times),
         part_times_(times) {
     algorithm_->set_listener(&part_times_);
+  }
+
+  void set_collective(Collective* collective) override {
+    collective_ = collective;
+    algorithm_->set_collective(collective);
   }
 
   const v1::ExperienceSpec& experience_spec() const override { return spec_; }
@@ -50,8 +65,11 @@ class OnPolicyLearner final : public BatchLearner {
   Diagnostics diagnostics() const override { return diagnostics_; }
 
   const ParameterLayout& layout() const override { return algorithm_->model().network().layout; }
-  torch::Tensor parameters() override { return algorithm_->model().parameters(); }
-  void ParametersChanged() override { algorithm_->model().ParametersChanged(); }
+  torch::Tensor parameters() override { return host_parameters_.Get(); }
+  void ParametersChanged() override {
+    host_parameters_.Push();
+    algorithm_->model().ParametersChanged();
+  }
   void AddStatistics(v1::Parameters& parameters) const override { normalizer_.AddTo(parameters); }
   absl::Status RestoreStatistics(const v1::Parameters& parameters) override {
     return normalizer_.Restore(parameters);
@@ -61,72 +79,123 @@ class OnPolicyLearner final : public BatchLearner {
   absl::Status Restore(const TensorMap& state) override { return algorithm_->Restore(state); }
 
  private:
+  absl::StatusOr<CollatedBatch> TakeBatch(const ExperiencePorts& ports, int64_t version);
+  // What this learner and the others took, or that one of them stops.
+  absl::StatusOr<UpdateShare> Agree(const absl::StatusOr<CollatedBatch>& taken, int64_t version,
+                                    bool stop);
+  absl::Status UpdateReturns(const torch::Tensor& discounted_returns);
+  absl::Status UpdateObservations(const torch::Tensor& raw_observations);
+
   const ExperimentConfig& config_;
   const v1::ExperienceSpec spec_;
   const std::unique_ptr<OnPolicyAlgorithm> algorithm_;
+  HostCopy host_parameters_;
+  const std::unique_ptr<StagingBuffers> staging_;
   Normalizer normalizer_;
   LearnTimes* const times_;
   PartTimes part_times_;
+  Collective* collective_ = nullptr;
   Diagnostics diagnostics_;
   uint64_t lease_ = 0;
   bool settled_ = true;
 };
 
+absl::StatusOr<CollatedBatch> OnPolicyLearner::TakeBatch(const ExperiencePorts& ports,
+                                                         int64_t version) {
+  times_->Enter(LearnStage::kWaitForExperience);
+  CADRE_ASSIGN_OR_RETURN(Lease lease, ports.queue->Take(StepsPerLearnerUpdate(config_), version));
+  times_->Enter(LearnStage::kCollate);
+  lease_ = lease.id;
+  return Collate(spec_, algorithm_->model().network().action, normalizer_.observation_transform(),
+                 lease.rollouts);
+}
+
+absl::StatusOr<UpdateShare> OnPolicyLearner::Agree(const absl::StatusOr<CollatedBatch>& taken,
+                                                   int64_t version, bool stop) {
+  UpdateShare mine;
+  mine.go_on = taken.ok() && (collective_ == nullptr || !stop);
+  if (mine.go_on) {
+    mine.steps = taken->batch.steps();
+    mine.version_lag = version - taken->oldest_version;
+    mine.episodes = taken->episodes;
+  } else if (!taken.ok() && (collective_ == nullptr || !absl::IsCancelled(taken.status()))) {
+    return taken.status();
+  }
+  CADRE_ASSIGN_OR_RETURN(UpdateShare all, CombineShares(collective_, std::move(mine)));
+  if (!all.go_on) return absl::CancelledError("a learner was told to stop");
+  return all;
+}
+
+absl::Status OnPolicyLearner::UpdateReturns(const torch::Tensor& discounted_returns) {
+  CADRE_ASSIGN_OR_RETURN(const auto all, GatherMoments(collective_, Flat(discounted_returns), 1));
+  for (const RowMoments& moments : all) normalizer_.MergeReturns(moments);
+  return absl::OkStatus();
+}
+
+absl::Status OnPolicyLearner::UpdateObservations(const torch::Tensor& raw_observations) {
+  if (!normalizer_.normalizes_observations()) return absl::OkStatus();
+  CADRE_ASSIGN_OR_RETURN(
+      const auto all, GatherMoments(collective_, Flat(raw_observations), raw_observations.size(1)));
+  for (const RowMoments& moments : all) normalizer_.MergeObservations(moments);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Learned> OnPolicyLearner::Learn(const ExperiencePorts& ports,
                                                const RunPosition& position,
-                                               const std::atomic<bool>& /*stop*/) {
-  times_->Enter(LearnStage::kWaitForExperience);
-  CADRE_ASSIGN_OR_RETURN(Lease lease, ports.queue->Take(StepsPerUpdate(config_), position.version));
-  times_->Enter(LearnStage::kCollate);
-  CADRE_ASSIGN_OR_RETURN(CollatedBatch collated,
-                         Collate(spec_, algorithm_->model().network(),
-                                 normalizer_.observation_transform(), lease.rollouts));
+                                               const std::atomic<bool>& stop) {
+  absl::StatusOr<CollatedBatch> taken = TakeBatch(ports, position.version);
+  CADRE_ASSIGN_OR_RETURN(UpdateShare all, Agree(taken, position.version, stop));
+  CollatedBatch& collated = *taken;
   // Rewards are scaled with the newest statistics; observations with those that the
   // actors had, or the probabilities of their actions would differ.
   if (collated.discounted_returns.defined()) {
-    normalizer_.UpdateReturns(Flat(collated.discounted_returns));
+    CADRE_RETURN_IF_ERROR(UpdateReturns(collated.discounted_returns));
     normalizer_.NormalizeRewards(Flat(collated.batch.rewards));
   }
   const double progress =
       static_cast<double>(position.env_steps) / static_cast<double>(config_.stop().env_steps());
-  lease_ = lease.id;
   settled_ = false;
-  diagnostics_ = algorithm_->Update(collated.batch, progress);
+  CADRE_ASSIGN_OR_RETURN(diagnostics_,
+                         algorithm_->Update(staging_->StageBatch(collated.batch), progress));
+  host_parameters_.Stale();
   if (!std::isfinite(GradientNorm(Flat(parameters()))))
     return absl::DataLossError("parameters that are not finite");
-  normalizer_.UpdateObservations(Flat(collated.raw_observations));
+  CADRE_RETURN_IF_ERROR(UpdateObservations(collated.raw_observations));
 
   Learned learned;
-  learned.env_steps = position.env_steps + collated.batch.steps();
-  learned.version_lag = position.version - collated.oldest_version;
-  learned.episodes = std::move(collated.episodes);
+  learned.env_steps = position.env_steps + all.steps;
+  learned.version_lag = all.version_lag;
+  learned.episodes = std::move(all.episodes);
   return learned;
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BatchLearner>> MakeOnPolicyLearner(
-    const ExperimentConfig& config, const EnvironmentSpec& environment, LearnTimes* times) {
+    const ExperimentConfig& config, const EnvironmentSpec& environment, LearnTimes* times,
+    const DeviceOptions& device) {
   CADRE_ASSIGN_OR_RETURN(
       auto network, MakeActorCritic(config.model(), environment.observation, environment.action));
   Random random = Random::ForStream(config.seed(), kInitialParametersStream);
   const std::vector<float> initial = InitialParameters(network, random);
-  std::unique_ptr<ActorCritic> model = MakeFusedActorCritic(std::move(network));
-  std::copy(initial.begin(), initial.end(), Flat(model->parameters()).begin());
+  std::unique_ptr<ActorCritic> model =
+      device.on_cpu_kernels() ? MakeFusedActorCritic(std::move(network))
+                              : MakeTensorActorCritic(std::move(network), device.device);
+  model->parameters().copy_(torch::tensor(initial));
   model->ParametersChanged();
 
-  std::unique_ptr<OnPolicyAlgorithm> algorithm;
-  switch (config.algorithm_case()) {
-    case ExperimentConfig::kPpo:
-      algorithm = MakePpo(config.ppo(), std::move(model),
-                          Random::ForStream(config.seed(), kAlgorithmStream));
-      break;
-    default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("algorithm '", AlgorithmName(config), "' does not learn from the queue"));
-  }
+  // The kernels are one thread's. LibTorch's other threads would spin while they wait for
+  // work, beside actors that have it, and sums would depend on how many there are.
+  if (device.on_cpu_kernels()) torch::set_num_threads(1);
+  const Random algorithm_random = Random::ForStream(config.seed(), kAlgorithmStream);
+  CADRE_ASSIGN_OR_RETURN(
+      auto algorithm,
+      device.on_cpu_kernels()
+          ? MakeOnPolicyAlgorithm(config, std::move(model), algorithm_random)
+          : MakeOnPolicyOnDevice(config, std::move(model), algorithm_random, device));
   v1::ExperienceSpec spec = OnPolicySpec(config, environment.observation, environment.action);
-  return std::make_unique<OnPolicyLearner>(config, std::move(spec), std::move(algorithm), times);
+  return std::make_unique<OnPolicyLearner>(config, std::move(spec), std::move(algorithm), times,
+                                           device.device);
 }
 
 }  // namespace cadre

@@ -12,24 +12,30 @@
 #include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "learner/algorithms/off_policy.h"
+#include "learner/algorithms/on_device/on_device.h"
 #include "learner/batch_learner.h"
 #include "learner/part_times.h"
 #include "learner/replay_collate.h"
+#include "learner/staging_buffers.h"
 #include "policy/off_policy_columns.h"
 
 namespace cadre {
 namespace {
 
+constexpr char kUpdatesDue[] = "replay.updates_due";  // In a checkpoint.
+
 class ReplayLearner final : public BatchLearner {
  public:
   ReplayLearner(const ExperimentConfig& config, const EnvironmentSpec& environment,
-                std::unique_ptr<OffPolicyAlgorithm> algorithm, LearnTimes* times)
+                std::unique_ptr<OffPolicyAlgorithm> algorithm, LearnTimes* times,
+                torch::Device device)
       : config_(config),
         lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
         warm_size_(ReplayTable(config).rate_limiter().min_size()),
         spaces_{environment.observation, environment.action},
         spec_(OffPolicySpec(environment.observation, environment.action)),
         algorithm_(std::move(algorithm)),
+        staging_(MakeStagingBuffers(device)),
         times_(times),
         part_times_(times) {
     algorithm_->set_listener(&part_times_);
@@ -39,11 +45,12 @@ class ReplayLearner final : public BatchLearner {
 
   // The table may hold steps of before this learner was started, a part of a round among
   // them; a round that begins early does no harm, one that never ends would.
-  absl::Status Begin(const ExperiencePorts& ports) override {
-    if (!lockstep_) return absl::OkStatus();
+  absl::StatusOr<RunPosition> Begin(const ExperiencePorts& ports,
+                                    const RunPosition& position) override {
+    if (!lockstep_) return position;
     CADRE_ASSIGN_OR_RETURN(const ReplayBatch before, ports.replay->Sample({}));
     round_begin_ = before.inserted_steps / StepsPerUpdate(config_) * StepsPerUpdate(config_);
-    return absl::OkStatus();
+    return position;
   }
 
   absl::StatusOr<Learned> Learn(const ExperiencePorts& ports, const RunPosition& position,
@@ -65,8 +72,17 @@ class ReplayLearner final : public BatchLearner {
     return absl::OkStatus();
   }
 
-  void Save(TensorMap& state) const override { algorithm_->Save(state); }
-  absl::Status Restore(const TensorMap& state) override { return algorithm_->Restore(state); }
+  void Save(TensorMap& state) const override {
+    algorithm_->Save(state);
+    state.AddScalar<double>(kUpdatesDue, updates_due_);
+  }
+  absl::Status Restore(const TensorMap& state) override {
+    CADRE_RETURN_IF_ERROR(algorithm_->Restore(state));
+    // Checkpoints of before it was saved lack it: less than one update.
+    if (const absl::StatusOr<double> due = state.ReadScalar<double>(kUpdatesDue); due.ok())
+      updates_due_ = *due;
+    return absl::OkStatus();
+  }
 
  private:
   absl::StatusOr<Learned> LearnOne(const ExperiencePorts& ports, const RunPosition& position);
@@ -88,6 +104,7 @@ class ReplayLearner final : public BatchLearner {
   const ReplaySpaces spaces_;
   const v1::ExperienceSpec spec_;
   const std::unique_ptr<OffPolicyAlgorithm> algorithm_;
+  const std::unique_ptr<StagingBuffers> staging_;
   LearnTimes* const times_;
   PartTimes part_times_;
   std::vector<float> priorities_;  // [B], where the table is prioritised.
@@ -96,7 +113,7 @@ class ReplayLearner final : public BatchLearner {
   int64_t unpublished_ = 0;  // Updates since the last publication.
   // In lockstep.
   int64_t round_begin_ = 0;  // Steps inserted when the actors' round began.
-  double updates_due_ = 0;
+  double updates_due_ = 0;   // The fraction of one that rounds have left.
 };
 
 // Actors get a version for each of their rounds, asynchronously.
@@ -158,7 +175,7 @@ absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPositi
   times_->Enter(LearnStage::kCollate);
   CADRE_ASSIGN_OR_RETURN(const OffPolicyBatch tensors, CollateReplay(spaces_, batch));
   if (config_.replay().has_prioritized()) priorities_.resize(batch.items);
-  algorithm_->Update(tensors, progress, absl::MakeSpan(priorities_));
+  algorithm_->Update(staging_->StageBatch(tensors), progress, absl::MakeSpan(priorities_));
   times_->Enter(LearnStage::kPublish);
   if (!priorities_.empty()) CADRE_RETURN_IF_ERROR(UpdatePriorities(*ports.replay, batch));
 
@@ -206,12 +223,17 @@ Diagnostics ReplayLearner::diagnostics() const {
 
 absl::StatusOr<std::unique_ptr<BatchLearner>> MakeReplayLearner(const ExperimentConfig& config,
                                                                 const EnvironmentSpec& environment,
-                                                                LearnTimes* times) {
+                                                                LearnTimes* times,
+                                                                const DeviceOptions& device) {
+  const Random random = Random::ForStream(config.seed(), kInitialParametersStream);
   CADRE_ASSIGN_OR_RETURN(
       auto algorithm,
-      MakeOffPolicyAlgorithm(config, environment.observation, environment.action,
-                             Random::ForStream(config.seed(), kInitialParametersStream)));
-  return std::make_unique<ReplayLearner>(config, environment, std::move(algorithm), times);
+      device.on_cpu_kernels()
+          ? MakeOffPolicyAlgorithm(config, environment.observation, environment.action, random)
+          : MakeOffPolicyOnDevice(config, environment.observation, environment.action, random,
+                                  device));
+  return std::make_unique<ReplayLearner>(config, environment, std::move(algorithm), times,
+                                         device.device);
 }
 
 }  // namespace cadre

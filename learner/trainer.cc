@@ -2,23 +2,26 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/check.h"
 #include "common/config.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "learner/trainer_state.h"
+#include "learner/update_agreement.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
   std::unique_ptr<Trainer> trainer(new Trainer(std::move(options)));
-  CADRE_ASSIGN_OR_RETURN(
-      trainer->learner_,
-      MakeBatchLearner(trainer->config_, trainer->options_.environment, &trainer->times_));
+  CADRE_ASSIGN_OR_RETURN(trainer->learner_,
+                         MakeBatchLearner(trainer->config_, trainer->options_.environment,
+                                          &trainer->times_, trainer->options_.device));
   return trainer;
 }
 
@@ -30,24 +33,76 @@ absl::Span<float> Trainer::Flat() const {
   return {flat.data_ptr<float>(), static_cast<size_t>(flat.numel())};
 }
 
+// Whether the run is FINISHED; where a server said so, its news may still be on the way.
+bool Finished(ParameterSource& first, bool wait) {
+  constexpr absl::Duration kOnTheWay = absl::Seconds(2);
+  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  if (wait) static_cast<void>(first.WaitNewer(kNever, absl::Now() + kOnTheWay));
+  return first.run_state() == v1::RUN_STATE_FINISHED;
+}
+
+void Trainer::set_collective(Collective* collective) {
+  collective_ = collective;
+  learner_->set_collective(collective);
+}
+
+absl::Status Trainer::TakeOverFromFirst() {
+  if (collective_ == nullptr) return absl::OkStatus();
+  CADRE_ASSIGN_OR_RETURN(
+      const Checkpoint checkpoint,
+      CheckpointOfFirst(*collective_, first() ? MakeCheckpoint() : Checkpoint()));
+  return first() ? absl::OkStatus() : Restore(checkpoint);
+}
+
 absl::Status Trainer::Run(const ExperiencePorts& source, ParameterSink& sink) {
   started_ = absl::Now();
   times_.Enter(LearnStage::kWaitForExperience);
-  absl::Status status = learner_->Begin(source);
-  if (status.ok()) status = Publish(sink);
-  while (status.ok() && !done()) status = LearnOnce(source, sink);
+  absl::Status status = Learn(source, sink);
   // A stop closes the ports to end their waits; that is no failure.
-  if (absl::IsCancelled(status) && stop_requested_) status = absl::OkStatus();
+  if (absl::IsCancelled(status) && (stop_requested_ || collective_ != nullptr))
+    status = absl::OkStatus();
   times_.Enter(LearnStage::kReport);
+  if (first()) return EndRun(source, sink, std::move(status));
+  const bool refused = absl::IsFailedPrecondition(status);
+  return source.first != nullptr && Finished(*source.first, refused) ? absl::OkStatus() : status;
+}
+
+absl::Status Trainer::Learn(const ExperiencePorts& source, ParameterSink& sink) {
+  CADRE_RETURN_IF_ERROR(TakeOverFromFirst());
+  CADRE_ASSIGN_OR_RETURN(const RunPosition position,
+                         learner_->Begin(source, {.env_steps = env_steps_, .version = version_}));
+  env_steps_ = position.env_steps;
+  version_ = std::max(version_, position.version - 1);
+  CADRE_RETURN_IF_ERROR(Publish(sink));
+  while (!done()) CADRE_RETURN_IF_ERROR(LearnOnce(source, sink));
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::EndRun(const ExperiencePorts& source, ParameterSink& sink,
+                             absl::Status status) {
   // What was learned is saved whatever ended it; but a batch that is not acknowledged
   // would be learned from again, and parameters that broke are not worth it.
+  if (status.ok()) {
+    status = Gather(source);
+    if (absl::IsCancelled(status))
+      return absl::UnavailableError(
+          absl::StrCat("stopped, but nobody had the model to save; the last checkpoint is at ",
+                       last_saved_steps_, " steps"));
+  }
   if (status.ok() || learner_->settled()) status.Update(SaveIfUnsaved());
   CADRE_RETURN_IF_ERROR(status);
   status = sink.SetRunState(v1::RUN_STATE_FINISHED);
   return absl::IsCancelled(status) && stop_requested_ ? absl::OkStatus() : status;
 }
 
+absl::Status Trainer::Gather(const ExperiencePorts& source) {
+  CADRE_ASSIGN_OR_RETURN(env_steps_,
+                         learner_->Gather(source, {.env_steps = env_steps_, .version = version_}));
+  return absl::OkStatus();
+}
+
 absl::Status Trainer::LearnOnce(const ExperiencePorts& source, ParameterSink& sink) {
+  if (collective_ != nullptr && asked_to_stop()) stop_requested_ = true;
   absl::StatusOr<Learned> learned =
       learner_->Learn(source, {.env_steps = env_steps_, .version = version_}, stop_requested_);
   if (absl::IsDataLoss(learned.status()))
@@ -64,24 +119,29 @@ absl::Status Trainer::LearnOnce(const ExperiencePorts& source, ParameterSink& si
   for (const v1::Episode& episode : learned->episodes)
     episodes_.Add(episode.total_reward(), episode.length());
   if (!learned->publish) return learner_->Settle(source);
+  const bool evaluate = first() && EvaluationDue();
+  const bool save = first() && SaveDue();
+  if (evaluate || save) CADRE_RETURN_IF_ERROR(Gather(source));
+  version_ = std::max(version_, learned->version - 1);
   CADRE_RETURN_IF_ERROR(Publish(sink));
   CADRE_RETURN_IF_ERROR(learner_->Settle(source));
+  if (!first()) return absl::OkStatus();
 
   times_.Enter(LearnStage::kReport);
   CADRE_RETURN_IF_ERROR(ReportProgress(learned->version_lag));
-  CADRE_RETURN_IF_ERROR(EvaluateIfDue());
-  return SaveIfDue();
+  if (evaluate) CADRE_RETURN_IF_ERROR(Evaluate());
+  return save ? SaveIfUnsaved() : absl::OkStatus();
 }
 
 absl::Status Trainer::Publish(ParameterSink& sink) {
   ++version_;
-  return sink.Publish(MakeParameters());
+  return first() || PushesGradients(config_) ? sink.Publish(MakeParameters()) : absl::OkStatus();
 }
 
 std::shared_ptr<const v1::Parameters> Trainer::MakeParameters() const {
   auto parameters = std::make_shared<v1::Parameters>();
   const absl::Span<const float> flat = Flat();
-  parameters->set_model(config_.name());
+  parameters->set_model(ActingModelName(config_, options_.rank));
   parameters->set_version(version_);
   parameters->set_values(flat.data(), flat.size() * sizeof(float));
   parameters->set_layout_fingerprint(learner_->layout().fingerprint());
@@ -92,11 +152,17 @@ std::shared_ptr<const v1::Parameters> Trainer::MakeParameters() const {
 
 bool Trainer::done() const {
   const StopConfig& stop = config_.stop();
-  if (stop_requested_ || env_steps_ >= stop.env_steps()) return true;
+  if (!first() && PushesGradients(config_)) return stop_requested_;
+  if (env_steps_ >= stop.env_steps()) return true;
   if (stop.has_mean_return() && episodes_.episodes() >= EpisodeStatistics::kWindow &&
       episodes_.mean_return() >= stop.mean_return())
     return true;
-  return stop.has_wall_seconds() && WallSeconds() >= stop.wall_seconds();
+  return collective_ == nullptr && asked_to_stop();
+}
+
+bool Trainer::asked_to_stop() const {
+  const StopConfig& stop = config_.stop();
+  return stop_requested_ || (stop.has_wall_seconds() && WallSeconds() >= stop.wall_seconds());
 }
 
 double Trainer::WallSeconds() const {
@@ -127,16 +193,18 @@ absl::Status Trainer::ReportProgress(int64_t version_lag) {
   return options_.on_progress ? options_.on_progress(progress) : absl::OkStatus();
 }
 
-absl::Status Trainer::EvaluateIfDue() {
+bool Trainer::EvaluationDue() const {
+  const int64_t every = config_.evaluation().every_env_steps();
+  return every > 0 && env_steps_ - last_evaluated_steps_ >= every;
+}
+
+absl::Status Trainer::Evaluate() {
   const EvaluationConfig& evaluation = config_.evaluation();
-  if (evaluation.every_env_steps() == 0 ||
-      env_steps_ - last_evaluated_steps_ < evaluation.every_env_steps())
-    return absl::OkStatus();
   last_evaluated_steps_ = env_steps_;
   const uint64_t seed = Random::ForStream(config_.seed(), kEvaluationStream)();
-  CADRE_ASSIGN_OR_RETURN(
-      const Evaluation result,
-      Evaluate(config_, *MakeParameters(), {.episodes = evaluation.episodes(), .seed = seed}));
+  CADRE_ASSIGN_OR_RETURN(const Evaluation result,
+                         cadre::Evaluate(config_, *MakeParameters(),
+                                         {.episodes = evaluation.episodes(), .seed = seed}));
   spdlog::info("evaluation at {} steps: mean return {:.1f} +- {:.1f} over {} episodes", env_steps_,
                result.mean_return, result.std_return, result.episodes);
   if (best_.has_value() && result.mean_return < best_->mean_return) return absl::OkStatus();
@@ -145,19 +213,19 @@ absl::Status Trainer::EvaluateIfDue() {
   return MarkBest(options_.run_folder, env_steps_);
 }
 
-absl::Status Trainer::SaveIfDue() {
+bool Trainer::SaveDue() const {
   const CheckpointConfig& checkpoint = config_.checkpoint();
   const int64_t steps = env_steps_ - std::max<int64_t>(last_saved_steps_, 0);
   const bool by_steps = checkpoint.every_env_steps() > 0 && steps >= checkpoint.every_env_steps();
   const bool by_clock = WallSeconds() - last_saved_seconds_ >= checkpoint.every_seconds();
-  return by_steps || by_clock ? Save() : absl::OkStatus();
+  return by_steps || by_clock;
 }
 
 absl::Status Trainer::SaveIfUnsaved() {
   return last_saved_steps_ == env_steps_ ? absl::OkStatus() : Save();
 }
 
-absl::Status Trainer::Save() {
+Checkpoint Trainer::MakeCheckpoint() const {
   Checkpoint checkpoint;
   CheckpointManifest& manifest = checkpoint.manifest;
   manifest.set_experiment(config_.name());
@@ -182,8 +250,12 @@ absl::Status Trainer::Save() {
     checkpoint.state.Add<double>("best_evaluation", {4},
                                  {best_->mean_return, best_->std_return, best_->mean_length,
                                   static_cast<double>(best_->episodes)});
+  return checkpoint;
+}
+
+absl::Status Trainer::Save() {
   CADRE_RETURN_IF_ERROR(
-      SaveCheckpoint(options_.run_folder, checkpoint, config_.checkpoint().keep()));
+      SaveCheckpoint(options_.run_folder, MakeCheckpoint(), config_.checkpoint().keep()));
   last_saved_steps_ = env_steps_;
   last_saved_seconds_ = WallSeconds();
   return absl::OkStatus();

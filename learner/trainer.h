@@ -31,6 +31,10 @@ class Trainer final {
     ExperimentConfig config;      // Resolved and valid.
     EnvironmentSpec environment;  // Of config.environment.
     std::string run_folder;       // Where checkpoints go.
+    // Of several learners, from 0. The first alone reports, evaluates, saves, and decides
+    // when the run is over; the others learn until then.
+    int32_t rank = 0;
+    DeviceOptions device;  // Where the algorithm computes.
     // Run after each update, on the training thread.
     std::function<absl::Status(const Progress&)> on_progress;
   };
@@ -45,11 +49,16 @@ class Trainer final {
   // learner already has it. Before Run.
   void ContinueVersionsFrom(int64_t version);
 
+  // Of learners that move one model together, each with a Trainer: all begin with what the
+  // first has, and end after the same update; the first alone publishes, reports, evaluates
+  // and saves. Before Run; must outlive it.
+  void set_collective(Collective* collective);
+
   // A checkpoint of the state as it is, unless there is one of as many steps.
   absl::Status SaveIfUnsaved();
 
-  // Trains until a stop condition of the config, or RequestStop. Either way a last
-  // checkpoint is saved and the run is set FINISHED.
+  // Trains until a stop condition of the config, or RequestStop. Either way the first
+  // learner saves a last checkpoint and sets the run FINISHED. Others may be closed then.
   absl::Status Run(const ExperiencePorts& source, ParameterSink& sink);
 
   // Run saves and returns after the update at hand. From any thread.
@@ -69,27 +78,38 @@ class Trainer final {
  private:
   explicit Trainer(Options options);
 
+  // The others take over the first learner's state.
+  absl::Status TakeOverFromFirst();
   absl::Status Publish(ParameterSink& sink);
   absl::Status LearnOnce(const ExperiencePorts& source, ParameterSink& sink);
+  absl::Status Learn(const ExperiencePorts& source, ParameterSink& sink);
+  absl::Status EndRun(const ExperiencePorts& source, ParameterSink& sink, absl::Status status);
+  absl::Status Gather(const ExperiencePorts& source);
   absl::Status ReportProgress(int64_t version_lag);
-  absl::Status EvaluateIfDue();
-  absl::Status SaveIfDue();
+  bool EvaluationDue() const;
+  bool SaveDue() const;
+  absl::Status Evaluate();
   absl::Status Save();
+  Checkpoint MakeCheckpoint() const;
   std::shared_ptr<const v1::Parameters> MakeParameters() const;
   absl::Span<float> Flat() const;  // [P], what is published.
+  bool first() const { return options_.rank == 0; }
   bool done() const;
+  // What a learner alone stops for at once, and several when they next agree.
+  bool asked_to_stop() const;
   double WallSeconds() const;
 
   const Options options_;
   const ExperimentConfig& config_;
   LearnTimes times_;
   std::unique_ptr<BatchLearner> learner_;  // Never null once created.
+  Collective* collective_ = nullptr;
   EpisodeStatistics episodes_;
   std::atomic<bool> stop_requested_ = false;
 
   int64_t env_steps_ = 0;
   int64_t updates_ = 0;
-  int64_t version_ = 0;  // Newest published.
+  int64_t version_ = 0;  // Newest published. Learners that publish nothing count with the others.
   int64_t max_version_lag_ = 0;
   double earlier_seconds_ = 0;  // Of wall time, before a resume.
   absl::Time started_;

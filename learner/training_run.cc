@@ -21,33 +21,54 @@ constexpr absl::Duration kLongestSilence = absl::Seconds(10);
 
 absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Create(const ExperimentConfig& config,
                                                                  const EnvironmentSpec& environment,
-                                                                 const std::string& out) {
+                                                                 const std::string& out,
+                                                                 const DeviceOptions& device) {
   CADRE_ASSIGN_OR_RETURN(auto folder, RunFolder::Create(config, out));
-  std::unique_ptr<TrainingRun> run(new TrainingRun(std::move(folder)));
-  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment));
+  const std::string path = folder->path();
+  std::unique_ptr<TrainingRun> run(new TrainingRun(std::move(folder), path));
+  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment, device));
   return run;
 }
 
 absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Resume(const ExperimentConfig& config,
                                                                  const EnvironmentSpec& environment,
-                                                                 const std::string& folder) {
+                                                                 const std::string& folder,
+                                                                 const DeviceOptions& device) {
   CADRE_ASSIGN_OR_RETURN(NewestCheckpoint newest, LoadNewestIntact(folder));
   for (const std::string& warning : newest.warnings) spdlog::warn("{}", warning);
   CADRE_ASSIGN_OR_RETURN(auto run_folder,
                          RunFolder::Resume(config, folder, newest.checkpoint.manifest.env_steps()));
-  std::unique_ptr<TrainingRun> run(new TrainingRun(std::move(run_folder)));
-  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment));
+  std::unique_ptr<TrainingRun> run(new TrainingRun(std::move(run_folder), folder));
+  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment, device));
   CADRE_RETURN_IF_ERROR(run->trainer_->Restore(newest.checkpoint));
   spdlog::info("resuming from {}", newest.path);
   return run;
 }
 
+absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Join(const ExperimentConfig& config,
+                                                               const EnvironmentSpec& environment,
+                                                               const std::string& folder,
+                                                               int32_t rank,
+                                                               const DeviceOptions& device) {
+  std::unique_ptr<TrainingRun> run(new TrainingRun(nullptr, folder));
+  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment, device, rank));
+  if (folder.empty()) return run;
+  const absl::StatusOr<NewestCheckpoint> newest = LoadNewestIntact(folder);
+  if (absl::IsNotFound(newest.status())) return run;
+  CADRE_RETURN_IF_ERROR(newest.status());
+  CADRE_RETURN_IF_ERROR(run->trainer_->Restore(newest->checkpoint));
+  return run;
+}
+
 absl::Status TrainingRun::MakeTrainer(const ExperimentConfig& config,
-                                      const EnvironmentSpec& environment) {
+                                      const EnvironmentSpec& environment,
+                                      const DeviceOptions& device, int32_t rank) {
   CADRE_ASSIGN_OR_RETURN(trainer_,
                          Trainer::Create({.config = config,
                                           .environment = environment,
-                                          .run_folder = folder_->path(),
+                                          .run_folder = path_,
+                                          .rank = rank,
+                                          .device = device,
                                           .on_progress = [this](const Progress& progress) {
                                             return OnProgress(progress);
                                           }}));
@@ -73,6 +94,7 @@ absl::Status TrainingRun::WriteProgress(absl::Time now) {
 }
 
 absl::Status TrainingRun::Finish(const absl::Status& training) {
+  if (folder_ == nullptr) return training;
   absl::Status written = unwritten_ ? WriteProgress(absl::Now()) : absl::OkStatus();
   CADRE_RETURN_IF_ERROR(training);
   CADRE_RETURN_IF_ERROR(written);

@@ -2,9 +2,11 @@
 // earlier one left. One thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,15 +21,24 @@ class TrainingRun {
   // A new run in `out`, or in a folder of its own under runs/ where that is empty.
   static absl::StatusOr<std::unique_ptr<TrainingRun>> Create(const ExperimentConfig& config,
                                                              const EnvironmentSpec& environment,
-                                                             const std::string& out);
+                                                             const std::string& out,
+                                                             const DeviceOptions& device = {});
 
   // Goes on from the newest intact checkpoint in `folder`, saying which ones are not.
   static absl::StatusOr<std::unique_ptr<TrainingRun>> Resume(const ExperimentConfig& config,
                                                              const EnvironmentSpec& environment,
-                                                             const std::string& folder);
+                                                             const std::string& folder,
+                                                             const DeviceOptions& device = {});
+
+  // Learner `rank` of several, which writes nothing: the first owns the folder. Goes on from
+  // the folder's newest checkpoint, where both are there.
+  static absl::StatusOr<std::unique_ptr<TrainingRun>> Join(const ExperimentConfig& config,
+                                                           const EnvironmentSpec& environment,
+                                                           const std::string& folder, int32_t rank,
+                                                           const DeviceOptions& device = {});
 
   Trainer& trainer() { return *trainer_; }
-  const std::string& folder() const { return folder_->path(); }
+  const std::string& folder() const { return path_; }
   const Progress& newest() const { return newest_; }
 
   // Told of every update, on the training thread.
@@ -40,13 +51,16 @@ class TrainingRun {
   absl::Status Finish(const absl::Status& training);
 
  private:
-  explicit TrainingRun(std::unique_ptr<RunFolder> folder) : folder_(std::move(folder)) {}
+  TrainingRun(std::unique_ptr<RunFolder> folder, std::string path)
+      : folder_(std::move(folder)), path_(std::move(path)) {}
 
-  absl::Status MakeTrainer(const ExperimentConfig& config, const EnvironmentSpec& environment);
+  absl::Status MakeTrainer(const ExperimentConfig& config, const EnvironmentSpec& environment,
+                           const DeviceOptions& device, int32_t rank = 0);
   absl::Status OnProgress(const Progress& progress);
   absl::Status WriteProgress(absl::Time now);
 
-  const std::unique_ptr<RunFolder> folder_;
+  const std::unique_ptr<RunFolder> folder_;  // Null for all but the first learner.
+  const std::string path_;
   std::unique_ptr<Trainer> trainer_;
   std::function<void(const Progress&)> listener_;
   Progress newest_;

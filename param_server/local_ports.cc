@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/status_macros.h"
+
 namespace cadre {
 
 StoreSource::StoreSource(ParameterStore* store, std::string model)
@@ -33,5 +35,40 @@ absl::Status StoreSink::SetRunState(v1::RunState state) {
 }
 
 void StoreSink::Close() { closed_ = true; }
+
+namespace {
+
+uint64_t NextLearnerId() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
+absl::Status ClosedSink() { return absl::CancelledError("the gradient sink is closed"); }
+
+}  // namespace
+
+LocalGradientSink::LocalGradientSink(ParameterStore* store)
+    : store_(store), learner_id_(NextLearnerId()) {}
+
+absl::StatusOr<ParametersPtr> LocalGradientSink::Start(v1::SharedModel model) {
+  if (closed_) return ClosedSink();
+  return store_->StartModel(model);
+}
+
+absl::StatusOr<PushedGradient> LocalGradientSink::Push(v1::Gradient gradient) {
+  if (closed_) return ClosedSink();
+  absl::MutexLock lock(&mutex_);
+  gradient.set_learner_id(learner_id_);
+  gradient.set_sequence(++sequence_);
+  CADRE_ASSIGN_OR_RETURN(ModelUpdater::Pushed pushed, store_->PushGradient(gradient));
+  return std::move(pushed.gradient);
+}
+
+absl::StatusOr<v1::SharedModel> LocalGradientSink::Fetch(const std::string& model) {
+  if (closed_) return ClosedSink();
+  return store_->FetchModel(model);
+}
+
+void LocalGradientSink::Close() { closed_ = true; }
 
 }  // namespace cadre

@@ -1,6 +1,7 @@
 #include "param_server/parameter_encoding.h"
 
 #include <string>
+#include <utility>
 
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
@@ -26,6 +27,7 @@ v1::Parameters WithoutValues(const v1::Parameters& parameters) {
   rest.set_layout_fingerprint(parameters.layout_fingerprint());
   *rest.mutable_statistics() = parameters.statistics();
   rest.set_env_steps(parameters.env_steps());
+  rest.set_encoding(parameters.encoding());
   return rest;
 }
 
@@ -33,12 +35,9 @@ uint32_t LengthDelimitedTag(int field_number) {
   return WireFormatLite::MakeTag(field_number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
 }
 
-// run_state, then the field `parameters` up to the first byte of its field `values`.
-// Fields may come in any order (protobuf encoding, "Field Order").
-std::string EncodeHead(const v1::Parameters& parameters, v1::RunState run_state) {
-  v1::WatchResponse state;
-  state.set_run_state(run_state);
-  std::string head = state.SerializeAsString();
+// `head`, then the field `field` of type Parameters up to the first byte of its own field
+// `values`. Fields may come in any order (protobuf encoding, "Field Order").
+std::string EncodeHead(std::string head, int field, const v1::Parameters& parameters) {
   const std::string rest = WithoutValues(parameters).SerializeAsString();
   const size_t size = parameters.values().size();
   const uint32_t values_tag = LengthDelimitedTag(v1::Parameters::kValuesFieldNumber);
@@ -46,7 +45,7 @@ std::string EncodeHead(const v1::Parameters& parameters, v1::RunState run_state)
                        CodedOutputStream::VarintSize64(size) + size;
   google::protobuf::io::StringOutputStream stream(&head);  // Appends.
   CodedOutputStream out(&stream);
-  out.WriteTag(LengthDelimitedTag(v1::WatchResponse::kParametersFieldNumber));
+  out.WriteTag(LengthDelimitedTag(field));
   out.WriteVarint64(inner);
   out.WriteString(rest);
   out.WriteTag(values_tag);
@@ -64,18 +63,33 @@ grpc::Slice ShareValues(const ParametersPtr& parameters) {
       new ParametersPtr(parameters));
 }
 
+// `head` alone, or with `parameters` as its field `field`.
+grpc::ByteBuffer Encode(std::string head, int field, const ParametersPtr& parameters) {
+  if (parameters == nullptr) {
+    const grpc::Slice slice(head);
+    return grpc::ByteBuffer(&slice, 1);
+  }
+  const grpc::Slice slices[] = {grpc::Slice(EncodeHead(std::move(head), field, *parameters)),
+                                ShareValues(parameters)};
+  return grpc::ByteBuffer(slices, 2);
+}
+
 }  // namespace
 
 grpc::ByteBuffer EncodeResponse(const ParametersPtr& parameters, v1::RunState run_state) {
-  if (parameters == nullptr) {
-    v1::WatchResponse response;
-    response.set_run_state(run_state);
-    const grpc::Slice slice(response.SerializeAsString());
-    return grpc::ByteBuffer(&slice, 1);
-  }
-  const grpc::Slice slices[] = {grpc::Slice(EncodeHead(*parameters, run_state)),
-                                ShareValues(parameters)};
-  return grpc::ByteBuffer(slices, 2);
+  v1::WatchResponse head;
+  head.set_run_state(run_state);
+  return Encode(head.SerializeAsString(), v1::WatchResponse::kParametersFieldNumber, parameters);
+}
+
+grpc::ByteBuffer EncodePushResponse(const ModelUpdater::Pushed& pushed, v1::RunState run_state) {
+  v1::PushGradientResponse head;
+  head.set_applied(pushed.gradient.applied);
+  head.set_lag(pushed.gradient.lag);
+  head.set_run_state(run_state);
+  for (const v1::PushedSequence& learner : pushed.learners) *head.add_pushed() = learner;
+  return Encode(head.SerializeAsString(), v1::PushGradientResponse::kParametersFieldNumber,
+                pushed.gradient.newest);
 }
 
 }  // namespace cadre

@@ -25,6 +25,21 @@ ParameterMetrics::ParameterMetrics(prometheus::Registry* registry)
       watchers(Gauges(registry, "cadre_param_watchers", "Watch streams open now").Add({})),
       sent_bytes(Counters(registry, "cadre_param_sent_bytes_total",
                           "Bytes of responses that carry parameters")
-                     .Add({})) {}
+                     .Add({})),
+      gradients(Counters(registry, "cadre_param_gradients_total",
+                         "Pushed gradients: applied, too_old, duplicate or broken")),
+      snapshots(Counters(registry, "cadre_param_snapshots_total", "Snapshots written").Add({})),
+      failed_snapshots(Counters(registry, "cadre_param_failed_snapshots_total",
+                                "Snapshots that could not be written")
+                           .Add({})),
+      gradient_lag_(prometheus::BuildHistogram()
+                        .Name("cadre_param_gradient_lag_versions")
+                        .Help("Versions made since the one a gradient was computed at")
+                        .Register(*registry)) {}
+
+prometheus::Histogram& ParameterMetrics::GradientLag(const std::string& model) {
+  return gradient_lag_.Add({{"model", model}}, prometheus::Histogram::BucketBoundaries{
+                                                   0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024});
+}
 
 }  // namespace cadre

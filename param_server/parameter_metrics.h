@@ -7,6 +7,7 @@
 #include "prometheus/counter.h"
 #include "prometheus/family.h"
 #include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
 #include "prometheus/registry.h"
 
 namespace cadre {
@@ -20,6 +21,17 @@ struct ParameterMetrics {
   prometheus::Counter& refused_publications;
   prometheus::Gauge& watchers;
   prometheus::Counter& sent_bytes;  // Of responses with parameters in them.
+
+  // Pushed gradients, by `model` and `outcome`: applied, too_old, duplicate, broken.
+  prometheus::Family<prometheus::Counter>& gradients;
+  // Versions made since a gradient's own, by `model`; of those that were not duplicates.
+  prometheus::Histogram& GradientLag(const std::string& model);
+
+  prometheus::Counter& snapshots;
+  prometheus::Counter& failed_snapshots;
+
+ private:
+  prometheus::Family<prometheus::Histogram>& gradient_lag_;
 };
 
 }  // namespace cadre

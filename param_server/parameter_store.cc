@@ -1,72 +1,33 @@
 #include "param_server/parameter_store.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "google/protobuf/util/message_differencer.h"
-#include "param_server/finite.h"
+#include "param_server/sound_parameters.h"
 
 namespace cadre {
 namespace {
 
-std::string Name(const v1::Parameters& parameters) {
-  return absl::StrCat("model '", parameters.model(), "' version ", parameters.version());
-}
-
-absl::Status CheckFinite(const v1::Parameters& parameters) {
-  if (const int64_t at = FirstNonFinite(parameters.values()); at >= 0) {
-    float value;
-    std::memcpy(&value, parameters.values().data() + at * sizeof(value), sizeof(value));
-    return absl::InvalidArgumentError(
-        absl::StrCat(Name(parameters), ": value ", at, " is ", value, "; wanted finite numbers"));
-  }
-  for (const v1::Statistic& statistic : parameters.statistics()) {
-    for (const double value : statistic.values()) {
-      if (std::isfinite(value)) continue;
-      return absl::InvalidArgumentError(absl::StrCat(Name(parameters), ": statistic '",
-                                                     statistic.name(), "' holds ", value,
-                                                     "; wanted finite numbers"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-// What can be said of a version by itself.
-absl::Status CheckSound(const v1::Parameters& parameters) {
-  if (parameters.model().empty()) {
-    return absl::InvalidArgumentError("parameters without a model name");
-  }
-  if (parameters.version() < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(Name(parameters), ": versions start at 1"));
-  }
-  if (parameters.values().empty() || parameters.values().size() % sizeof(float) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(Name(parameters), ": ",
-                                                   parameters.values().size(),
-                                                   " bytes of values; wanted a multiple of 4"));
-  }
-  return CheckFinite(parameters);
-}
-
 // May `next` take the place of `stored`?
 absl::Status CheckFollows(const v1::Parameters& stored, const v1::Parameters& next) {
   if (next.version() <= stored.version()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(Name(next), " is not newer than the stored version ", stored.version()));
+    return absl::FailedPreconditionError(absl::StrCat(
+        VersionName(next), " is not newer than the stored version ", stored.version()));
   }
   if (next.values().size() != stored.values().size()) {
     return absl::FailedPreconditionError(absl::StrCat(
-        Name(next), ": ", next.values().size(), " bytes of values; the stored version ",
+        VersionName(next), ": ", next.values().size(), " bytes of values; the stored version ",
         stored.version(), " has ", stored.values().size()));
   }
   if (next.layout_fingerprint() != stored.layout_fingerprint()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        Name(next), ": layout ", absl::Hex(next.layout_fingerprint()), "; the stored version ",
-        stored.version(), " has layout ", absl::Hex(stored.layout_fingerprint())));
+    return absl::FailedPreconditionError(
+        absl::StrCat(VersionName(next), ": layout ", absl::Hex(next.layout_fingerprint()),
+                     "; the stored version ", stored.version(), " has layout ",
+                     absl::Hex(stored.layout_fingerprint())));
   }
   return absl::OkStatus();
 }
@@ -96,6 +57,10 @@ absl::Status ParameterStore::Publish(ParametersPtr parameters) {
     absl::MutexLock lock(&mutex_);
     if (closed_) return absl::UnavailableError("the parameter store is closed");
     Model& model = models_[parameters->model()];
+    if (model.updater != nullptr) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          VersionName(*parameters), ": the model is shared, and moved by gradients alone"));
+    }
     stored = model.newest;
     if (stored != nullptr) status = CheckFollows(*stored, *parameters);
     if (status.ok()) {
@@ -215,18 +180,27 @@ void ParameterStore::Close() {
   for (Waiter* waiter : waiters) waiter->OnChange();
 }
 
-std::vector<ParameterStore::ModelStatus> ParameterStore::Models() const {
-  std::vector<ModelStatus> models;
+std::vector<v1::ModelInfo> ParameterStore::Models() const {
+  std::vector<std::pair<Model, v1::ModelInfo>> models;
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [name, model] : models_) {
-      models.push_back({name, model.newest->version(),
-                        static_cast<int64_t>(model.newest->values().size()), model.publications});
+      v1::ModelInfo& info = models.emplace_back(model, v1::ModelInfo()).second;
+      info.set_model(name);
+      info.set_version(model.newest->version());
+      info.set_bytes(static_cast<int64_t>(model.newest->values().size()));
+      info.set_publications(model.publications);
+      info.set_env_steps(model.newest->env_steps());
     }
   }
-  std::sort(models.begin(), models.end(),
-            [](const ModelStatus& a, const ModelStatus& b) { return a.model < b.model; });
-  return models;
+  std::vector<v1::ModelInfo> infos;
+  for (auto& [model, info] : models) {
+    if (model.updater != nullptr) model.updater->SaveCounters(info);  // It has a lock of its own.
+    infos.push_back(std::move(info));
+  }
+  std::sort(infos.begin(), infos.end(),
+            [](const v1::ModelInfo& a, const v1::ModelInfo& b) { return a.model() < b.model(); });
+  return infos;
 }
 
 }  // namespace cadre

@@ -1,6 +1,9 @@
 // The newest parameters of each model and the state of the run: all that the
 // parameter server knows. No gRPC, no thread of its own. Thread-safe; a version is
 // immutable and shared, so a reader never waits for more than the swap of a pointer.
+//
+// A model is either published by a learner, who makes its versions, or shared: then each
+// gradient that is pushed makes the next one here; see model_updater.h.
 #pragma once
 
 #include <atomic>
@@ -16,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/ports.h"
+#include "param_server/model_updater.h"
 #include "proto/parameters.pb.h"
 
 namespace cadre {
@@ -55,6 +59,28 @@ class ParameterStore {
   // that of the stored one. UNAVAILABLE: closed.
   absl::Status Publish(ParametersPtr parameters);
 
+  // A shared model; see ParameterService.StartModel for what becomes of `model`. Returns
+  // the newest version. As Publish, and FAILED_PRECONDITION where the model that is there
+  // is not shared or the run is FINISHED.
+  absl::StatusOr<ParametersPtr> StartModel(const v1::SharedModel& model);
+
+  // As ModelUpdater::Push. NOT_FOUND: no such shared model. FAILED_PRECONDITION: the run is
+  // FINISHED.
+  absl::StatusOr<ModelUpdater::Pushed> PushGradient(const v1::Gradient& gradient);
+
+  // A shared model with its optimiser, at one moment. NOT_FOUND.
+  absl::StatusOr<v1::SharedModel> FetchModel(absl::string_view model) const;
+
+  // Everything, each model at one moment. Also of a closed store.
+  struct Snapshot {
+    v1::StoredRun run;
+    std::vector<v1::StoredModel> models;  // By name.
+  };
+  Snapshot Save() const;
+  // Of a store in which there is nothing yet, before anybody else uses it.
+  // FAILED_PRECONDITION: of another run. DATA_LOSS: it makes no sense.
+  absl::Status Restore(const Snapshot& snapshot);
+
   // RUNNING at first. FINISHED is final (FAILED_PRECONDITION).
   absl::Status SetRunState(v1::RunState state);
 
@@ -79,18 +105,13 @@ class ParameterStore {
   // Tells every waiter and ends every wait; nothing can be published after it.
   void Close();
 
-  struct ModelStatus {
-    std::string model;
-    int64_t version = 0;
-    int64_t bytes = 0;         // Of its values.
-    int64_t publications = 0;  // Since the store was made.
-  };
-  std::vector<ModelStatus> Models() const;  // By name.
+  std::vector<v1::ModelInfo> Models() const;  // By name.
 
  private:
   struct Model {
     ParametersPtr newest;
     int64_t publications = 0;
+    std::shared_ptr<ModelUpdater> updater;  // Null where it is published. Never changes.
   };
   struct Interest {
     std::string model;
@@ -100,6 +121,15 @@ class ParameterStore {
 
   View ReadLocked(absl::string_view model) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool IsMet(const Interest& interest) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // NOT_FOUND, or UNAVAILABLE where the store is closed, FAILED_PRECONDITION once FINISHED.
+  absl::StatusOr<std::shared_ptr<ModelUpdater>> FindForLearner(absl::string_view model) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<ModelUpdater> Find(absl::string_view model) const ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status CheckTakesGradients() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // The next version of a shared model. Those who wait are told by WakeWaiters, later,
+  // without the updater's lock.
+  void Install(const ParametersPtr& parameters) ABSL_LOCKS_EXCLUDED(mutex_);
+  void WakeWaiters() ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<Waiter*> TakeWaiters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string run_id_;

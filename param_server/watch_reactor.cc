@@ -8,8 +8,9 @@
 namespace cadre {
 
 WatchReactor::WatchReactor(ParameterStore* store, ParameterMetrics* metrics,
+                           Bfloat16Cache* bfloat16, SerialExecutor* sender,
                            const grpc::ByteBuffer& request)
-    : store_(store), metrics_(metrics) {
+    : store_(store), metrics_(metrics), bfloat16_(bfloat16), sender_(sender) {
   metrics_->watchers.Increment();
   v1::WatchRequest watch;
   absl::Status status = ParseMessage(request, &watch);
@@ -19,6 +20,7 @@ WatchReactor::WatchReactor(ParameterStore* store, ParameterMetrics* metrics,
     return;
   }
   model_ = watch.model();
+  encoding_ = watch.encoding();
   sent_version_ = watch.known_version();
   SendOrWait();  // Sends: at least the run's state is news.
 }
@@ -33,7 +35,9 @@ void WatchReactor::SendOrWait() {
   if (cancelled_ && store_->RemoveWaiter(this)) Finish(grpc::Status::CANCELLED);
 }
 
-void WatchReactor::OnChange() { Send(); }
+void WatchReactor::OnChange() {
+  sender_->Run([this] { Send(); });
+}
 
 void WatchReactor::Send() {
   const ParameterStore::View view = store_->Read(model_);
@@ -42,7 +46,8 @@ void WatchReactor::Send() {
     return;
   }
   const bool newer = view.newest != nullptr && view.newest->version() > sent_version_;
-  response_ = EncodeResponse(newer ? view.newest : nullptr, view.run_state);
+  response_ =
+      EncodeResponse(newer ? bfloat16_->Encoded(view.newest, encoding_) : nullptr, view.run_state);
   sent_state_ = view.run_state;
   if (newer) {
     sent_version_ = view.newest->version();

@@ -4,25 +4,29 @@
 //
 // At every moment exactly one party has the turn, and only it may write, finish or
 // touch the members that are not constant: a reaction (at first the constructor), the
-// write in flight, or the store in which the reactor waits. Who removes the reactor
-// from the store takes the turn. After StartWrite or Finish it is given away.
+// write in flight, the store in which the reactor waits, or the sender's queue. Who
+// removes the reactor from the store takes the turn. After StartWrite or Finish it is given away.
 #pragma once
 
 #include <atomic>
 
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
+#include "param_server/bfloat16_cache.h"
 #include "param_server/parameter_metrics.h"
 #include "param_server/parameter_store.h"
+#include "param_server/serial_executor.h"
 
 namespace cadre {
 
 class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                            private ParameterStore::Waiter {
  public:
-  // Refuses a request that is malformed or of another run. Deletes itself when done.
-  // `store` and `metrics` must outlive the server.
-  WatchReactor(ParameterStore* store, ParameterMetrics* metrics, const grpc::ByteBuffer& request);
+  // Refuses a request that is malformed or of another run. Deletes itself when done. What
+  // there is to send when a version comes in is sent by `sender`, so that whoever brought
+  // it never waits for its readers. All must outlive the server.
+  WatchReactor(ParameterStore* store, ParameterMetrics* metrics, Bfloat16Cache* bfloat16,
+               SerialExecutor* sender, const grpc::ByteBuffer& request);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -35,7 +39,10 @@ class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 
   ParameterStore* const store_;
   ParameterMetrics* const metrics_;
-  std::string model_;  // Constant after construction.
+  Bfloat16Cache* const bfloat16_;
+  SerialExecutor* const sender_;
+  std::string model_;  // Constant after construction, as `encoding_`.
+  v1::ValueEncoding encoding_ = v1::VALUE_ENCODING_FLOAT32;
   std::atomic<bool> cancelled_ = false;
 
   int64_t sent_version_ = 0;  // Or what the client said it knows.

@@ -23,12 +23,19 @@ Result MakeOnPolicy(const ExperimentConfig& config, const ObservationSpace& obse
   return std::make_unique<OnPolicyActing>(std::move(network), config.normalization());
 }
 
-Result MakeActionValue(const ExperimentConfig& config, const ObservationSpace& observation,
-                       const ActionSpace& action, const ActingPlace& place) {
-  CADRE_ASSIGN_OR_RETURN(auto network,
-                         MakeActionValueNetwork(config.model(), config.dqn(), observation, action));
+Result MakeActionValue(const ModelConfig& model, const DqnConfig& dqn,
+                       const ObservationSpace& observation, const ActionSpace& action,
+                       const ActingPlace& place) {
+  CADRE_ASSIGN_OR_RETURN(auto network, MakeActionValueNetwork(model, dqn, observation, action));
   return std::make_unique<ActionValueActing>(std::move(network),
-                                             MakeActionValueExploration(config.dqn(), place));
+                                             MakeActionValueExploration(dqn, place));
+}
+
+// As DQN's with nothing but this exploration.
+DqnConfig PlainDqn(const DqnConfig::EpsilonGreedy& epsilon) {
+  DqnConfig config;
+  *config.mutable_epsilon_greedy() = epsilon;
+  return config;
 }
 
 Result MakeDeterministic(const ModelConfig& model, const ActionNoiseConfig& noise,
@@ -61,18 +68,22 @@ absl::StatusOr<std::unique_ptr<ActingPolicy>> MakeActingPolicy(const ExperimentC
                                                                const ActingPlace& place) {
   switch (config.algorithm_case()) {
     case ExperimentConfig::kDqn:
-      return MakeActionValue(config, observation, action, place);
+      return MakeActionValue(config.model(), config.dqn(), observation, action, place);
+    case ExperimentConfig::kNStepQ:
+      return MakeActionValue(config.model(), PlainDqn(config.n_step_q().epsilon_greedy()),
+                             observation, action, place);
+    case ExperimentConfig::kNStepSarsa:
+      return MakeActionValue(config.model(), PlainDqn(config.n_step_sarsa().epsilon_greedy()),
+                             observation, action, place);
     case ExperimentConfig::kDdpg:
       return MakeDeterministic(config.model(), config.ddpg().noise(), observation, action);
     case ExperimentConfig::kTd3:
       return MakeDeterministic(config.model(), config.td3().noise(), observation, action);
     case ExperimentConfig::kSac:
       return MakeSoftPolicy(config.model(), observation, action);
-    case ExperimentConfig::kPpo:
-    case ExperimentConfig::ALGORITHM_NOT_SET:
-      break;
+    default:
+      return MakeOnPolicy(config, observation, action);
   }
-  return MakeOnPolicy(config, observation, action);
 }
 
 }  // namespace cadre

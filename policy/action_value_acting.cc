@@ -1,5 +1,6 @@
 #include "policy/action_value_acting.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/check.h"
@@ -53,7 +54,8 @@ absl::Span<const float> ActionValueActing::Values(absl::Span<const float> observ
 void ActionValueActing::Act(absl::Span<const float> observations, const ActMode& mode,
                             Random& random, absl::Span<std::byte> actions,
                             absl::Span<float> log_probs) {
-  CADRE_CHECK(version_ > 0 && log_probs.empty());
+  CADRE_CHECK(version_ > 0);
+  std::fill(log_probs.begin(), log_probs.end(), 0.0f);
   const int64_t batch = static_cast<int64_t>(observations.size()) / network_.observation_size;
   const absl::Span<int32_t> chosen = MutableColumnAs<int32_t>(actions);
   CADRE_CHECK(static_cast<int64_t>(chosen.size()) == batch);

@@ -1,5 +1,6 @@
-// Acting by action values, for DQN: the action of the largest value, or what
-// exploration makes of the values. Not thread-safe.
+// Acting by action values, for DQN and n-step Q-learning: the action of the largest value,
+// or what exploration makes of the values. It has no probabilities: their logarithms, where
+// asked for, are 0. Not thread-safe.
 #pragma once
 
 #include <cstddef>

@@ -8,6 +8,7 @@
 
 #include <torch/types.h>
 
+#include "policy/flat_model.h"
 #include "policy/network.h"
 
 namespace cadre {
@@ -19,18 +20,10 @@ struct Heads {
   torch::Tensor log_std;  // [A] float32; undefined for discrete actions.
 };
 
-class ActorCritic {
+class ActorCritic : public FlatModel {
  public:
-  virtual ~ActorCritic() = default;
-
   virtual const ActorCriticNetwork& network() const = 0;
-
-  // [P] float32, flat. After writing to it call ParametersChanged().
-  virtual torch::Tensor parameters() = 0;
-  virtual void ParametersChanged() = 0;
-
-  // [P] float32: of the last Backward.
-  virtual torch::Tensor gradient() = 0;
+  const ParameterLayout& layout() const final { return network().layout; }
 
   // `observations` [B, O] float32, normalised. The heads carry no graph, are valid
   // until the next call, and must not be written to.

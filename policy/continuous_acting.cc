@@ -8,15 +8,10 @@
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "policy/distributions.h"
+#include "policy/log_deviation.h"
 #include "policy/published_values.h"
 
 namespace cadre {
-namespace {
-
-// Of a Gaussian policy's log deviations; see ContinuousPolicyNetwork.
-constexpr float kMinLogStd = -20, kMaxLogStd = 2;
-
-}  // namespace
 
 ContinuousActing::ContinuousActing(ContinuousPolicyNetwork network, ActionRange range,
                                    std::unique_ptr<ActionNoise> noise)
@@ -46,7 +41,8 @@ void ContinuousActing::SampleBeforeTanh(absl::Span<const float> observations, bo
     if (network_.gaussian && !greedy) {
       const float* log_std = mean.data() + dimensions;
       for (int64_t a = 0; a < dimensions; ++a)
-        log_std_[a] = std::clamp(log_std[a], kMinLogStd, kMaxLogStd);
+        log_std_[a] = std::clamp(log_std[a], static_cast<float>(kMinLogDeviation),
+                                 static_cast<float>(kMaxLogDeviation));
       SampleGaussian(mean, log_std_, random, row);
     } else {
       std::copy(mean.begin(), mean.end(), row.begin());

@@ -58,27 +58,38 @@ absl::Status RestoreMoments(const v1::Parameters& parameters, const std::string&
 
 }  // namespace
 
-void RunningMoments::Update(absl::Span<const float> rows) {
-  const int64_t size = static_cast<int64_t>(mean_.size());
+RowMoments MomentsOf(absl::Span<const float> rows, int64_t size) {
   const int64_t count = static_cast<int64_t>(rows.size()) / size;
   CADRE_CHECK(count * size == static_cast<int64_t>(rows.size()));
-  if (count == 0) return;
-  std::vector<double> mean(size, 0.0), squares(size, 0.0);
+  RowMoments moments{.count = static_cast<double>(count),
+                     .mean = std::vector<double>(size, 0.0),
+                     .squares = std::vector<double>(size, 0.0)};
+  if (count == 0) return moments;
   for (int64_t i = 0; i < count; ++i)
-    for (int64_t j = 0; j < size; ++j) mean[j] += rows[i * size + j];
-  for (double& m : mean) m /= static_cast<double>(count);
+    for (int64_t j = 0; j < size; ++j) moments.mean[j] += rows[i * size + j];
+  for (double& m : moments.mean) m /= moments.count;
   for (int64_t i = 0; i < count; ++i)
     for (int64_t j = 0; j < size; ++j) {
-      const double deviation = rows[i * size + j] - mean[j];
-      squares[j] += deviation * deviation;
+      const double deviation = rows[i * size + j] - moments.mean[j];
+      moments.squares[j] += deviation * deviation;
     }
-  const double batch = static_cast<double>(count);
-  const double total = count_ + batch;
-  for (int64_t j = 0; j < size; ++j) {
-    const double delta = mean[j] - mean_[j];
-    mean_[j] += delta * batch / total;
+  return moments;
+}
+
+void RunningMoments::Update(absl::Span<const float> rows) {
+  Merge(MomentsOf(rows, static_cast<int64_t>(mean_.size())));
+}
+
+void RunningMoments::Merge(const RowMoments& rows) {
+  CADRE_CHECK(rows.mean.size() == mean_.size() && rows.squares.size() == mean_.size());
+  if (rows.count == 0) return;
+  const double total = count_ + rows.count;
+  for (size_t j = 0; j < mean_.size(); ++j) {
+    const double delta = rows.mean[j] - mean_[j];
+    mean_[j] += delta * rows.count / total;
     variance_[j] =
-        (variance_[j] * count_ + squares[j] + delta * delta * count_ * batch / total) / total;
+        (variance_[j] * count_ + rows.squares[j] + delta * delta * count_ * rows.count / total) /
+        total;
   }
   count_ = total;
 }
@@ -117,6 +128,14 @@ void Normalizer::UpdateObservations(absl::Span<const float> observations) {
 
 void Normalizer::UpdateReturns(absl::Span<const float> discounted_returns) {
   if (config_.rewards()) discounted_return_.Update(discounted_returns);
+}
+
+void Normalizer::MergeObservations(const RowMoments& observations) {
+  if (config_.observations()) observation_.Merge(observations);
+}
+
+void Normalizer::MergeReturns(const RowMoments& discounted_returns) {
+  if (config_.rewards()) discounted_return_.Merge(discounted_returns);
 }
 
 ObservationTransform Normalizer::observation_transform() const {

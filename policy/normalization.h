@@ -14,6 +14,15 @@
 
 namespace cadre {
 
+// Of some rows: mean and sum of squared deviations from it, [size] each.
+struct RowMoments {
+  double count = 0;
+  std::vector<double> mean, squares;
+};
+
+// `rows` [rows, size], row-major.
+RowMoments MomentsOf(absl::Span<const float> rows, int64_t size);
+
 // Mean and variance of a stream of rows, merged batch by batch (Chan, Golub and
 // LeVeque 1979): exact whatever the batch sizes.
 class RunningMoments {
@@ -22,6 +31,8 @@ class RunningMoments {
 
   // `rows` [rows, size], row-major.
   void Update(absl::Span<const float> rows);
+  // The same with moments that were taken elsewhere.
+  void Merge(const RowMoments& rows);
 
   double count() const { return count_; }
   const std::vector<double>& mean() const { return mean_; }
@@ -66,6 +77,10 @@ class Normalizer {
   // `observations` [rows, O], raw; nothing where observations are not normalised.
   void UpdateObservations(absl::Span<const float> observations);
   void UpdateReturns(absl::Span<const float> discounted_returns);
+  // The same with moments that were taken elsewhere; in the same order everywhere they
+  // give the same bits everywhere.
+  void MergeObservations(const RowMoments& observations);
+  void MergeReturns(const RowMoments& discounted_returns);
 
   ObservationTransform observation_transform() const;
   // In place: r -> clip(r / sqrt(variance + 1e-8)).

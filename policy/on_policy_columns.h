@@ -12,7 +12,8 @@ namespace cadre {
 //   obs                [O] of the environment's dtype, raw; per observation
 //   action             int32 [], or float32 [A] before clipping to the bounds
 //   reward             float32 [], raw
-//   log_prob           float32 [], of the action under the policy that chose it
+//   log_prob           float32 [], of the action under the policy that chose it; 0 where it was
+//                      chosen by action values
 //   version            int64 [], of the parameters that chose it
 //   discounted_return  float32 [], G = r + gamma G through the episode so far; only
 //                      where rewards are normalised

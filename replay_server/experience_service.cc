@@ -33,8 +33,8 @@ grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* ExperienceServ
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Sample(
-    grpc::CallbackServerContext* /*context*/) {
-  return std::make_shared<SampleReactor>(&directory_)->Start(&streams_);
+    grpc::CallbackServerContext* context) {
+  return std::make_shared<SampleReactor>(&directory_, context)->Start(&streams_);
 }
 
 grpc::ServerUnaryReactor* ExperienceService::Info(grpc::CallbackServerContext* context,

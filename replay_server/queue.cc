@@ -40,11 +40,9 @@ absl::StatusOr<Queue::WriterStream> Queue::OpenWriter(absl::string_view run_id, 
   absl::MutexLock lock(&mutex_);
   CADRE_RETURN_IF_ERROR(CheckOpen(run_id, spec));
   const uint64_t stream = ++last_id_;
-  streams_[stream] = writer_id;
   sequences_.Open(writer_id);
   const uint64_t settled = sequences_.settled(writer_id);
-  listeners_[writer_id] = {stream, std::make_shared<const SettledListener>(std::move(listener)),
-                           settled};
+  streams_.Open(stream, writer_id, settled, std::move(listener));
   return WriterStream{stream, settled};
 }
 
@@ -52,13 +50,8 @@ void Queue::CloseWriter(uint64_t stream) {
   Effects effects;
   {
     absl::MutexLock lock(&mutex_);
-    const auto it = streams_.find(stream);
-    if (it == streams_.end()) return;
-    const uint64_t writer = it->second;
-    streams_.erase(it);
-    if (const auto own = listeners_.find(writer);
-        own != listeners_.end() && own->second.stream == stream)
-      listeners_.erase(own);
+    const std::optional<uint64_t> writer = streams_.Close(stream);
+    if (!writer.has_value()) return;
     const auto parked =
         std::find_if(parked_.begin(), parked_.end(),
                      [stream](const ParkedAppend& append) { return append.stream == stream; });
@@ -66,7 +59,7 @@ void Queue::CloseWriter(uint64_t stream) {
       effects.AnswerAppend(std::move(parked->done), absl::CancelledError("the stream was closed"));
       parked_.erase(parked);
     }
-    sequences_.Close(writer);
+    sequences_.Close(*writer);
     Advance(effects);
     TellListeners(effects);
   }
@@ -79,12 +72,12 @@ void Queue::Append(uint64_t stream, v1::Rollout rollout, AppendDone done) {
   Effects effects;
   {
     absl::MutexLock lock(&mutex_);
-    const auto it = streams_.find(stream);
-    if (closed_ || it == streams_.end()) {
+    const std::optional<uint64_t> writer = streams_.WriterOf(stream);
+    if (closed_ || !writer.has_value()) {
       effects.AnswerAppend(std::move(done),
                            closed_ ? ClosedError() : absl::CancelledError("the stream was closed"));
     } else {
-      parked_.push_back({stream, it->second, std::move(rollout), steps, bytes, std::move(done)});
+      parked_.push_back({stream, *writer, std::move(rollout), steps, bytes, std::move(done)});
       // What needs no room is answered even behind others that are parked.
       if (std::optional<absl::Status> answer = TryAdmit(parked_.back(), effects)) {
         effects.AnswerAppend(std::move(parked_.back().done), *std::move(answer));
@@ -362,12 +355,9 @@ void Queue::Settle(uint64_t writer, uint64_t sequence, Effects& effects) {
 
 void Queue::TellListeners(Effects& effects) {
   for (uint64_t writer : effects.settled_writers) {
-    const auto it = listeners_.find(writer);
-    if (it == listeners_.end()) continue;
     const uint64_t settled = sequences_.settled(writer);
-    if (settled <= it->second.told) continue;
-    it->second.told = settled;
-    effects.callbacks.push_back([call = it->second.call, settled] { (*call)(settled); });
+    if (auto listener = streams_.Settled(writer, settled))
+      effects.callbacks.push_back([call = std::move(listener), settled] { (*call)(settled); });
   }
 }
 

@@ -34,14 +34,16 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "common/ports.h"
+#include "common/run_topology.h"
 #include "proto/experience.pb.h"
 #include "replay_server/waiting_rollouts.h"
 #include "replay_server/writer_sequences.h"
+#include "replay_server/writer_streams.h"
 
 namespace cadre {
 
 struct QueueOptions {
-  std::string name = "on_policy";
+  std::string name = kOnPolicyQueue;
   // Data of other runs is refused. Empty: the run of whoever opens a stream first.
   std::string run_id;
   // Of what waits; leased rollouts are their consumer's to bound. A single rollout
@@ -60,7 +62,7 @@ class Queue {
   using TakeDone = absl::AnyInvocable<void(absl::StatusOr<Lease>)>;
   // Called with each new settled sequence of a writer. Calls may overtake each
   // other: the largest counts. One may still be running when CloseWriter returns.
-  using SettledListener = std::function<void(uint64_t settled_sequence)>;
+  using SettledListener = cadre::SettledListener;
 
   struct WriterStream {
     uint64_t id = 0;
@@ -127,11 +129,6 @@ class Queue {
     int64_t steps;
     TakeDone done;
   };
-  struct Listener {
-    uint64_t stream;
-    std::shared_ptr<const SettledListener> call;
-    uint64_t told;  // The settled sequence it knows of.
-  };
   struct Counts {
     int64_t leased_rollouts = 0;
     int64_t appended_rollouts = 0, appended_steps = 0;
@@ -180,8 +177,7 @@ class Queue {
   std::optional<v1::ExperienceSpec> spec_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;  // Streams, consumers, leases, positions.
 
-  absl::flat_hash_map<uint64_t, uint64_t> streams_ ABSL_GUARDED_BY(mutex_);    // To writers.
-  absl::flat_hash_map<uint64_t, Listener> listeners_ ABSL_GUARDED_BY(mutex_);  // By writer.
+  WriterStreams streams_ ABSL_GUARDED_BY(mutex_);
   WriterSequences sequences_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<uint64_t> consumers_ ABSL_GUARDED_BY(mutex_);
 

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/config.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
 
 namespace cadre {
@@ -18,14 +19,17 @@ absl::Status CheckAtLeast(absl::string_view field, int64_t value, int64_t least)
 
 }  // namespace
 
-absl::StatusOr<QueueOptions> MakeQueueOptions(const ExperimentConfig& config, std::string run_id) {
-  const QueueConfig queue = ResolveConfig(config).queue();
+absl::StatusOr<QueueOptions> MakeQueueOptions(const ExperimentConfig& config, std::string run_id,
+                                              int32_t learner) {
+  const ExperimentConfig resolved = ResolveConfig(config);
+  const QueueConfig& queue = resolved.queue();
   CADRE_RETURN_IF_ERROR(CheckAtLeast("capacity_steps", queue.capacity_steps(), 1));
   CADRE_RETURN_IF_ERROR(CheckAtLeast("capacity_bytes", queue.capacity_bytes(), 1));
   CADRE_RETURN_IF_ERROR(CheckAtLeast("max_version_lag", queue.max_version_lag(), 0));
   QueueOptions options;
   options.run_id = std::move(run_id);
-  options.capacity_steps = queue.capacity_steps();
+  options.name = QueueName(resolved, learner);
+  options.capacity_steps = StepsPerQueue(resolved);
   options.capacity_bytes = queue.capacity_bytes();
   options.max_version_lag = queue.max_version_lag();
   return options;

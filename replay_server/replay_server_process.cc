@@ -1,5 +1,6 @@
 #include "replay_server/replay_server_process.h"
 
+#include <random>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -26,11 +27,7 @@ absl::Status CheckCheckpointOptions(const ReplayServerOptions& options) {
 
 std::vector<CheckpointedTable> Checkpointed(const std::vector<Table*>& tables) {
   std::vector<CheckpointedTable> checkpointed;
-  for (Table* table : tables)
-    checkpointed.push_back(
-        {table->options().config.name(),
-         [table](const CheckpointedTable::Write& write) { return table->Save(write); },
-         [table](const CheckpointedTable::Read& read) { return table->Restore(read); }});
+  for (Table* table : tables) checkpointed.push_back(cadre::Checkpointed(*table));
   return checkpointed;
 }
 
@@ -84,8 +81,10 @@ absl::StatusOr<std::unique_ptr<ReplayServerProcess>> ReplayServerProcess::Create
 absl::Status ReplayServerProcess::Host(const ServerConfig& config) {
   for (const QueueOptions& options : config.queues)
     queues_.push_back(std::make_unique<Queue>(options));
-  for (const TableOptions& options : config.tables) {
-    CADRE_ASSIGN_OR_RETURN(std::unique_ptr<Table> table, Table::Create(options));
+  std::random_device entropy;
+  for (TableOptions options : config.tables) {
+    options.skipped_keys = entropy();
+    CADRE_ASSIGN_OR_RETURN(std::unique_ptr<Table> table, Table::Create(std::move(options)));
     tables_.push_back(std::move(table));
   }
   registry_ = std::make_shared<ReplayMetrics>(queues(), tables());

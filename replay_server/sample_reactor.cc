@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/experience_spec.h"
+#include "common/batch_memory.h"
+#include "grpcpp/server_context.h"
 #include "rpc/message_bytes.h"
 #include "rpc/replay_codec.h"
 #include "spdlog/spdlog.h"
@@ -22,12 +23,6 @@ constexpr int64_t kMostBatchBytes = std::numeric_limits<int32_t>::max() - (int64
 
 grpc::Status InvalidRequest(absl::string_view what) {
   return {grpc::StatusCode::INVALID_ARGUMENT, absl::StrCat("Sample: ", what)};
-}
-
-int64_t ItemBytes(const std::vector<v1::ColumnSpec>& columns) {
-  int64_t bytes = sizeof(uint64_t) + 2 * sizeof(float) + sizeof(int64_t);
-  for (const v1::ColumnSpec& column : columns) bytes += RowBytes(column);
-  return bytes;
 }
 
 std::shared_ptr<const grpc::ByteBuffer> Opened(const std::vector<v1::ColumnSpec>& columns) {
@@ -53,7 +48,10 @@ void SampleReactor::OnRequest(grpc::ByteBuffer& request) {
 void SampleReactor::Open(const v1::SampleOpen& open) {
   const absl::StatusOr<Table*> table = directory_->FindTable(open.table());
   if (!table.ok()) return End(ToGrpcStatus(table.status()));
-  const absl::StatusOr<uint64_t> sampler = (*table)->OpenSampler(open.run_id(), open.spec());
+  const absl::StatusOr<uint64_t> sampler =
+      (*table)->OpenSampler(open.run_id(), open.spec(), [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) static_cast<SampleReactor&>(*self).LetGo();
+      });
   if (!sampler.ok()) return End(ToGrpcStatus(sampler.status()));
   // There by now, as `open` carries the spec.
   const absl::StatusOr<std::vector<v1::ColumnSpec>> columns = (*table)->batch_columns();
@@ -65,7 +63,7 @@ void SampleReactor::Open(const v1::SampleOpen& open) {
                open.table());
   table_ = *table;
   sampler_ = *sampler;
-  item_bytes_ = ItemBytes(*columns);
+  item_bytes_ = BatchItemBytes(*columns);
   bool ended;
   {
     absl::MutexLock lock(&mutex_);
@@ -128,6 +126,18 @@ void SampleReactor::SampleWanted() {
   }
 }
 
+// Only a cancelled call gives up what is still to be written: the client then opens a new
+// stream, if it is there at all.
+void SampleReactor::LetGo() {
+  absl::MutexLock lock(&mutex_);
+  if (gone_ || std::exchange(let_go_, true)) return;
+  spdlog::warn(
+      "a learner does not read its batches of table '{}', which keeps writers waiting: its stream "
+      "is cut off",
+      table_->options().config.name());
+  context_->TryCancel();
+}
+
 bool SampleReactor::NextWanted(SampleOptions& next) {
   absl::MutexLock lock(&mutex_);
   const auto something_to_do = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -141,9 +151,9 @@ bool SampleReactor::NextWanted(SampleOptions& next) {
 }
 
 absl::Status SampleReactor::SampleOne(const SampleOptions& wanted) try {
-  const absl::StatusOr<ReplayBatch> batch = table_->Sample(sampler_, wanted);
-  if (!batch.ok()) return batch.status();
-  auto bytes = std::make_shared<const grpc::ByteBuffer>(EncodeBatch(*batch));
+  const absl::StatusOr<BatchInPlace> sampled = table_->SampleInPlace(sampler_, wanted);
+  if (!sampled.ok()) return sampled.status();
+  auto bytes = std::make_shared<const grpc::ByteBuffer>(EncodeBatch(sampled->batch, sampled->rows));
   absl::MutexLock lock(&mutex_);
   ready_.push_back(std::move(bytes));
   Wake();
@@ -173,6 +183,8 @@ void SampleReactor::OnEnd() {
 // The thread has been woken when the stream began to end: at most a gather is to come.
 void SampleReactor::OnGone() {
   if (thread_.joinable()) thread_.join();
+  absl::MutexLock lock(&mutex_);
+  gone_ = true;
 }
 
 }  // namespace cadre

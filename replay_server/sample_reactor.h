@@ -3,7 +3,8 @@
 // with sending another. A client that does not read costs kReadyBatches batches and the
 // one in gRPC's hands, whatever it wants.
 //
-// Messages are raw: a batch goes out from the memory it was gathered to.
+// Messages are raw: a batch goes out from the memory it was gathered to, large rows from
+// where they stand.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ class SampleReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   static constexpr size_t kReadyBatches = 2;
 
   // `directory` must outlive the server.
-  explicit SampleReactor(const ExperienceDirectory* directory) : directory_(directory) {}
+  SampleReactor(const ExperienceDirectory* directory, grpc::CallbackServerContext* context)
+      : directory_(directory), context_(context) {}
 
  private:
   void OnRequest(grpc::ByteBuffer& request) override;
@@ -44,14 +46,18 @@ class SampleReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   void UpdatePriorities(const v1::PriorityUpdate& update);
 
   void SampleWanted();  // The thread.
+  void LetGo();         // Of rows that others wait for.
   bool NextWanted(SampleOptions& next) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status SampleOne(const SampleOptions& wanted);
 
   const ExperienceDirectory* const directory_;
-  Table* table_ = nullptr;  // Constant once the stream has opened.
-  uint64_t sampler_ = 0;    // Likewise.
-  int64_t item_bytes_ = 0;  // Likewise: of one item on the wire.
-  std::thread thread_;      // Likewise.
+  grpc::CallbackServerContext* const context_;  // Of gRPC, until OnDone.
+  Table* table_ = nullptr;                      // Constant once the stream has opened.
+  uint64_t sampler_ = 0;                        // Likewise.
+  int64_t item_bytes_ = 0;                      // Likewise: of one item on the wire.
+  std::thread thread_;                          // Likewise.
+  bool let_go_ ABSL_GUARDED_BY(mutex_) = false;
+  bool gone_ ABSL_GUARDED_BY(mutex_) = false;  // And with it context_.
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<SampleOptions> wanted_ ABSL_GUARDED_BY(mutex_);  // Not yet begun.
   std::deque<std::shared_ptr<const grpc::ByteBuffer>> ready_ ABSL_GUARDED_BY(mutex_);

@@ -38,9 +38,10 @@ uint32_t SegmentTable::Take(uint32_t length, SegmentRows* rows) {
   segment.length = length;
   rows->length = length;
   uint32_t previous = kNone;
+  ++generation_;
   for (uint32_t i = 0; i <= length; ++i) {
     const uint32_t row = TakeRow();
-    rows_[row] = Row{.generation = rows_[row].generation + 1, .segment = id};
+    rows_[row] = Row{.generation = generation_, .segment = id};
     AppendRow(&rows->runs, 0, row);
     if (previous == kNone)
       segment.first_row = row;

@@ -24,7 +24,7 @@ namespace cadre {
 inline constexpr uint32_t kNone = ~uint32_t{0};  // No row, no segment.
 
 struct Row {
-  uint32_t generation = 0;  // How often it was taken: tells its items apart.
+  uint32_t generation = 0;  // Of its segment: tells apart the items that were ever here.
   uint32_t next = kNone;    // Of its segment, or of the rows that are free.
   uint32_t segment = kNone;
   uint32_t times_sampled = 0;
@@ -80,6 +80,9 @@ class SegmentTable {
 
   // A segment of `length` steps; length + 1 rows can be taken. Adds its runs to `rows`.
   uint32_t Take(uint32_t length, SegmentRows* rows);
+  // Segments are numbered in the order in which they are taken, modulo 2^32; these numbers
+  // are left out from here on.
+  void SkipGenerations(uint32_t count) { generation_ += count; }
   // Unlinks it from those before and after it.
   void Free(uint32_t segment);
   // `next` continues `previous`.
@@ -131,6 +134,7 @@ class SegmentTable {
   Row* rows_ = nullptr;
   Segment* segments_ = nullptr;
 
+  uint32_t generation_ = 0;  // Of the segment taken last.
   int64_t free_ = 0;
   int64_t touched_rows_ = 0;
   uint32_t first_free_ = kNone;  // Those that are free and touched, oldest first.

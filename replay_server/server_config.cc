@@ -9,6 +9,7 @@
 #include "common/error_list.h"
 #include "common/file_io.h"
 #include "common/replay_config.h"
+#include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/text_format_reader.h"
 #include "proto/config.pb.h"
@@ -84,9 +85,11 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const ServerConfigFiles& files,
     CADRE_ASSIGN_OR_RETURN(const Tables tables, ExperimentTable(experiment, files.shards));
     return HostTables(tables, run_id, storage_folder);
   }
-  CADRE_ASSIGN_OR_RETURN(QueueOptions queue, MakeQueueOptions(experiment, run_id));
   ServerConfig server;
-  server.queues.push_back(std::move(queue));
+  for (int32_t learner = 0; learner < LearnerCount(experiment); ++learner) {
+    CADRE_ASSIGN_OR_RETURN(QueueOptions queue, MakeQueueOptions(experiment, run_id, learner));
+    server.queues.push_back(std::move(queue));
+  }
   return server;
 }
 

@@ -26,6 +26,13 @@ Table::Impl::Impl(TableOptions options)
       random_(Random::ForStream(options_.seed, kSampling)),
       sequences_(options_.max_idle_writers) {}
 
+// Those who let go of rows later find nobody to tell.
+Table::Impl::~Impl() {
+  std::unique_ptr<RowPins> pins;
+  absl::MutexLock lock(&mutex_);
+  pins = std::move(pins_);
+}
+
 absl::StatusOr<Table::WriterStream> Table::Impl::OpenWriter(absl::string_view run_id,
                                                             uint64_t writer_id,
                                                             const v1::ExperienceSpec& spec,
@@ -34,7 +41,6 @@ absl::StatusOr<Table::WriterStream> Table::Impl::OpenWriter(absl::string_view ru
   absl::MutexLock lock(&mutex_);
   CADRE_RETURN_IF_ERROR(CheckOpen(run_id, spec));
   const uint64_t stream = ++last_id_;
-  streams_[stream] = writer_id;
   sequences_.Open(writer_id);
   uint64_t settled = sequences_.settled(writer_id);
   if (first_sequence > settled + 1 && sequences_.next(writer_id) == (settled ? settled + 1 : 0)) {
@@ -42,8 +48,7 @@ absl::StatusOr<Table::WriterStream> Table::Impl::OpenWriter(absl::string_view ru
     sequences_.Skip(writer_id, first_sequence - 1);
     settled = first_sequence - 1;
   }
-  listeners_[writer_id] = {stream, std::make_shared<const SettledListener>(std::move(listener)),
-                           settled};
+  streams_.Open(stream, writer_id, settled, std::move(listener));
   return WriterStream{stream, settled};
 }
 
@@ -51,13 +56,8 @@ void Table::Impl::CloseWriter(uint64_t stream) {
   Effects effects;
   {
     absl::MutexLock lock(&mutex_);
-    const auto it = streams_.find(stream);
-    if (it == streams_.end()) return;
-    const uint64_t writer = it->second;
-    streams_.erase(it);
-    if (const auto own = listeners_.find(writer);
-        own != listeners_.end() && own->second.stream == stream)
-      listeners_.erase(own);
+    const std::optional<uint64_t> writer = streams_.Close(stream);
+    if (!writer.has_value()) return;
     const auto parked =
         std::find_if(parked_.begin(), parked_.end(),
                      [stream](const ParkedAppend& append) { return append.stream == stream; });
@@ -66,19 +66,21 @@ void Table::Impl::CloseWriter(uint64_t stream) {
       effects.Answer(std::move(parked->done), absl::CancelledError("the stream was closed"));
       parked_.erase(parked);
     }
-    sequences_.Close(writer);
+    sequences_.Close(*writer);
     Advance(effects);
   }
   Finish(std::move(effects));
 }
 
 absl::StatusOr<uint64_t> Table::Impl::OpenSampler(absl::string_view run_id,
-                                                  const v1::ExperienceSpec& spec) {
+                                                  const v1::ExperienceSpec& spec,
+                                                  std::function<void()> overdue) {
   absl::MutexLock lock(&mutex_);
   CADRE_RETURN_IF_ERROR(CheckOpen(run_id, spec));
   const uint64_t id = ++last_id_;
   samplers_[id] = std::make_shared<Sampler>();
   samplers_[id]->next_episode = episodes_.unread();
+  samplers_[id]->overdue = std::move(overdue);
   return id;
 }
 
@@ -187,8 +189,7 @@ absl::Status Table::Impl::Allocate(const v1::ExperienceSpec& spec) {
   CADRE_ASSIGN_OR_RETURN(RowStorage storage, RowStorage::Create(spec, rows, options_.storage_path));
   CADRE_ASSIGN_OR_RETURN(
       items_, TableItems::Create(config, rows, Random::ForStream(options_.seed, kRemoving)()));
-  int64_t item_bytes = 0;
-  for (const v1::ColumnSpec& column : columns) item_bytes += RowBytes(column);
+  const int64_t item_bytes = BatchItemBytes(columns);
   layout_ = absl::WrapUnique(new Layout{spec, std::move(columns), item_bytes, std::move(storage),
                                         TableGather(config, spec)});
   return absl::OkStatus();
@@ -220,12 +221,18 @@ void Table::Append(uint64_t stream, RolloutView rollout, AppendDone done) {
   impl_->Append(stream, std::move(rollout), std::move(done));
 }
 absl::StatusOr<uint64_t> Table::OpenSampler(absl::string_view run_id,
-                                            const v1::ExperienceSpec& spec) {
-  return impl_->OpenSampler(run_id, spec);
+                                            const v1::ExperienceSpec& spec,
+                                            std::function<void()> overdue) {
+  return impl_->OpenSampler(run_id, spec, std::move(overdue));
 }
 void Table::CloseSampler(uint64_t sampler) { impl_->CloseSampler(sampler); }
 absl::StatusOr<ReplayBatch> Table::Sample(uint64_t sampler, const SampleOptions& options) {
-  return impl_->Sample(sampler, options);
+  absl::StatusOr<BatchInPlace> sampled = impl_->Sample(sampler, options, /*in_place=*/false);
+  if (!sampled.ok()) return sampled.status();
+  return std::move(sampled->batch);
+}
+absl::StatusOr<BatchInPlace> Table::SampleInPlace(uint64_t sampler, const SampleOptions& options) {
+  return impl_->Sample(sampler, options, /*in_place=*/true);
 }
 absl::Status Table::UpdatePriorities(absl::Span<const uint64_t> keys,
                                      absl::Span<const float> priorities) {
@@ -236,6 +243,7 @@ absl::StatusOr<std::vector<v1::ColumnSpec>> Table::batch_columns() const {
 }
 void Table::Reset() { impl_->Reset(); }
 absl::Status Table::Save(const StateSink& write) const { return impl_->Save(write); }
+absl::Status Table::CheckSaved(const StateSource& read) const { return impl_->CheckSaved(read); }
 absl::Status Table::Restore(const StateSource& read) { return impl_->Restore(read); }
 void Table::Close() { impl_->Close(); }
 v1::TableInfo Table::Info() const { return impl_->Info(); }

@@ -36,6 +36,7 @@
 #include "common/rollout_view.h"
 #include "proto/config.pb.h"
 #include "proto/experience.pb.h"
+#include "replay_server/writer_streams.h"
 
 namespace cadre {
 
@@ -46,14 +47,24 @@ struct TableOptions {
   // Where the rows are mapped from, for a table larger than memory; made when the
   // columns are allocated. Empty: anonymous memory.
   std::string storage_path;
-  uint64_t seed = 1;                  // Of its random numbers.
+  uint64_t seed = 1;  // Of its random numbers.
+  // Numbers of items that Restore leaves out. Random where another table may have gone on
+  // from what is restored: keys that it gave away then name no item of this one.
+  uint32_t skipped_keys = 0;
   size_t max_idle_writers = 100'000;  // See writer_sequences.h.
+};
+
+// A batch some of whose columns are not one block.
+struct BatchInPlace {
+  ReplayBatch batch;
+  // By position in batch.columns: what an empty view has instead, kept by batch.owner.
+  std::vector<PiecewiseBytes> rows;
 };
 
 class Table {
  public:
   using AppendDone = absl::AnyInvocable<void(absl::Status)>;
-  using SettledListener = std::function<void(uint64_t settled_sequence)>;
+  using SettledListener = cadre::SettledListener;
 
   struct WriterStream {
     uint64_t id = 0;
@@ -83,8 +94,9 @@ class Table {
 
   // --- Samplers ---
 
-  // Checks run and spec like OpenWriter.
-  absl::StatusOr<uint64_t> OpenSampler(absl::string_view run_id, const v1::ExperienceSpec& spec);
+  // Checks run and spec like OpenWriter. `overdue`: see SampleInPlace.
+  absl::StatusOr<uint64_t> OpenSampler(absl::string_view run_id, const v1::ExperienceSpec& spec,
+                                       std::function<void()> overdue = nullptr);
   // Ends its Sample that waits with CANCELLED. No other call of it may come later.
   void CloseSampler(uint64_t sampler);
 
@@ -92,6 +104,12 @@ class Table {
   // where it never will. One thread at a time for each sampler. The batch's memory comes from a
   // pool.
   absl::StatusOr<ReplayBatch> Sample(uint64_t sampler, const SampleOptions& options);
+
+  // The same for who sends the batch on: large rows may be left where they stand, and are
+  // written over only once `batch.owner` is gone. If others wait for them longer than
+  // RowPins::kLongestWait, `overdue` of OpenSampler is called, which is to let go of them.
+  // Rows are copied where that would keep others waiting.
+  absl::StatusOr<BatchInPlace> SampleInPlace(uint64_t sampler, const SampleOptions& options);
 
   // [K] each. Keys of items that are gone are ignored and counted. INVALID_ARGUMENT,
   // with the first bad one, where a priority is not allowed; the others are set.
@@ -111,6 +129,10 @@ class Table {
   // while `write` runs; samples go on, unless they remove items (max_times_sampled).
   absl::Status Save(
       const std::function<absl::Status(absl::Span<const std::byte> bytes)>& write) const;
+  // Whether Restore would take what was saved, from its beginning: FAILED_PRECONDITION where
+  // the config or the run differs, DATA_LOSS where the bytes make no sense.
+  absl::Status CheckSaved(
+      const std::function<absl::Status(absl::Span<std::byte> bytes)>& read) const;
   // Of an empty table with the same config, before the first stream. `read` fills all of
   // its argument. FAILED_PRECONDITION where the config that was saved differs,
   // DATA_LOSS where the bytes make no sense.

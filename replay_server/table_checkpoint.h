@@ -1,11 +1,9 @@
 // Checkpoints of all tables of a server, on disk:
 //
-//   <folder>/replay-<number>.checkpoint    checkpoint_file.h; the highest number is the newest
+//   <folder>/replay-<number>.checkpoint
 //
-// A checkpoint is written beside its place, synced and renamed, so that one either is
-// there as a whole or is not there; what was saved before survives any failure, a full
-// disk among them. Every byte is covered by a checksum. Files that are not called so are
-// never touched. Tables stream to and from the file in pieces.
+// with what common/checkpoint_folder.h says of them, and each table a part. Every byte is
+// covered by a checksum. Tables stream to and from the file in pieces.
 //
 // Not thread-safe for one folder: one thread of one process writes to it, see
 // table_checkpointer.h.
@@ -20,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "common/checkpoint_folder.h"
 #include "replay_server/table.h"
 
 namespace cadre {
@@ -33,18 +32,16 @@ struct CheckpointedTable {
   std::string name;  // Unique.
   std::function<absl::Status(const Write& write)> save;
   std::function<absl::Status(const Read& read)> restore;
-};
-
-struct SavedCheckpoint {
-  std::string path;
-  int64_t bytes = 0;
+  // Whether `restore` would take it, by what it begins with. None: it is not asked.
+  std::function<absl::Status(const Read& read)> check = nullptr;
 };
 
 // `table`, which must outlive it, under the name in its config.
 inline CheckpointedTable Checkpointed(Table& table) {
   return {table.options().config.name(),
           [&table](const CheckpointedTable::Write& write) { return table.Save(write); },
-          [&table](const CheckpointedTable::Read& read) { return table.Restore(read); }};
+          [&table](const CheckpointedTable::Read& read) { return table.Restore(read); },
+          [&table](const CheckpointedTable::Read& read) { return table.CheckSaved(read); }};
 }
 
 // Saves all `tables` under the next number, and then removes older checkpoints so that
@@ -55,14 +52,15 @@ absl::StatusOr<SavedCheckpoint> SaveTables(const std::string& folder,
 
 struct RestoredCheckpoint {
   std::string path;
-  std::vector<std::string> warnings;  // One line for each newer one that is damaged.
+  // One line for each newer one that is damaged, or of other tables.
+  std::vector<std::string> warnings;
 };
 
-// Restores all `tables`, which are empty, from the newest checkpoint that is intact; it is
-// read through before the first table is touched.
+// Restores all `tables`, which are empty, from the newest checkpoint that is intact and
+// theirs; it is read through before the first table is touched.
 //   NOT_FOUND            there are no checkpoints
 //   DATA_LOSS            all are damaged, or a table could make no sense of its bytes
-//   FAILED_PRECONDITION  the newest intact one is of other tables, or of the same with
+//   FAILED_PRECONDITION  those that are intact are of other tables, or of the same with
 //                        another config
 // or the file system's. After an error other than NOT_FOUND the tables may be half restored: use
 // them no more.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "common/check.h"
 #include "common/experience_spec.h"
 
 namespace cadre {
@@ -110,19 +111,40 @@ void TableGather::Transitions(const RowStorage& storage, const SampledItems& ite
   const std::vector<RowStorage::Column>& columns = storage.columns();
   auto to = batch->columns.begin();
   for (size_t c = 0; c < columns.size(); ++c, ++to) {
+    if (*to == nullptr) continue;
     if (static_cast<int>(c) == reward_)
       SumRewards(columns[c], items, discounts_, *to);
     else
       GatherRows(
           columns[c], count, [&](int64_t i) { return windows[i].first_row; }, *to);
   }
-  for (const RowStorage::Column& column : columns)
-    if (column.per_observation)
+  for (const RowStorage::Column& column : columns) {
+    if (!column.per_observation) continue;
+    if (*to != nullptr)
       GatherRows(
-          column, count, [&](int64_t i) { return windows[i].last_row; }, *to++);
+          column, count, [&](int64_t i) { return windows[i].last_row; }, *to);
+    ++to;
+  }
   auto* discounts = reinterpret_cast<float*>(*to);
   for (int64_t i = 0; i < count; ++i)
     discounts[i] = windows[i].terminal ? 0 : static_cast<float>(discounts_[windows[i].steps]);
+}
+
+std::vector<PiecewiseBytes> TableGather::Refer(const RowStorage& storage, const SampledItems& items,
+                                               const BatchInMaking& batch) const {
+  CADRE_CHECK(refers());
+  std::vector<PiecewiseBytes> rows(batch.columns.size());
+  size_t position = 0;
+  const auto refer = [&](const RowStorage::Column& column, uint32_t Window::*row) {
+    if (batch.columns[position] == nullptr)
+      for (const Window& window : items.windows)
+        rows[position].emplace_back(column.row(window.*row), column.row_bytes);
+    ++position;
+  };
+  for (const RowStorage::Column& column : storage.columns()) refer(column, &Window::first_row);
+  for (const RowStorage::Column& column : storage.columns())
+    if (column.per_observation) refer(column, &Window::last_row);
+  return rows;
 }
 
 void TableGather::Sequences(const RowStorage& storage, const SampledItems& items,

@@ -18,8 +18,14 @@ class TableGather {
   // this config and spec.
   TableGather(const TableConfig& config, const v1::ExperienceSpec& spec);
 
-  // Fills all columns of `batch`.
+  // Fills the columns of `batch`, except those that have no block.
   void Gather(const RowStorage& storage, const SampledItems& items, BatchInMaking* batch) const;
+
+  // Where the rows of those stand, by position; nothing for the others. Of transitions.
+  std::vector<PiecewiseBytes> Refer(const RowStorage& storage, const SampledItems& items,
+                                    const BatchInMaking& batch) const;
+  // Whether each item of a column is one row, as it stands.
+  bool refers() const { return !sequences_; }
 
  private:
   void Transitions(const RowStorage& storage, const SampledItems& items,

@@ -22,17 +22,20 @@
 #include "common/random.h"
 #include "replay_server/episode_log.h"
 #include "replay_server/rate_limiter.h"
+#include "replay_server/row_pins.h"
 #include "replay_server/row_storage.h"
 #include "replay_server/table.h"
 #include "replay_server/table_gather.h"
 #include "replay_server/table_items.h"
 #include "replay_server/writer_sequences.h"
+#include "replay_server/writer_streams.h"
 
 namespace cadre {
 
 class Table::Impl {
  public:
   explicit Impl(TableOptions options);
+  ~Impl();
 
   absl::StatusOr<WriterStream> OpenWriter(absl::string_view run_id, uint64_t writer_id,
                                           const v1::ExperienceSpec& spec, uint64_t first_sequence,
@@ -40,14 +43,17 @@ class Table::Impl {
   void CloseWriter(uint64_t stream);
   void Append(uint64_t stream, RolloutView rollout, AppendDone done);
 
-  absl::StatusOr<uint64_t> OpenSampler(absl::string_view run_id, const v1::ExperienceSpec& spec);
+  absl::StatusOr<uint64_t> OpenSampler(absl::string_view run_id, const v1::ExperienceSpec& spec,
+                                       std::function<void()> overdue);
   void CloseSampler(uint64_t sampler);
-  absl::StatusOr<ReplayBatch> Sample(uint64_t sampler, const SampleOptions& options);
+  absl::StatusOr<BatchInPlace> Sample(uint64_t sampler, const SampleOptions& options,
+                                      bool in_place);
   absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
                                 absl::Span<const float> priorities);
   absl::StatusOr<std::vector<v1::ColumnSpec>> batch_columns() const;
 
   absl::Status Save(const StateSink& write);
+  absl::Status CheckSaved(const StateSource& read) const;
   absl::Status Restore(const StateSource& read);
 
   void Reset();
@@ -62,7 +68,7 @@ class Table::Impl {
   struct Layout {
     v1::ExperienceSpec spec;
     std::vector<v1::ColumnSpec> batch_columns;
-    int64_t item_bytes;  // Of all batch columns.
+    int64_t item_bytes;  // In a batch.
     RowStorage storage;
     TableGather gather;
   };
@@ -84,15 +90,11 @@ class Table::Impl {
     TakenRows rows;
     AppendDone done;
   };
-  struct Listener {
-    uint64_t stream;
-    std::shared_ptr<const SettledListener> call;
-    uint64_t told;  // The settled sequence it knows of.
-  };
   struct Sampler {
-    bool closed = false;        // Under mutex_.
-    uint64_t next_episode = 0;  // Under mutex_.
-    SampledItems items;         // Its thread's.
+    bool closed = false;            // Under mutex_.
+    uint64_t next_episode = 0;      // Under mutex_.
+    SampledItems items;             // Its thread's.
+    std::function<void()> overdue;  // Constant.
   };
   struct Counts {
     int64_t inserted_items = 0, inserted_steps = 0, inserted_rollouts = 0;
@@ -135,12 +137,21 @@ class Table::Impl {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitSample(const Sampler& sampler, const SampleOptions& options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether large rows of this batch may be sent from where they stand.
+  bool MayPin(const SampleOptions& options) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndGathers(const std::vector<uint64_t>& gathers) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetPriority(uint64_t key, float priority) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // What is not in items_ and layout_, but their scalars with it.
   void SaveHead(StateWriter& writer) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RestoreHead(StateReader& reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void CheckIdentity(StateReader& reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  struct Identity {
+    std::string run_id;
+    v1::ExperienceSpec spec;
+  };
+  // Fails where it is not this table's.
+  Identity ReadIdentity(StateReader& reader) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RestoreIdentity(StateReader& reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitNoSave() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Lets updates in again, those that came meanwhile first.
   void ResumeUpdates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -160,21 +171,23 @@ class Table::Impl {
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;  // Of streams and samplers.
 
   // Null before the first spec. What they point to stays until the table goes.
-  std::unique_ptr<Layout> layout_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Layout> layout_ ABSL_GUARDED_BY(mutex_);  // Shared with pinned rows.
   std::unique_ptr<TableItems> items_ ABSL_GUARDED_BY(mutex_) ABSL_PT_GUARDED_BY(mutex_);
   RateLimiter limiter_ ABSL_GUARDED_BY(mutex_);
   Random random_ ABSL_GUARDED_BY(mutex_);
   EpisodeLog episodes_ ABSL_GUARDED_BY(mutex_);
   Counts counts_ ABSL_GUARDED_BY(mutex_);
 
-  absl::flat_hash_map<uint64_t, uint64_t> streams_ ABSL_GUARDED_BY(mutex_);    // To writers.
-  absl::flat_hash_map<uint64_t, Listener> listeners_ ABSL_GUARDED_BY(mutex_);  // By writer.
+  WriterStreams streams_ ABSL_GUARDED_BY(mutex_);
   WriterSequences sequences_ ABSL_GUARDED_BY(mutex_);
   std::deque<ParkedAppend> parked_ ABSL_GUARDED_BY(mutex_);
   // Rollouts whose rows are being filled: how many, and the items that they will make.
   // The limiter counts these already.
   int64_t insertions_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t planned_items_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  // So many batches are copied before rows are pinned again.
+  int64_t unpinned_batches_ ABSL_GUARDED_BY(mutex_) = 0;
 
   // While it is saved nothing is inserted; until the bookkeeping is, nothing is updated.
   bool saving_ ABSL_GUARDED_BY(mutex_) = false;
@@ -185,6 +198,8 @@ class Table::Impl {
   Clock::duration writers_blocked_ ABSL_GUARDED_BY(mutex_){};  // Those that no longer are.
   Clock::duration samplers_waited_ ABSL_GUARDED_BY(mutex_){};
   std::vector<Clock::time_point> waiting_since_ ABSL_GUARDED_BY(mutex_);  // Samplers that wait.
+
+  std::unique_ptr<RowPins> pins_ ABSL_GUARDED_BY(mutex_);  // Null before the first is pinned.
 };
 
 }  // namespace cadre

@@ -6,6 +6,12 @@
 #include "replay_server/table_impl.h"
 
 namespace cadre {
+namespace {
+
+// Batches that are copied after an insert had to wait for rows that were being sent.
+constexpr int64_t kBatchesWithoutPins = 64;
+
+}  // namespace
 
 void Table::Impl::Effects::Answer(AppendDone done, absl::Status status) {
   callbacks.push_back(
@@ -25,12 +31,12 @@ void Table::Impl::Append(uint64_t stream, RolloutView rollout, AppendDone done) 
   Effects effects;
   {
     absl::MutexLock lock(&mutex_);
-    const auto it = streams_.find(stream);
-    if (closed_ || it == streams_.end()) {
+    const std::optional<uint64_t> writer = streams_.WriterOf(stream);
+    if (closed_ || !writer.has_value()) {
       effects.Answer(std::move(done),
                      closed_ ? ClosedError() : absl::CancelledError("the stream was closed"));
     } else {
-      parked_.push_back({stream, it->second, std::move(rollout), steps, std::move(valid),
+      parked_.push_back({stream, *writer, std::move(rollout), steps, std::move(valid),
                          std::move(done), Clock::now()});
       // What needs no room is answered even behind others that are parked.
       if (TryAdmit(parked_.back(), effects)) parked_.pop_back();
@@ -95,8 +101,13 @@ bool Table::Impl::TryAdmit(ParkedAppend& append, Effects& effects) {
   const int64_t items = items_->CountItems(append.writer, rollout.segments);
   const int64_t rows = append.steps + static_cast<int64_t>(rollout.segments.size());
   if (&append != &parked_.front() || saving_ ||
-      !limiter_.MayInsert(items, items_->size() + planned_items_) || !items_->MakeRoom(rows))
+      !limiter_.MayInsert(items, items_->size() + planned_items_))
     return false;
+  if (!items_->MakeRoom(rows)) {
+    // Who inserts much is not to wait for each batch to be sent.
+    if (pins_ != nullptr && pins_->Wanted()) unpinned_batches_ = kBatchesWithoutPins;
+    return false;
+  }
   sequences_.Accept(append.writer, rollout.sequence);
   limiter_.Insert(items);
   planned_items_ += items;
@@ -129,12 +140,9 @@ void Table::Impl::Advance(Effects& effects) {
     parked_.pop_front();
   }
   for (const uint64_t writer : effects.settled_writers) {
-    const auto it = listeners_.find(writer);
-    if (it == listeners_.end()) continue;
     const uint64_t settled = sequences_.settled(writer);
-    if (settled <= it->second.told) continue;
-    it->second.told = settled;
-    effects.callbacks.push_back([call = it->second.call, settled] { (*call)(settled); });
+    if (auto listener = streams_.Settled(writer, settled))
+      effects.callbacks.push_back([call = std::move(listener), settled] { (*call)(settled); });
   }
   effects.settled_writers.clear();
 }

@@ -40,6 +40,7 @@ void SegmentTable::SaveScalars(StateWriter& writer) const {
   writer.Put(last_free_);
   writer.Put(touched_segments_);
   writer.Put(free_segment_);
+  writer.Put(generation_);
 }
 
 void SegmentTable::SaveRows(StateWriter& writer) const {
@@ -58,6 +59,7 @@ void SegmentTable::RestoreScalars(StateReader& reader) {
   last_free_ = reader.Get<uint32_t>();
   touched_segments_ = reader.GetCount(MostSegments(capacity_));
   free_segment_ = reader.Get<uint32_t>();
+  generation_ = reader.Get<uint32_t>();
 }
 
 void SegmentTable::RestoreRows(StateReader& reader) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,12 @@ namespace {
 // A batch is one message for remote learners, and those end there.
 constexpr int64_t kMostBatchBytes = (int64_t{1} << 31) - (int64_t{1} << 20);
 
+// Larger rows are sent from where they stand, if nobody needs them meanwhile: below, a
+// piece of a message of its own costs more than copying it.
+constexpr int64_t kMostCopiedBytes = 8192;
+
+using OwnedBoth = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
+
 // Updates whose rows are on their way while others are set.
 constexpr size_t kAhead = 16;
 
@@ -20,9 +27,10 @@ bool IsPriority(float priority) { return std::isfinite(priority) && priority >= 
 
 }  // namespace
 
-absl::StatusOr<ReplayBatch> Table::Impl::Sample(uint64_t sampler_id, const SampleOptions& options) {
+absl::StatusOr<BatchInPlace> Table::Impl::Sample(uint64_t sampler_id, const SampleOptions& options,
+                                                 bool in_place) {
   std::shared_ptr<Sampler> sampler;
-  const Layout* layout;
+  std::shared_ptr<const Layout> layout;
   {
     absl::MutexLock lock(&mutex_);
     const auto it = samplers_.find(sampler_id);
@@ -30,9 +38,13 @@ absl::StatusOr<ReplayBatch> Table::Impl::Sample(uint64_t sampler_id, const Sampl
     if (it == samplers_.end()) return absl::CancelledError("the sampler was closed");
     CADRE_RETURN_IF_ERROR(CheckSample(options));
     sampler = it->second;
-    layout = layout_.get();
+    layout = layout_;
+    in_place = in_place && MayPin(options);
   }
-  BatchInMaking made = AllocateBatch(batch_memory_, layout->batch_columns, options.items);
+  BatchInMaking made =
+      AllocateBatch(batch_memory_, layout->batch_columns, options.items,
+                    in_place ? kMostCopiedBytes : std::numeric_limits<int64_t>::max());
+  BatchInPlace sampled;
   uint64_t gather;
   {
     absl::MutexLock lock(&mutex_);
@@ -40,20 +52,51 @@ absl::StatusOr<ReplayBatch> Table::Impl::Sample(uint64_t sampler_id, const Sampl
     if (closed_) return ClosedError();
     if (sampler->closed) return absl::CancelledError("the sampler was closed");
     TellNews(*sampler, made.batch);
-    if (options.items == 0) return std::move(made.batch);
+    if (options.items == 0) return BatchInPlace{std::move(made.batch), {}};
     gather = Choose(*sampler, made);
+    if (in_place) {
+      if (pins_ == nullptr)
+        pins_ = std::make_unique<RowPins>(
+            [this](const std::vector<uint64_t>& gathers) { EndGathers(gathers); });
+      made.batch.owner = pins_->Pin(
+          gather, std::make_shared<OwnedBoth>(made.batch.owner, layout),
+          sampler->overdue != nullptr ? sampler->overdue : [] {});
+    }
   }
   layout->gather.Gather(layout->storage, sampler->items, &made);
+  if (in_place)
+    sampled.rows = layout->gather.Refer(layout->storage, sampler->items, made);
+  else
+    EndGathers({gather});
+  ImportanceWeights(made.batch.probabilities, options.importance_exponent,
+                    absl::MakeSpan(made.weights, options.items));
+  sampled.batch = std::move(made.batch);
+  return sampled;
+}
+
+bool Table::Impl::MayPin(const SampleOptions& options) {
+  // When rows become free again must not show in which are taken next: a learner in lockstep
+  // asks for steps.
+  if (options.items == 0 || options.min_inserted_steps > 0) return false;
+  // What may have to come from a disk is not to be waited for while sending.
+  if (!options_.storage_path.empty() || !layout_->gather.refers()) return false;
+  if (unpinned_batches_ > 0) {
+    --unpinned_batches_;
+    return false;
+  }
+  return std::any_of(
+      layout_->storage.columns().begin(), layout_->storage.columns().end(),
+      [](const RowStorage::Column& column) { return column.row_bytes > kMostCopiedBytes; });
+}
+
+void Table::Impl::EndGathers(const std::vector<uint64_t>& gathers) {
   Effects effects;
   {
     absl::MutexLock lock(&mutex_);
-    items_->segments().EndGather(gather);
+    for (const uint64_t gather : gathers) items_->segments().EndGather(gather);
     Advance(effects);
   }
-  ImportanceWeights(made.batch.probabilities, options.importance_exponent,
-                    absl::MakeSpan(made.weights, options.items));
   Finish(std::move(effects));
-  return std::move(made.batch);
 }
 
 absl::Status Table::Impl::CheckSample(const SampleOptions& options) const {

@@ -13,7 +13,7 @@
 namespace cadre {
 namespace {
 
-constexpr uint64_t kFormat = 0x3130'656C'6261'7463;  // "ctable01".
+constexpr uint64_t kFormat = 0x3230'656C'6261'7463;  // "ctable02".
 constexpr int64_t kMostText = 1 << 20;               // Of a config, a spec, an episode.
 
 // An upper bound that no real table comes near: a larger number is damage.
@@ -88,6 +88,14 @@ void Table::Impl::SaveHead(StateWriter& writer) const {
   if (items_ != nullptr) items_->SaveScalars(writer);
 }
 
+absl::Status Table::Impl::CheckSaved(const StateSource& read) const {
+  StateReader reader(read);
+  absl::MutexLock lock(&mutex_);
+  (void)ReadIdentity(reader);
+  if (reader.status().ok()) return absl::OkStatus();
+  return absl::Status(reader.status().code(), absl::StrCat(Where(), reader.status().message()));
+}
+
 absl::Status Table::Impl::Restore(const StateSource& read) {
   StateReader reader(read);
   absl::MutexLock lock(&mutex_);
@@ -96,13 +104,14 @@ absl::Status Table::Impl::Restore(const StateSource& read) {
     items_->Restore(reader);
     for (const RowStorage::Column& column : layout_->storage.columns())
       reader.GetArray(column.data, items_->segments().touched_rows() * column.row_bytes);
+    items_->segments().SkipGenerations(options_.skipped_keys);
   }
   if (reader.status().ok()) return absl::OkStatus();
   return absl::Status(reader.status().code(), absl::StrCat(Where(), reader.status().message()));
 }
 
 void Table::Impl::RestoreHead(StateReader& reader) {
-  CheckIdentity(reader);
+  RestoreIdentity(reader);
   counts_ = reader.Get<Counts>();
   limiter_.set_state(reader.Get<RateLimiter::State>());
   random_.set_state(reader.Get<Random::State>());
@@ -116,26 +125,32 @@ void Table::Impl::RestoreHead(StateReader& reader) {
   }
 }
 
-void Table::Impl::CheckIdentity(StateReader& reader) {
+Table::Impl::Identity Table::Impl::ReadIdentity(StateReader& reader) const {
+  Identity saved;
   reader.Check(reader.Get<uint64_t>() == kFormat);
   TableConfig config;
   reader.Check(config.ParseFromString(reader.GetString(kMostText)));
-  const std::string run_id = reader.GetString(kMostText);
-  v1::ExperienceSpec spec;
-  reader.Check(spec.ParseFromString(reader.GetString(kMostText)));
-  if (!reader.status().ok()) return;
+  saved.run_id = reader.GetString(kMostText);
+  reader.Check(saved.spec.ParseFromString(reader.GetString(kMostText)));
+  if (!reader.status().ok()) return saved;
   if (config.SerializeAsString() != options_.config.SerializeAsString())
     reader.Fail(absl::FailedPreconditionError(
         absl::StrCat("the saved table has config {", config.ShortDebugString(), "}; wanted {",
                      options_.config.ShortDebugString(), "}")));
-  else if (!run_id_.empty() && !run_id.empty() && run_id != run_id_)
+  else if (!run_id_.empty() && !saved.run_id.empty() && saved.run_id != run_id_)
     reader.Fail(absl::FailedPreconditionError(
-        absl::StrCat("the saved table is of run id '", run_id, "'; wanted '", run_id_, "'")));
-  else if (layout_ != nullptr)
+        absl::StrCat("the saved table is of run id '", saved.run_id, "'; wanted '", run_id_, "'")));
+  return saved;
+}
+
+void Table::Impl::RestoreIdentity(StateReader& reader) {
+  const Identity saved = ReadIdentity(reader);
+  if (!reader.status().ok()) return;
+  if (layout_ != nullptr)
     reader.Fail(absl::FailedPreconditionError("the table is in use; wanted one without streams"));
-  else if (spec.columns_size() > 0)
-    reader.Fail(Allocate(spec));
-  if (reader.status().ok() && !run_id.empty()) run_id_ = run_id;
+  else if (saved.spec.columns_size() > 0)
+    reader.Fail(Allocate(saved.spec));
+  if (reader.status().ok() && !saved.run_id.empty()) run_id_ = saved.run_id;
 }
 
 void Table::Impl::AwaitNoSave() {

@@ -107,14 +107,18 @@ void CopyPart(const BatchOnWire& part, absl::Span<const v1::ColumnSpec> columns,
 
 }  // namespace
 
-grpc::ByteBuffer EncodeBatch(const ReplayBatch& batch) {
+grpc::ByteBuffer EncodeBatch(const ReplayBatch& batch, absl::Span<const PiecewiseBytes> rows) {
   WireWriter writer(batch.owner);
   writer.Packed(Fields::kKeysFieldNumber, batch.keys);
   writer.Packed(Fields::kProbabilitiesFieldNumber, batch.probabilities);
   writer.Packed(Fields::kWeightsFieldNumber, batch.weights);
   writer.Packed(Fields::kAgesFieldNumber, batch.ages);
-  for (const TensorView& column : batch.columns)
-    writer.Block(Fields::kColumnsFieldNumber, column.bytes);
+  for (size_t i = 0; i < batch.columns.size(); ++i) {
+    if (i < rows.size() && !rows[i].empty())
+      writer.Pieces(Fields::kColumnsFieldNumber, rows[i]);
+    else
+      writer.Block(Fields::kColumnsFieldNumber, batch.columns[i].bytes);
+  }
   writer.Varint(Fields::kTableItemsFieldNumber, static_cast<uint64_t>(batch.table_items));
   writer.Double(Fields::kTableMassFieldNumber, batch.table_mass);
   writer.Varint(Fields::kInsertedStepsFieldNumber, static_cast<uint64_t>(batch.inserted_steps));

@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/ports.h"
+#include "common/run_topology.h"
 #include "proto/experience.grpc.pb.h"
 #include "rpc/call_group.h"
 #include "rpc/channel.h"
@@ -27,7 +28,7 @@ namespace cadre {
 struct ExperienceClientOptions {
   std::string address;  // Of the replay server, host:port.
   std::string run_id;
-  std::string target = "on_policy";  // A queue, or for a sink also a table.
+  std::string target = kOnPolicyQueue;  // A queue, or for a sink also a table.
   v1::ExperienceSpec spec;
   std::string name;  // Who this is, for the server's log: "actor-3".
   OutageOptions outage;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "rpc/status.h"
+#include "rpc/value_encoding.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -95,6 +96,7 @@ absl::Status RemoteParameterSource::WatchOnce(Backoff* backoff) {
   v1::WatchRequest request;
   request.set_run_id(options_.run_id);
   request.set_model(options_.model);
+  request.set_encoding(options_.encoding);
   if (const ParametersPtr newest = Newest(); newest != nullptr) {
     request.set_known_version(newest->version());
   }
@@ -105,19 +107,32 @@ absl::Status RemoteParameterSource::WatchOnce(Backoff* backoff) {
   auto response = std::make_shared<v1::WatchResponse>();
   while (reader->Read(response.get())) {
     backoff->Reset();
-    Take(std::exchange(response, std::make_shared<v1::WatchResponse>()));
+    const absl::Status taken = Take(std::exchange(response, std::make_shared<v1::WatchResponse>()));
+    if (taken.ok()) continue;
+    context.TryCancel();
+    static_cast<void>(reader->Finish());
+    return taken;
   }
   return StreamEnd(reader->Finish(), peer_);
 }
 
-void RemoteParameterSource::Take(std::shared_ptr<const v1::WatchResponse> response) {
+absl::Status RemoteParameterSource::Take(std::shared_ptr<v1::WatchResponse> response) {
+  const v1::RunState run_state = response->run_state();
+  ParametersPtr newest;  // Null where only the run's state is news.
+  if (response->has_parameters()) {
+    CADRE_RETURN_IF_ERROR(WidenValues(response->mutable_parameters()));
+    const v1::Parameters* parameters = &response->parameters();
+    newest = ParametersPtr(std::move(response), parameters);
+  }
   ParametersPtr previous;  // Freed after the lock.
-  absl::MutexLock lock(&mutex_);
-  last_error_ = absl::OkStatus();
-  run_state_ = response->run_state();
-  if (!response->has_parameters()) return;
-  const v1::Parameters* parameters = &response->parameters();
-  previous = std::exchange(newest_, ParametersPtr(std::move(response), parameters));
+  {
+    absl::MutexLock lock(&mutex_);
+    last_error_ = absl::OkStatus();
+    run_state_ = run_state;
+    if (newest != nullptr) previous = std::exchange(newest_, newest);
+  }
+  if (options_.on_message) options_.on_message(newest, run_state);
+  return absl::OkStatus();
 }
 
 ParametersPtr RemoteParameterSource::Newest() {

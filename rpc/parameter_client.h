@@ -3,6 +3,7 @@
 // Create() does not wait for the server. Thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -26,6 +27,11 @@ struct ParameterClientOptions {
   std::string address;  // Of the parameter server, host:port.
   std::string run_id;
   std::string model;  // What a source follows. A sink takes it from what it publishes.
+  // How a source asks for its values; whoever reads them sees float32 either way.
+  v1::ValueEncoding encoding = v1::VALUE_ENCODING_FLOAT32;
+  // Where given, a source calls it on its own thread with each message that comes, null
+  // where it has no parameters.
+  std::function<void(const ParametersPtr&, v1::RunState)> on_message;
   RetryPolicy retry;
   ChannelOptions channel;
 };
@@ -52,7 +58,7 @@ class RemoteParameterSource final : public ParameterSource {
                         const std::shared_ptr<grpc::Channel>& channel);
   void Follow();                             // The thread.
   absl::Status WatchOnce(Backoff* backoff);  // Until the stream ends, and why.
-  void Take(std::shared_ptr<const v1::WatchResponse> response);
+  absl::Status Take(std::shared_ptr<v1::WatchResponse> response);
 
   const ParameterClientOptions options_;
   const std::string peer_;  // For messages.

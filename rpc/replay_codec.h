@@ -28,8 +28,10 @@ grpc::ByteBuffer EncodeRollout(std::shared_ptr<const v1::AppendRequest> request)
 using AppendMessage = std::variant<v1::AppendOpen, RolloutView>;
 absl::StatusOr<AppendMessage> DecodeAppend(grpc::ByteBuffer message);
 
-// A SampleResponse with `batch`, whose blocks are referred to and kept alive.
-grpc::ByteBuffer EncodeBatch(const ReplayBatch& batch);
+// A SampleResponse with `batch`, whose blocks are referred to and kept alive. By position in
+// batch.columns, `rows` has what a column consists of that is not one block, kept alive by
+// batch.owner too; none at all: there is none.
+grpc::ByteBuffer EncodeBatch(const ReplayBatch& batch, absl::Span<const PiecewiseBytes> rows = {});
 
 // A SampleBatch in the slices that it came in.
 struct BatchOnWire {

@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -61,6 +62,23 @@ std::string WhyNotListening(const Address& address) {
   return reason;
 }
 
+// gRPC would take a socket away from whoever listens on it.
+bool SomebodyListens(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const bool listens = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  close(fd);
+  return listens;
+}
+
+absl::Status CannotListen(const std::string& address, const std::string& reason) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen on '", address, "'", reason.empty() ? "" : ": ", reason));
+}
+
 void SetArguments(const ServerOptions& options, grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));
@@ -83,6 +101,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
     const std::string& address, const std::vector<grpc::Service*>& services,
     const ServerOptions& options) {
   CADRE_ASSIGN_OR_RETURN(Address bound, ParseAddress(address));
+  if (!bound.path.empty() && SomebodyListens(bound.path))
+    return CannotListen(address, std::strerror(EADDRINUSE));
   RouteGrpcLog();
   EnableHealthAndReflection();
   KeepFreedMemory();
@@ -96,11 +116,13 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
-    const std::string reason = WhyNotListening(bound);
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on '", address, "'", reason.empty() ? "" : ": ", reason));
+    if (bound.path.empty()) return CannotListen(address, WhyNotListening(bound));
+    return CannotListen(address, "wanted a folder that is there and may be written to");
   }
-  bound.port = port;
+  if (bound.path.empty())
+    bound.port = port;
+  else
+    port = 0;
   return std::unique_ptr<RpcServer>(new RpcServer(std::move(server), FormatAddress(bound), port));
 }
 

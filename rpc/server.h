@@ -28,9 +28,9 @@ struct ServerOptions {
 
 class RpcServer {
  public:
-  // Serves `services`, which must outlive it, on `address`, host:port; port 0 picks
-  // a free one. INVALID_ARGUMENT where that is not an address, UNAVAILABLE where it
-  // cannot be listened on: "cannot listen on '127.0.0.1:5000': Address already in use".
+  // Serves `services`, which must outlive it, on `address`, host:port, where port 0
+  // picks a free one, or unix:/path. INVALID_ARGUMENT where that is not an address, UNAVAILABLE
+  // where it cannot be listened on: "cannot listen on '127.0.0.1:5000': Address already in use".
   static absl::StatusOr<std::unique_ptr<RpcServer>> Create(
       const std::string& address, const std::vector<grpc::Service*>& services,
       const ServerOptions& options = {});
@@ -39,8 +39,8 @@ class RpcServer {
   RpcServer(const RpcServer&) = delete;
   RpcServer& operator=(const RpcServer&) = delete;
 
-  int port() const { return port_; }
-  // host:port with the port that was bound.
+  int port() const { return port_; }  // 0 of a Unix domain socket.
+  // With the port that was bound.
   const std::string& address() const { return address_; }
 
   // Stops listening, says NOT_SERVING, gives the calls in flight `grace` to end and

@@ -65,6 +65,17 @@ void WireWriter::Block(uint32_t field, absl::Span<const std::byte> block) {
   bytes_ += block.size();
 }
 
+void WireWriter::Pieces(uint32_t field, absl::Span<const absl::Span<const std::byte>> pieces) {
+  size_t bytes = 0;
+  for (const absl::Span<const std::byte> piece : pieces) bytes += piece.size();
+  PutTag(field, WireType::kBytes);
+  PutLength(bytes);
+  EndCopied();
+  bytes_ += bytes;
+  for (const absl::Span<const std::byte> piece : pieces)
+    slices_.push_back(ReferringSlice(piece, owner_));
+}
+
 void WireWriter::Message(uint32_t field, const google::protobuf::MessageLite& message) {
   PutTag(field, WireType::kBytes);
   PutLength(message.ByteSizeLong());

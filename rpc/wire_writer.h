@@ -34,8 +34,9 @@ class WireWriter {
       Block(field,
             {reinterpret_cast<const std::byte*>(numbers.data()), numbers.size() * sizeof(Number)});
   }
-  // Elements of repeated fields: there even if they are empty.
+  // Elements of repeated fields: there even if they are empty. Pieces become one.
   void Block(uint32_t field, absl::Span<const std::byte> block);
+  void Pieces(uint32_t field, absl::Span<const absl::Span<const std::byte>> pieces);
   void Message(uint32_t field, const google::protobuf::MessageLite& message);
 
   // All that was written, as `field` of a message that has nothing else. Once.

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Usage: scripts/plot-curves.py OUT.svg TITLE RUN_FOLDER...
+"""Usage: scripts/plot-curves.py OUT.svg TITLE [LABEL=]RUN_FOLDER...
 
 Draws the mean training return of the last 100 episodes over environment steps, one
-line for each run, from the runs' progress.csv. Needs nothing but Python.
+line for each run, from the runs' progress.csv. Runs of one label share a colour, which a
+legend explains. Needs nothing but Python.
 """
 import csv
 import math
@@ -27,11 +28,19 @@ def ticks(low, high, count=5):
     return [k * step for k in range(first, math.floor(high / step) + 1)]
 
 
+def colours_of(labels):
+    """One for each label, or, where there is none, for each run."""
+    names = list(dict.fromkeys(label or run for run, label in enumerate(labels)))
+    return [COLOURS[names.index(label or run) % len(COLOURS)] for run, label in enumerate(labels)]
+
+
 def main():
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     out, title, folders = sys.argv[1], sys.argv[2], sys.argv[3:]
-    curves = [curve(folder) for folder in folders]
+    labels = [folder.rpartition("=")[0] for folder in folders]
+    colours = colours_of(labels)
+    curves = [curve(folder.rpartition("=")[2]) for folder in folders]
     x_high = max(x for points in curves for x, _ in points)
     y_low = min(0, min(y for points in curves for _, y in points))
     y_high = max(0, max(y for points in curves for _, y in points))
@@ -54,9 +63,14 @@ def main():
         svg.append(f'<text x="{px:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:,.0f}</text>')
     svg.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
                'environment steps</text>')
-    for points, colour in zip(curves, COLOURS * len(curves)):
+    for points, colour in zip(curves, colours):
         path = " ".join(f"{px:.1f},{py:.1f}" for px, py in (place(x, y) for x, y in points))
         svg.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
+    for row, (label, colour) in enumerate(dict(zip(filter(None, labels), colours)).items()):
+        y = HEIGHT - BOTTOM - 14 - 18 * row
+        svg.append(f'<line x1="{WIDTH - 190}" x2="{WIDTH - 166}" y1="{y}" y2="{y}" '
+                   f'stroke="{colour}" stroke-width="2.4"/>'
+                   f'<text x="{WIDTH - 160}" y="{y + 4}">{label}</text>')
     svg.append("</svg>")
     pathlib.Path(out).write_text("\n".join(svg) + "\n")
 

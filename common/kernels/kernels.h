@@ -51,6 +51,24 @@ struct KernelTable {
   // holds the bias corrections, as does `epsilon`.
   void (*adam)(int64_t n, float* parameters, float* m, float* v, const float* gradient,
                float gradient_scale, float beta1, float beta2, float step_size, float epsilon);
+
+  // buffer = momentum buffer + g;  parameters -= step_size buffer;  all [n]. The gradient
+  // is multiplied by `gradient_scale` first. Where `buffer` is null it is g alone.
+  void (*sgd)(int64_t n, float* parameters, float* buffer, const float* gradient,
+              float gradient_scale, float momentum, float step_size);
+
+  // RMSProp (Tieleman and Hinton 2012, lecture 6.5): square = decay square + (1 - decay) g^2;
+  // parameters -= step_size g / (sqrt(square) + epsilon), or / sqrt(square + epsilon) where
+  // `epsilon_inside_root`. With `mean` = decay mean + (1 - decay) g, where it is not null,
+  // square - mean^2 takes the place of square (Graves 2013, eq. 38 to 40). All [n].
+  void (*rms_prop)(int64_t n, float* parameters, float* square, float* mean, const float* gradient,
+                   float gradient_scale, float decay, float step_size, float epsilon,
+                   bool epsilon_inside_root);
+
+  // The upper half of each float32, rounded to nearest, ties to even, and back; [n]. NaN
+  // stays NaN.
+  void (*to_bfloat16)(int64_t n, const float* x, uint16_t* out);
+  void (*from_bfloat16)(int64_t n, const uint16_t* x, float* out);
 };
 
 // The fastest table that this processor runs.

@@ -1,6 +1,8 @@
 #include "learner/algorithms/advantages.h"
 
+#include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "common/check.h"
 
@@ -25,6 +27,27 @@ void GeneralizedAdvantage(absl::Span<const float> rewards, absl::Span<const floa
       next_value = value[t];
     }
   }
+}
+
+void RewardToGo(absl::Span<const float> rewards, absl::Span<const float> last_values,
+                absl::Span<const SegmentBounds> segments, float gamma, absl::Span<float> returns) {
+  CADRE_CHECK(last_values.size() == segments.size() && returns.size() == rewards.size());
+  for (size_t s = 0; s < segments.size(); ++s) {
+    float following = segments[s].terminated ? 0.0f : last_values[s];
+    for (int64_t t = segments[s].first_step + segments[s].length - 1; t >= segments[s].first_step;
+         --t)
+      returns[t] = following = rewards[t] + gamma * following;
+  }
+}
+
+void NormalizeAdvantages(absl::Span<float> advantages) {
+  const double n = static_cast<double>(advantages.size());
+  if (n < 2) return;
+  const double mean = std::accumulate(advantages.begin(), advantages.end(), 0.0) / n;
+  double squares = 0;
+  for (const float a : advantages) squares += (a - mean) * (a - mean);
+  const double scale = 1.0 / (std::sqrt(squares / (n - 1)) + 1e-8);
+  for (float& a : advantages) a = static_cast<float>((a - mean) * scale);
 }
 
 double ExplainedVariance(absl::Span<const float> values, absl::Span<const float> returns) {

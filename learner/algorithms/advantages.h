@@ -16,6 +16,16 @@ void GeneralizedAdvantage(absl::Span<const float> rewards, absl::Span<const floa
                           absl::Span<const SegmentBounds> segments, float gamma, float lambda,
                           absl::Span<float> advantages, absl::Span<float> returns);
 
+// The discounted rewards that follow each step,
+//   G_t = r_t + gamma G_{t+1}
+// within each segment; G after the last step is `last_values` [S], 0 where terminated.
+// `rewards`, `returns` [N].
+void RewardToGo(absl::Span<const float> rewards, absl::Span<const float> last_values,
+                absl::Span<const SegmentBounds> segments, float gamma, absl::Span<float> returns);
+
+// (A - mean) / (deviation + 1e-8) in place; the unbiased deviation. One alone stays.
+void NormalizeAdvantages(absl::Span<float> advantages);
+
 // 1 - Var(returns - values) / Var(returns): 1 is a perfect value function, 0 no
 // better than a constant. NaN where the returns do not vary.
 double ExplainedVariance(absl::Span<const float> values, absl::Span<const float> returns);

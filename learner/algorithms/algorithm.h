@@ -4,6 +4,8 @@
 #pragma once
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "learner/algorithms/collective.h"
 #include "learner/algorithms/diagnostics.h"
 #include "learner/algorithms/on_policy_batch.h"
 #include "learner/safetensors.h"
@@ -17,7 +19,8 @@ class OnPolicyAlgorithm {
 
   // Learns from one batch. `progress` in [0, 1]: the share of the run that is over,
   // for schedules. The model's parameters are changed in place.
-  virtual Diagnostics Update(const OnPolicyBatch& batch, double progress) = 0;
+  // Fails only where learners in parallel lose each other.
+  virtual absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) = 0;
 
   virtual ActorCritic& model() = 0;
 
@@ -28,15 +31,21 @@ class OnPolicyAlgorithm {
   virtual absl::Status Restore(const TensorMap& state) = 0;
 
   // `listener` may be null and must outlive the algorithm.
-  void set_listener(UpdateListener* listener) { listener_ = listener; }
+  virtual void set_listener(UpdateListener* listener) { listener_ = listener; }
+
+  // Of learners that move one model together, each with a share of every batch. Null, as at
+  // first: this learner is alone. Must outlive the algorithm.
+  void set_collective(Collective* collective) { collective_ = collective; }
 
  protected:
+  Collective* collective() const { return collective_; }
   void Enter(UpdatePart part) {
     if (listener_ != nullptr) listener_->Enter(part);
   }
 
  private:
   UpdateListener* listener_ = nullptr;
+  Collective* collective_ = nullptr;
 };
 
 }  // namespace cadre

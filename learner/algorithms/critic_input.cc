@@ -1,23 +1,9 @@
 #include "learner/algorithms/critic_input.h"
 
-#include <cmath>
-
-#include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
-
-absl::Status CheckActionBounds(const ActionSpace& action) {
-  for (int64_t a = 0; a < action.dimensions; ++a) {
-    const float low = action.low[a], high = action.high[a];
-    if (!std::isfinite(low) || !std::isfinite(high) || !(low < high))
-      return absl::InvalidArgumentError(absl::StrCat("dimension ", a, " of the action: got bounds ",
-                                                     low, " and ", high,
-                                                     "; wanted finite ones, low < high"));
-  }
-  return absl::OkStatus();
-}
 
 CriticInput::CriticInput(int64_t observation_size, const ActionSpace& action, torch::Device device)
     : observation_size_(observation_size) {

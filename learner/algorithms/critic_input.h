@@ -7,18 +7,14 @@
 
 #include <torch/types.h>
 
-#include "absl/status/status.h"
 #include "common/spaces.h"
 
 namespace cadre {
 
-// INVALID_ARGUMENT where a bound is infinite or leaves no range: nothing to scale to.
-absl::Status CheckActionBounds(const ActionSpace& action);
-
 // A buffer of [B, O + A] that is written in two parts.
 class CriticInput {
  public:
-  // `action` is continuous and its bounds are finite.
+  // `action` is continuous, its bounds those of an ActionRange.
   CriticInput(int64_t observation_size, const ActionSpace& action, torch::Device device);
 
   void SetObservations(const torch::Tensor& observations);   // [B, O]; allocates for a new B.

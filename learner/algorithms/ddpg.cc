@@ -7,8 +7,10 @@
 #include "learner/algorithms/critic_input.h"
 #include "learner/algorithms/critic_loss.h"
 #include "learner/algorithms/deterministic_policy.h"
+#include "learner/algorithms/policy_ascent.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
+#include "policy/action_range.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -62,9 +64,7 @@ class Ddpg final : public OffPolicyAlgorithm {
   std::vector<torch::Tensor> values_, next_values_;  // [B, 1], of the only critic.
   torch::Tensor targets_;                            // [B]
   CriticErrors errors_;
-  torch::Tensor policy_values_;    // [B, 1] Q(s, mu(s))
-  torch::Tensor value_gradient_;   // [B, 1]
-  torch::Tensor action_gradient_;  // [B, A]
+  PolicyAscent ascent_;
 };
 
 // Algorithm 1, from "Set y_i" on.
@@ -100,24 +100,15 @@ void Ddpg::UpdateCritic(const OffPolicyBatch& batch) {
 // Down the mean of -Q(s, mu(s)).
 void Ddpg::UpdatePolicy(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kForward);
-  input_.scaled_actions().copy_(policy_.Actions(batch.observations));
-  const torch::Tensor values = critic_.online().Forward(0, input_.tensor());
-  Reserve(policy_values_, values.sizes(), values.device());
-  policy_values_.copy_(values);
-
+  ascent_.Forward(batch.observations, critic_, input_, policy_);
   Enter(UpdatePart::kBackward);
-  Reserve(value_gradient_, values.sizes(), values.device());
-  value_gradient_.fill_(-1.0 / static_cast<double>(batch.size()));
-  const torch::Tensor input_gradient = critic_.online().Backward(
-      0, value_gradient_, /*parameter_gradient=*/false, /*input_gradient=*/true);
-  input_.SumActionGradients({input_gradient}, action_gradient_);
-  policy_.Backward(action_gradient_);
+  ascent_.Backward(critic_, input_, policy_);
   Enter(UpdatePart::kOptimize);
   policy_.networks().Step(config_.policy_learning_rate());
 }
 
 Diagnostics Ddpg::diagnostics() const {
-  return {{"policy_loss", -Mean(policy_values_)},
+  return {{"policy_loss", -Mean(ascent_.values())},
           {"value_loss", Mean(errors_.losses)},
           {"mean_q", Mean(errors_.values)},
           {"policy_gradient_norm", policy_.networks().GradientNorm()},
@@ -133,7 +124,7 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDdpg(const DdpgConfig& c
                                                              Random random, torch::Device device) {
   CADRE_ASSIGN_OR_RETURN(ContinuousPolicyNetwork policy,
                          MakeContinuousPolicy(model, /*gaussian=*/false, observation, action));
-  CADRE_RETURN_IF_ERROR(CheckActionBounds(action));
+  CADRE_RETURN_IF_ERROR(ActionRange::Create(action).status());
   CADRE_ASSIGN_OR_RETURN(CriticNetworks critic, MakeCritics(model, 1, observation, action));
   return std::make_unique<Ddpg>(config, std::move(policy), critic, random, device);
 }

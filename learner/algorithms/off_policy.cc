@@ -20,12 +20,10 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeOffPolicyAlgorithm(
       return MakeTd3(config.td3(), model, observation, action, random, device);
     case ExperimentConfig::kSac:
       return MakeSac(config.sac(), model, observation, action, random, device);
-    case ExperimentConfig::kPpo:
-    case ExperimentConfig::ALGORITHM_NOT_SET:
-      break;
+    default:
+      return absl::InvalidArgumentError(
+          "the config's algorithm learns on-policy; wanted one of: dqn, ddpg, td3, sac");
   }
-  return absl::InvalidArgumentError(
-      "the config's algorithm learns on-policy; wanted one of: dqn, ddpg, td3, sac");
 }
 
 }  // namespace cadre

@@ -9,6 +9,15 @@
 
 namespace cadre {
 
+// Where a segment comes from. The segments of one environment come in order, and what
+// is missing between two of them shows in their sequence numbers.
+struct SegmentOrigin {
+  int32_t actor = 0;
+  int32_t environment = 0;  // Within its actor.
+  uint64_t writer_id = 0;   // Of the actor's life: in another one the environment is another.
+  uint64_t sequence = 0;    // Of the rollout, among the writer's.
+};
+
 // One segment's place in a batch. Its observations are rows
 // [first_step + index, first_step + index + length], one more than it has steps,
 // where `index` is its position among the segments.
@@ -16,6 +25,9 @@ struct SegmentBounds {
   int64_t first_step;
   int64_t length;
   bool terminated;  // Bootstrap from the last observation iff this is false.
+  // The episode goes on in the environment's next segment.
+  bool cut = false;
+  SegmentOrigin origin = {};
 };
 
 // N steps in S segments.

@@ -10,6 +10,7 @@
 #include "common/kernels/optimizer.h"
 #include "common/status_macros.h"
 #include "learner/algorithms/advantages.h"
+#include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/ppo_loss.h"
 #include "policy/torch_distributions.h"
@@ -26,15 +27,15 @@ double Scheduled(double initial, Schedule schedule, double progress) {
   return schedule == LINEAR_TO_ZERO ? initial * (1.0 - std::clamp(progress, 0.0, 1.0)) : initial;
 }
 
-// (A - mean) / (deviation + 1e-8) in place; the unbiased deviation.
-void Normalize(absl::Span<float> advantages) {
-  const double n = static_cast<double>(advantages.size());
-  if (n < 2) return;
-  const double mean = std::accumulate(advantages.begin(), advantages.end(), 0.0) / n;
-  double squares = 0;
-  for (float a : advantages) squares += (a - mean) * (a - mean);
-  const double scale = 1.0 / (std::sqrt(squares / (n - 1)) + 1e-8);
-  for (float& a : advantages) a = static_cast<float>((a - mean) * scale);
+// Of a minibatch's advantages, those of all learners.
+struct AdvantageScale {
+  double mean = 0;
+  double factor = 1;
+};
+
+// (A - mean) / (deviation + 1e-8) in place.
+void Normalize(const AdvantageScale& scale, absl::Span<float> advantages) {
+  for (float& a : advantages) a = static_cast<float>((a - scale.mean) * scale.factor);
 }
 
 // `source` rows at `rows`, into `out`, which is allocated on first use.
@@ -56,7 +57,7 @@ class Ppo final : public OnPolicyAlgorithm {
 
   ActorCritic& model() override { return *model_; }
 
-  Diagnostics Update(const OnPolicyBatch& batch, double progress) override;
+  absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) override;
 
   void Save(TensorMap& state) const override {
     SaveAdam(adam_, state);
@@ -83,8 +84,15 @@ class Ppo final : public OnPolicyAlgorithm {
   };
 
   void EstimateAdvantages(const OnPolicyBatch& batch);
+  // This learner's share of a minibatch.
+  int64_t MinibatchSize() const;
+  // Of each of an epoch's minibatches, `size` steps of this learner each; none where
+  // advantages are not normalised.
+  absl::StatusOr<std::vector<AdvantageScale>> AdvantageScales(int64_t size, int64_t count) const;
   void GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows);
-  bool UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate, Sums& sums);
+  absl::StatusOr<bool> UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate,
+                                       Sums& sums);
+  absl::Status AverageOverGroup(PpoDiagnostics& loss);
   // KL(old || new) of the whole batch, exact.
   double KlOfUpdate(const OnPolicyBatch& batch);
   void AdaptKlBeta(double kl);
@@ -105,9 +113,10 @@ class Ppo final : public OnPolicyAlgorithm {
   torch::Tensor observation_rows_;               // [minibatch] int64
   PpoMinibatch minibatch_;
   PpoHeadGradient head_gradient_;
+  torch::Tensor gradient_and_means_;  // [P + 5]; only with other learners
 };
 
-Diagnostics Ppo::Update(const OnPolicyBatch& batch, double progress) {
+absl::StatusOr<Diagnostics> Ppo::Update(const OnPolicyBatch& batch, double progress) {
   const double learning_rate =
       Scheduled(config_.learning_rate(), config_.learning_rate_schedule(), progress);
   PpoCoefficients coefficients;
@@ -122,7 +131,10 @@ Diagnostics Ppo::Update(const OnPolicyBatch& batch, double progress) {
   Enter(UpdatePart::kPrepare);
   EstimateAdvantages(batch);
   const int64_t steps = batch.steps();
-  const int64_t size = std::min<int64_t>(config_.minibatch_size(), steps);
+  // What all learners have, so that each takes as many gradient steps as the others.
+  CADRE_ASSIGN_OR_RETURN(const int64_t least, LeastOverLearners(collective(), steps));
+  const int64_t size = std::min(MinibatchSize(), least);
+  const int64_t minibatches = least / size;
   order_ = torch::arange(steps);
   int64_t* order = order_.data_ptr<int64_t>();
 
@@ -133,17 +145,24 @@ Diagnostics Ppo::Update(const OnPolicyBatch& batch, double progress) {
     ++epoch;
     for (int64_t i = steps - 1; i > 0; --i) std::swap(order[i], order[random_.Below(i + 1)]);
     // Steps that do not fill a minibatch wait for the next epoch's shuffle.
-    for (int64_t begin = 0; begin + size <= steps && !stop; begin += size) {
-      GatherMinibatch(batch, order_.narrow(0, begin, size));
-      stop = !UpdateMinibatch(coefficients, learning_rate, sums);
+    CADRE_ASSIGN_OR_RETURN(const auto scales, AdvantageScales(size, minibatches));
+    for (int64_t i = 0; i < minibatches && !stop; ++i) {
+      GatherMinibatch(batch, order_.narrow(0, i * size, size));
+      if (!scales.empty()) Normalize(scales[i], Flat(minibatch_.advantages));
+      CADRE_ASSIGN_OR_RETURN(const bool stepped,
+                             UpdateMinibatch(coefficients, learning_rate, sums));
+      stop = !stepped;
       Enter(UpdatePart::kPrepare);
     }
   }
-  const double explained_variance = ExplainedVariance(Flat(step_values_), Flat(returns_));
+  const bool penalised = config_.objective() == PpoConfig::ADAPTIVE_KL;
+  double means[] = {ExplainedVariance(Flat(step_values_), Flat(returns_)),
+                    penalised ? KlOfUpdate(batch) : 0};
+  CADRE_RETURN_IF_ERROR(AverageOverLearners(collective(), absl::MakeSpan(means)));
+  const auto [explained_variance, kl] = means;
   Diagnostics diagnostics =
       Report(sums, epoch, explained_variance, learning_rate, coefficients.clip_range);
-  if (config_.objective() == PpoConfig::ADAPTIVE_KL) {
-    const double kl = KlOfUpdate(batch);
+  if (penalised) {
     AdaptKlBeta(kl);
     diagnostics.emplace_back("kl", kl);
     diagnostics.emplace_back("kl_beta", kl_beta_);
@@ -167,6 +186,33 @@ void Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
   }
 }
 
+int64_t Ppo::MinibatchSize() const {
+  const int64_t learners = collective() == nullptr ? 1 : collective()->size();
+  return std::max<int64_t>(1, config_.minibatch_size() / learners);
+}
+
+absl::StatusOr<std::vector<AdvantageScale>> Ppo::AdvantageScales(int64_t size,
+                                                                 int64_t count) const {
+  const double n = static_cast<double>(size * (collective() ? collective()->size() : 1));
+  if (!config_.normalize_advantages() || n < 2) return std::vector<AdvantageScale>();
+  const int64_t* order = order_.data_ptr<int64_t>();
+  const float* advantages = advantages_.data_ptr<float>();
+  std::vector<double> means(count, 0.0), squares(count, 0.0);
+  for (int64_t i = 0; i < count * size; ++i) means[i / size] += advantages[order[i]];
+  CADRE_RETURN_IF_ERROR(SumOverLearners(collective(), absl::MakeSpan(means)));
+  for (double& mean : means) mean /= n;
+  for (int64_t i = 0; i < count * size; ++i) {
+    const double deviation = advantages[order[i]] - means[i / size];
+    squares[i / size] += deviation * deviation;
+  }
+  CADRE_RETURN_IF_ERROR(SumOverLearners(collective(), absl::MakeSpan(squares)));
+  std::vector<AdvantageScale> scales(count);
+  // The unbiased deviation.
+  for (int64_t i = 0; i < count; ++i)
+    scales[i] = {means[i], 1.0 / (std::sqrt(squares[i] / (n - 1)) + 1e-8)};
+  return scales;
+}
+
 void Ppo::GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows) {
   Gather(batch.observation_rows, rows, observation_rows_);
   Gather(batch.observations, observation_rows_, minibatch_.observations);
@@ -179,11 +225,11 @@ void Ppo::GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows)
     Gather(old_policy_, rows, minibatch_.old_policy);
     minibatch_.old_log_std = old_log_std_;
   }
-  if (config_.normalize_advantages()) Normalize(Flat(minibatch_.advantages));
 }
 
 // One gradient step; false, and no step, where the KL bound ends the update.
-bool Ppo::UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate, Sums& sums) {
+absl::StatusOr<bool> Ppo::UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate,
+                                          Sums& sums) {
   Enter(UpdatePart::kForward);
   const Heads heads = model_->Forward(minibatch_.observations);
   Enter(UpdatePart::kLoss);
@@ -192,7 +238,10 @@ bool Ppo::UpdateMinibatch(const PpoCoefficients& coefficients, double learning_r
   else
     PpoGradientByAutograd(heads, minibatch_, coefficients, head_gradient_);
 
-  const PpoDiagnostics& loss = head_gradient_.diagnostics;
+  PpoDiagnostics& loss = head_gradient_.diagnostics;
+  // With others the gradient comes first: the KL divergence that may end the update is the
+  // mean of all, and comes with it.
+  if (collective() != nullptr) CADRE_RETURN_IF_ERROR(AverageOverGroup(loss));
   sums.loss.policy_loss += loss.policy_loss;
   sums.loss.value_loss += loss.value_loss;
   sums.loss.entropy += loss.entropy;
@@ -201,8 +250,10 @@ bool Ppo::UpdateMinibatch(const PpoCoefficients& coefficients, double learning_r
   ++sums.minibatches;
   if (config_.target_kl() > 0 && loss.approx_kl > 1.5 * config_.target_kl()) return false;
 
-  Enter(UpdatePart::kBackward);
-  model_->Backward(head_gradient_.gradient);
+  if (collective() == nullptr) {
+    Enter(UpdatePart::kBackward);
+    model_->Backward(head_gradient_.gradient);
+  }
   Enter(UpdatePart::kOptimize);
   const absl::Span<float> gradient = Flat(model_->gradient());
   const double norm = GradientNorm(gradient);
@@ -212,6 +263,23 @@ bool Ppo::UpdateMinibatch(const PpoCoefficients& coefficients, double learning_r
              GradientScale(norm, config_.max_gradient_norm()));
   model_->ParametersChanged();
   return true;
+}
+
+// The gradient and the means of the minibatch become those of all learners.
+absl::Status Ppo::AverageOverGroup(PpoDiagnostics& loss) {
+  Enter(UpdatePart::kBackward);
+  model_->Backward(head_gradient_.gradient);
+  Enter(UpdatePart::kOptimize);
+  double means[] = {loss.policy_loss, loss.value_loss, loss.entropy, loss.approx_kl,
+                    loss.clip_fraction};
+  CADRE_RETURN_IF_ERROR(AverageGradient(*collective(), model_->gradient(), absl::MakeSpan(means),
+                                        gradient_and_means_));
+  loss.policy_loss = means[0];
+  loss.value_loss = means[1];
+  loss.entropy = means[2];
+  loss.approx_kl = means[3];
+  loss.clip_fraction = means[4];
+  return absl::OkStatus();
 }
 
 double Ppo::KlOfUpdate(const OnPolicyBatch& batch) {

@@ -1,14 +1,13 @@
-// The gradient of the PPO loss with respect to the heads, by hand. With p the
-// softmax of the logits, H its entropy, a the action taken, z = (a - mean) / sigma:
-//   d log p(a) / d logit_j  = 1[j = a] - p_j         d log p(a) / d mean    = z / sigma
-//   d H / d logit_j         = -p_j (log p_j + H)     d log p(a) / d log std = z^2 - 1
-//   d KL(old||p) / d logit_j = p_j - old_j           d H / d log std        = 1
+// The gradient of the PPO loss with respect to the heads, by hand: that of the surrogate
+// through head_gradient.h, and that of the penalty,
+//   d KL(old||p) / d logit_j = p_j - old_j
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "common/check.h"
+#include "learner/algorithms/head_gradient.h"
 #include "learner/algorithms/ppo_loss.h"
+#include "learner/algorithms/tensor_spans.h"
 #include "policy/distributions.h"
 
 namespace cadre {
@@ -61,39 +60,27 @@ struct CategoricalRows {
 
 void AddCategoricalStep(const Heads& heads, const PpoMinibatch& batch,
                         const PpoCoefficients& coefficients, int64_t i, CategoricalRows& rows,
-                        float* out, PpoDiagnostics& sums) {
-  const absl::Span<const float> logits = Row(heads.policy, i);
-  const int64_t actions = static_cast<int64_t>(logits.size());
+                        absl::Span<float> out, PpoDiagnostics& sums) {
   const double scale = 1.0 / static_cast<double>(heads.policy.size(0));
-  LogSoftmax(logits, absl::MakeSpan(rows.log_probs));
+  LogSoftmax(Row(heads.policy, i), absl::MakeSpan(rows.log_probs));
   const int64_t action = batch.actions.data_ptr<int64_t>()[i];
   const double log_ratio = rows.log_probs[action] - batch.log_probs.data_ptr<float>()[i];
   const double slope =
       SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
-  std::vector<float>& p = rows.probs;
-  double entropy = 0;
-  for (int64_t j = 0; j < actions; ++j) {
-    p[j] = std::exp(rows.log_probs[j]);
-    entropy -= static_cast<double>(p[j]) * rows.log_probs[j];
-  }
-  sums.entropy += entropy;
-  for (int64_t j = 0; j < actions; ++j) {
-    double g = slope * ((j == action) - p[j]);
-    g += coefficients.entropy * p[j] * (rows.log_probs[j] + entropy);
-    out[j] = static_cast<float>(g * scale);
-  }
+  sums.entropy += CategoricalHeadGradient(rows.log_probs, action, slope, coefficients.entropy,
+                                          scale, absl::MakeSpan(rows.probs), out);
   if (coefficients.objective != PpoConfig::ADAPTIVE_KL) return;
   LogSoftmax(Row(batch.old_policy, i), absl::MakeSpan(rows.old_log_probs));
-  for (int64_t j = 0; j < actions; ++j) {
+  for (size_t j = 0; j < out.size(); ++j) {
     const double old = std::exp(rows.old_log_probs[j]);
     sums.kl += old * (rows.old_log_probs[j] - rows.log_probs[j]);
-    out[j] += static_cast<float>(coefficients.kl_beta * (p[j] - old) * scale);
+    out[j] += static_cast<float>(coefficients.kl_beta * (rows.probs[j] - old) * scale);
   }
 }
 
 void AddGaussianStep(const Heads& heads, const PpoMinibatch& batch,
-                     const PpoCoefficients& coefficients, int64_t i, float* out, float* log_std_out,
-                     PpoDiagnostics& sums) {
+                     const PpoCoefficients& coefficients, int64_t i, absl::Span<float> out,
+                     absl::Span<float> log_std_out, PpoDiagnostics& sums) {
   const absl::Span<const float> mean = Row(heads.policy, i);
   const absl::Span<const float> action = Row(batch.actions, i);
   const absl::Span<const float> log_std(heads.log_std.data_ptr<float>(), mean.size());
@@ -102,27 +89,17 @@ void AddGaussianStep(const Heads& heads, const PpoMinibatch& batch,
       GaussianLogProb(mean, log_std, action) - batch.log_probs.data_ptr<float>()[i];
   const double slope =
       SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
-  const bool penalised = coefficients.objective == PpoConfig::ADAPTIVE_KL;
+  GaussianHeadGradient(mean, log_std, action, slope, scale, out, log_std_out);
+  if (coefficients.objective != PpoConfig::ADAPTIVE_KL) return;
   for (size_t a = 0; a < mean.size(); ++a) {
     const double inverse_std = std::exp(-static_cast<double>(log_std[a]));
-    const double z = (action[a] - mean[a]) * inverse_std;
-    double mean_slope = slope * z * inverse_std;
-    double log_std_slope = slope * (z * z - 1);
-    if (penalised) {
-      const double old_log_std = batch.old_log_std.data_ptr<float>()[a];
-      const double shift = (mean[a] - Row(batch.old_policy, i)[a]) * inverse_std;
-      const double spread = std::exp(2 * (old_log_std - log_std[a])) + shift * shift;
-      sums.kl += log_std[a] - old_log_std + 0.5 * (spread - 1);
-      mean_slope += coefficients.kl_beta * shift * inverse_std;
-      log_std_slope += coefficients.kl_beta * (1 - spread);
-    }
-    out[a] = static_cast<float>(mean_slope * scale);
-    log_std_out[a] += static_cast<float>(log_std_slope * scale);
+    const double old_log_std = batch.old_log_std.data_ptr<float>()[a];
+    const double shift = (mean[a] - Row(batch.old_policy, i)[a]) * inverse_std;
+    const double spread = std::exp(2 * (old_log_std - log_std[a])) + shift * shift;
+    sums.kl += log_std[a] - old_log_std + 0.5 * (spread - 1);
+    out[a] += static_cast<float>(coefficients.kl_beta * shift * inverse_std * scale);
+    log_std_out[a] += static_cast<float>(coefficients.kl_beta * (1 - spread) * scale);
   }
-}
-
-void Reserve(torch::Tensor& buffer, c10::IntArrayRef shape) {
-  if (!buffer.defined() || buffer.sizes() != shape) buffer = torch::empty(shape, torch::kFloat32);
 }
 
 }  // namespace
@@ -135,21 +112,21 @@ void PpoGradientInClosedForm(const Heads& heads, const PpoMinibatch& batch,
   Reserve(out.gradient.policy, {steps, width});
   Reserve(out.gradient.value, {steps});
   PpoDiagnostics sums;
-  float* policy = out.gradient.policy.data_ptr<float>();
+  const absl::Span<float> policy = Flat(out.gradient.policy);
   float* value = out.gradient.value.data_ptr<float>();
-  float* log_std = nullptr;
+  absl::Span<float> log_std;
   if (!discrete) {
     Reserve(out.gradient.log_std, {width});
     out.gradient.log_std.zero_();
-    log_std = out.gradient.log_std.data_ptr<float>();
+    log_std = Flat(out.gradient.log_std);
   }
   CategoricalRows rows(width);
   const double value_scale = coefficients.value / static_cast<double>(steps);
   for (int64_t i = 0; i < steps; ++i) {
     if (discrete)
-      AddCategoricalStep(heads, batch, coefficients, i, rows, policy + i * width, sums);
+      AddCategoricalStep(heads, batch, coefficients, i, rows, RowOf(policy, i, width), sums);
     else
-      AddGaussianStep(heads, batch, coefficients, i, policy + i * width, log_std, sums);
+      AddGaussianStep(heads, batch, coefficients, i, RowOf(policy, i, width), log_std, sums);
     value[i] = static_cast<float>(
         value_scale *
         ValueDerivative(heads.value.data_ptr<float>()[i], batch.values.data_ptr<float>()[i],
@@ -159,7 +136,7 @@ void PpoGradientInClosedForm(const Heads& heads, const PpoMinibatch& batch,
   if (!discrete) {
     sums.entropy =
         n * GaussianEntropy({heads.log_std.data_ptr<float>(), static_cast<size_t>(width)});
-    for (int64_t a = 0; a < width; ++a) log_std[a] -= static_cast<float>(coefficients.entropy);
+    for (float& slope : log_std) slope -= static_cast<float>(coefficients.entropy);
   }
   PpoDiagnostics& mean = out.diagnostics;
   mean = {sums.policy_loss / n, sums.value_loss / n,    sums.entropy / n,

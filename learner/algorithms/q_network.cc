@@ -5,6 +5,7 @@
 
 #include "learner/algorithms/dueling.h"
 #include "learner/algorithms/tensor_spans.h"
+#include "policy/tensor_models.h"
 
 namespace cadre {
 namespace {
@@ -19,14 +20,14 @@ std::vector<Mlp> Networks(const ActionValueNetwork& network) {
 std::unique_ptr<MlpModel> MakeModel(const ActionValueNetwork& network, torch::Device device,
                                     bool closed_form) {
   if (closed_form) return MakeFusedMlpModel(Networks(network), network.layout.size());
-  return MakeAutogradMlpModel(Networks(network), network.layout.size(), device);
+  return MakeTensorMlpModel(Networks(network), network.layout.size(), device);
 }
 
 }  // namespace
 
-QNetwork::QNetwork(ActionValueNetwork network, torch::Device device, bool autograd)
+QNetwork::QNetwork(ActionValueNetwork network, torch::Device device, bool tensor_operations)
     : network_(std::move(network)),
-      closed_form_(device.is_cpu() && !autograd),
+      closed_form_(device.is_cpu() && !tensor_operations),
       model_(MakeModel(network_, device, closed_form_)) {}
 
 torch::Tensor QNetwork::Forward(const torch::Tensor& observations) {

@@ -12,6 +12,7 @@
 #include "learner/algorithms/temperature.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
+#include "policy/action_range.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -169,7 +170,7 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeSac(const SacConfig& con
   if (action.discrete()) return MakeDiscreteSac(config, model, observation, action, random, device);
   CADRE_ASSIGN_OR_RETURN(ContinuousPolicyNetwork policy,
                          MakeContinuousPolicy(model, /*gaussian=*/true, observation, action));
-  CADRE_RETURN_IF_ERROR(CheckActionBounds(action));
+  CADRE_RETURN_IF_ERROR(ActionRange::Create(action).status());
   CADRE_ASSIGN_OR_RETURN(CriticNetworks critics, MakeCritics(model, 2, observation, action));
   return std::make_unique<Sac>(config, std::move(policy), critics, random, device);
 }

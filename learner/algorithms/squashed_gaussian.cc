@@ -8,6 +8,7 @@
 
 #include "common/kernels/kernels.h"
 #include "learner/algorithms/tensor_spans.h"
+#include "policy/log_deviation.h"
 
 namespace cadre {
 namespace {

@@ -1,6 +1,6 @@
 // A Gaussian policy squashed into bounded actions (Haarnoja et al. 2018,
 // arXiv:1812.05905, appendix C). Its head [B, 2A] holds A means, then A log deviations,
-// which are clamped to [-20, 2]. With standard normal noise e,
+// which are clamped to [-20, 2] (policy/log_deviation.h). With standard normal noise e,
 //   u = mean + sigma e,    a = tanh(u) in [-1, 1]^A,
 //   log pi(a) = sum_A log N(u; mean, sigma) - log(1 - tanh(u)^2),
 //   log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u)), finite for every u.
@@ -14,9 +14,6 @@
 #include <torch/types.h>
 
 namespace cadre {
-
-inline constexpr double kMinLogDeviation = -20;
-inline constexpr double kMaxLogDeviation = 2;
 
 struct SquashedSample {
   torch::Tensor noise;      // [B, A] e; the caller's.

@@ -9,8 +9,10 @@
 #include "learner/algorithms/deterministic_policy.h"
 #include "learner/algorithms/normal_noise.h"
 #include "learner/algorithms/optimizer_state.h"
+#include "learner/algorithms/policy_ascent.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
+#include "policy/action_range.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -76,9 +78,7 @@ class Td3 final : public OffPolicyAlgorithm {
   std::vector<torch::Tensor> values_, next_values_;  // By critic [B, 1].
   torch::Tensor next_value_, targets_;               // [B, 1], [B]
   CriticErrors errors_;
-  torch::Tensor policy_values_;    // [B, 1] Q_1(s, pi(s))
-  torch::Tensor value_gradient_;   // [B, 1]
-  torch::Tensor action_gradient_;  // [B, A]
+  PolicyAscent ascent_;
 };
 
 // Algorithm 1.
@@ -127,24 +127,15 @@ void Td3::UpdateCritics(const OffPolicyBatch& batch) {
 // Down the mean of -Q_1(s, pi(s)).
 void Td3::UpdatePolicy(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kForward);
-  input_.scaled_actions().copy_(policy_.Actions(batch.observations));
-  const torch::Tensor values = critics_.online().Forward(0, input_.tensor());
-  Reserve(policy_values_, values.sizes(), values.device());
-  policy_values_.copy_(values);
-
+  ascent_.Forward(batch.observations, critics_, input_, policy_);
   Enter(UpdatePart::kBackward);
-  Reserve(value_gradient_, values.sizes(), values.device());
-  value_gradient_.fill_(-1.0 / static_cast<double>(batch.size()));
-  const torch::Tensor input_gradient = critics_.online().Backward(
-      0, value_gradient_, /*parameter_gradient=*/false, /*input_gradient=*/true);
-  input_.SumActionGradients({input_gradient}, action_gradient_);
-  policy_.Backward(action_gradient_);
+  ascent_.Backward(critics_, input_, policy_);
   Enter(UpdatePart::kOptimize);
   policy_.networks().Step(config_.policy_learning_rate());
 }
 
 Diagnostics Td3::diagnostics() const {
-  return {{"policy_loss", -Mean(policy_values_)},
+  return {{"policy_loss", -Mean(ascent_.values())},
           {"value_loss", Mean(errors_.losses)},
           {"mean_q", Mean(errors_.values)},
           {"policy_gradient_norm", policy_.networks().GradientNorm()},
@@ -160,7 +151,7 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeTd3(const Td3Config& con
                                                             Random random, torch::Device device) {
   CADRE_ASSIGN_OR_RETURN(ContinuousPolicyNetwork policy,
                          MakeContinuousPolicy(model, /*gaussian=*/false, observation, action));
-  CADRE_RETURN_IF_ERROR(CheckActionBounds(action));
+  CADRE_RETURN_IF_ERROR(ActionRange::Create(action).status());
   CADRE_ASSIGN_OR_RETURN(CriticNetworks critics, MakeCritics(model, 2, observation, action));
   return std::make_unique<Td3>(config, std::move(policy), critics, random, device);
 }

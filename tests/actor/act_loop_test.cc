@@ -88,6 +88,21 @@ TEST(ActLoopTest, LockstepDoesNotActTwiceWithOneVersion) {
   EXPECT_EQ(run.rollouts.size(), 1);
 }
 
+TEST(ActLoopTest, DelayedActorsActWithTheVersionsOfSoManyRolloutsBefore) {
+  ExperimentConfig config = CartPoleConfig(ActorsConfig::LOCKSTEP);
+  config.mutable_actors()->set_delay_versions(2);
+  FakeRun run(config);
+  const auto rollouts = ActInLockstep(config, run, 6);
+  EXPECT_THAT(run.waited_for, ElementsAre(0, 1, 2, 3, 4, 5, 6)) << "still one for each update";
+  std::vector<int64_t> versions;
+  for (const v1::Rollout& rollout : rollouts) {
+    versions.push_back(rollout.version());
+    EXPECT_THAT(ColumnAs<int64_t>(rollout.columns(Columns::kVersion)),
+                testing::Each(rollout.version()));
+  }
+  EXPECT_THAT(versions, ElementsAre(1, 1, 1, 2, 3, 4));
+}
+
 TEST(ActLoopTest, AsynchronousStepsCarryTheVersionThatChoseThem) {
   const ExperimentConfig config = CartPoleConfig(ActorsConfig::ASYNCHRONOUS);
   FakeRun run(config);

@@ -29,6 +29,35 @@ TEST(ReplayAccountTest, TheLineAddsUp) {
             "waiting; 6 duplicates ignored, 7 refused, 8 returned by a consumer");
 }
 
+TEST(ReplayAccountTest, SeveralQueuesAreAddedUpUnderTheNameOfOne) {
+  v1::InfoResponse info;
+  for (int i = 0; i < 2; ++i) *info.add_queues() = Example();
+  info.mutable_queues(1)->set_name("on_policy/1");
+  info.mutable_queues(1)->set_newest_version(12);
+  const v1::QueueInfo sum = SumOfQueues(info);
+  EXPECT_EQ(sum.name(), "on_policy");
+  EXPECT_EQ(sum.run_id(), "run \"7\"");
+  EXPECT_EQ(sum.acknowledged_rollouts(), 180);
+  EXPECT_EQ(sum.leased_rollouts(), 4);
+  EXPECT_EQ(sum.newest_version(), 12) << "not a count";
+  info.mutable_queues()->RemoveLast();
+  EXPECT_EQ(SumOfQueues(info).SerializeAsString(), Example().SerializeAsString());
+}
+
+TEST(ReplayAccountTest, TheLineOfGradientsAddsUp) {
+  v1::ModelInfo model;
+  model.set_applied_gradients(90);
+  model.set_refused_gradients(6);
+  model.set_duplicate_gradients(3);
+  model.set_broken_gradients(1);
+  model.set_max_gradient_lag(7);
+  model.set_env_steps(5000);
+  EXPECT_EQ(GradientAccountLine(model),
+            "gradients: 100 pushed = 90 applied + 6 refused as too old + 3 duplicates + 1 broken; "
+            "largest lag 7; 5000 steps");
+  EXPECT_EQ(nlohmann::json::parse(AccountJson(model))["applied_gradients"], 90);
+}
+
 TEST(ReplayAccountTest, TheJsonHasEveryFieldUnderItsName) {
   const auto json = nlohmann::json::parse(AccountJson(Example()));
   EXPECT_EQ(json.size(), v1::QueueInfo::descriptor()->field_count());

@@ -137,6 +137,27 @@ TEST(ServerTextTest, AParameterServer) {
             "  waits for nobody\n");
 }
 
+TEST(ServerTextTest, AReplicaWithASharedModel) {
+  v1::ParameterInfoResponse info = Parameters();
+  info.set_following("host:5001");
+  v1::ModelInfo* model = info.mutable_models(0);
+  model->set_shared(true);
+  model->set_env_steps(12'345);
+  model->set_applied_gradients(1'041);
+  model->set_refused_gradients(2);
+  model->set_broken_gradients(1);
+  model->set_duplicate_gradients(3);
+  model->set_max_gradient_lag(5);
+  EXPECT_EQ(ParameterServerText("host:5002", info),
+            "host:5002: parameter server, run 'r7', RUNNING\n"
+            "  a read-only replica of host:5001\n"
+            "  model 'ppo_cartpole': version 42, 37,652 bytes, 12,345 steps; gradients: 1,041 "
+            "applied, at most 5 versions old; refused 2 too old and 1 broken; 3 came twice and "
+            "counted once\n"
+            "  3 follow it\n"
+            "  waits for nobody\n");
+}
+
 TEST(ServerTextTest, WhatAParameterServerWaitsFor) {
   v1::ParameterInfoResponse info = Parameters();
   info.set_watchers(0);

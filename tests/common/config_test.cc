@@ -116,6 +116,12 @@ TEST(ConfigTest, ResolvingSaysEverything) {
   EXPECT_TRUE(Same(Parsed(ConfigText(config)), config));
 }
 
+TEST(ConfigTest, LockstepsLagIsTheDelayOfItsActors) {
+  const ExperimentConfig config = ResolveConfig(Parsed("impala {} actors { delay_versions: 10 }"));
+  EXPECT_EQ(config.queue().max_version_lag(), 10);
+  EXPECT_TRUE(Same(ResolveConfig(config), config));
+}
+
 TEST(ConfigTest, ResolvingKeepsWhatWasChosen) {
   const ExperimentConfig config =
       ResolveConfig(Parsed("model { mlp { hidden: 8 } } actors { mode: ASYNCHRONOUS } "

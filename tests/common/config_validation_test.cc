@@ -43,7 +43,23 @@ TEST(ConfigValidationTest, AnEmptyConfigLacksExactlyWhatIsRequired) {
             "environment.id: not given; wanted a string\n"
             "stop.env_steps: not given; wanted an integer of at least 1\n"
             "algorithm: not given; wanted one of ppo { ... }, dqn { ... }, "
-            "ddpg { ... }, td3 { ... }, sac { ... }");
+            "ddpg { ... }, td3 { ... }, sac { ... }, reinforce { ... }, a2c { ... }, "
+            "a3c { ... }, impala { ... }, off_policy_gradient { ... }, npg { ... }, "
+            "trpo { ... }, n_step_q { ... }, n_step_sarsa { ... }");
+}
+
+TEST(ConfigValidationTest, SarsaWantsSegmentsOfTwoStepsAndDiscreteActions) {
+  ExperimentConfig config = Good();
+  config.mutable_n_step_sarsa();
+  config.mutable_actors()->set_segment_length(2);
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_actors()->set_segment_length(1);
+  EXPECT_EQ(ErrorsOf(config),
+            "actors.segment_length: got 1; wanted at least 2 for n_step_sarsa, which learns "
+            "nothing from the last step of a segment");
+  config.mutable_actors()->set_segment_length(2);
+  config.mutable_environment()->set_id("Pendulum-v1");
+  EXPECT_THAT(ErrorsOf(config), testing::HasSubstr("wanted, for n_step_sarsa, discrete actions"));
 }
 
 TEST(ConfigValidationTest, ChecksBothEndsOfEveryKindOfRange) {
@@ -165,6 +181,24 @@ TEST(ConfigValidationTest, LockstepToleratesNoLag) {
   EXPECT_EQ(ErrorsOf(config), "");
 }
 
+TEST(ConfigValidationTest, TheQueueAdmitsTheLagThatActorsAreForcedTo) {
+  ExperimentConfig config = Good();
+  config.mutable_actors()->set_delay_versions(10);
+  EXPECT_EQ(ErrorsOf(config), "") << "lockstep's follows from it";
+  config.mutable_queue()->set_max_version_lag(10);
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_queue()->set_max_version_lag(11);
+  EXPECT_EQ(ErrorsOf(config),
+            "queue.max_version_lag: got 11; wanted actors.delay_versions, 10, where actors.mode is "
+            "LOCKSTEP");
+  config.mutable_actors()->set_mode(ActorsConfig::ASYNCHRONOUS);
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_queue()->clear_max_version_lag();
+  EXPECT_EQ(ErrorsOf(config),
+            "queue.max_version_lag: got 4; wanted at least actors.delay_versions, 10, or every "
+            "rollout is dropped");
+}
+
 // --- Algorithms that learn from replay ---
 
 ExperimentConfig GoodDqn(const std::string& more = "") {
@@ -248,6 +282,24 @@ TEST(ConfigValidationTest, TheValuesOfC51AreARange) {
             "dqn.distributional.min_value: got 1; wanted less than max_value, 1");
 }
 
+TEST(ConfigValidationTest, NaturalGradientsAreOneLearnersAndMoveThePolicyAlone) {
+  for (const std::string algorithm : {"npg", "trpo"}) {
+    absl::StatusOr<ExperimentConfig> config = ParseConfig(
+        "name: 'natural' environment { id: 'Pendulum-v1' } " + algorithm + " {} " +
+            "learners { count: 2 } model { mlp { shared_trunk: true } } stop { env_steps: 1000 }",
+        "test");
+    ASSERT_EQ(config.status(), absl::OkStatus());
+    EXPECT_EQ(ErrorsOf(*config),
+              "learners.count: got 2; wanted 1 for " + algorithm +
+                  ", whose step is one learner's\n"
+                  "model.mlp.shared_trunk: got true; wanted false for " +
+                  algorithm + ", or fitting the value would move the policy out of its bound");
+    config->mutable_learners()->set_count(1);
+    config->mutable_model()->mutable_mlp()->set_shared_trunk(false);
+    EXPECT_EQ(ErrorsOf(*config), "");
+  }
+}
+
 TEST(ConfigValidationTest, ANameIsFitForAFolder) {
   ExperimentConfig config = Good();
   for (const char* name : {"", "a/b", "..", "a b", "x\n"}) {
@@ -268,6 +320,30 @@ TEST(ConfigValidationTest, ReportsEverythingAtOnce) {
   config.mutable_stop()->clear_env_steps();
   const std::string errors = ErrorsOf(config);
   EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 5) << errors;
+}
+
+TEST(ConfigValidationTest, LearnersInParallelTakeEqualShares) {
+  ExperimentConfig config = Good();
+  config.mutable_actors()->set_count(6);
+  config.mutable_ppo()->set_minibatch_size(256);
+  config.mutable_learners()->set_count(2);
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_learners()->set_count(3);
+  EXPECT_EQ(ErrorsOf(config),
+            "ppo.minibatch_size: got 256; wanted a multiple of learners.count, 3, as each learner "
+            "takes an equal share");
+  config.mutable_learners()->set_count(4);
+  EXPECT_EQ(ErrorsOf(config), "learners.count: got 4; wanted a divisor of actors.count, 6");
+}
+
+TEST(ConfigValidationTest, LearningFromReplayIsForOneLearner) {
+  ExperimentConfig config = Good();
+  config.mutable_dqn();
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_learners()->set_count(2);
+  EXPECT_EQ(ErrorsOf(config),
+            "learners.count: got 2; wanted 1 for dqn, whose update cannot be shared by several "
+            "learners yet");
 }
 
 }  // namespace

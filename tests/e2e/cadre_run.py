@@ -101,8 +101,9 @@ class Process:
             if not arguments or arguments == self.command:
                 continue
             name = os.path.basename(arguments[0])
-            if "--index" in arguments:
-                name += " " + arguments[arguments.index("--index") + 1]
+            for which in ("--index", "--rank"):
+                if which in arguments:
+                    name += " " + arguments[arguments.index(which) + 1]
             found[name] = pid
         return found
 

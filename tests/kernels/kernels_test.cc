@@ -344,5 +344,71 @@ TEST_P(KernelsTest, AdamsMomentsOfADeadUnitBecomeZeroAndNotSubnormal) {
   }
 }
 
+TEST_P(KernelsTest, SgdIsItsDefinitionAndExactInSmallIntegers) {
+  for (const int64_t n : {1, 16, 37}) {
+    std::vector<float> parameters(n, 10.0f), buffer(n, 8.0f);
+    const std::vector<float> gradient(n, 3.0f);
+    table().sgd(n, parameters.data(), nullptr, gradient.data(), 2.0f, 0.0f, 1.0f);
+    EXPECT_EQ(parameters, std::vector<float>(n, 4.0f));
+    table().sgd(n, parameters.data(), buffer.data(), gradient.data(), 1.0f, 0.5f, 2.0f);
+    EXPECT_EQ(buffer, std::vector<float>(n, 7.0f));
+    EXPECT_EQ(parameters, std::vector<float>(n, -10.0f));
+  }
+}
+
+TEST_P(KernelsTest, RmsPropIsItsDefinitionInAllFourKinds) {
+  Random random(7);
+  for (const int64_t n : {1, 3, 16, 31, 100})
+    for (const bool centered : {false, true})
+      for (const bool inside : {false, true}) {
+        std::vector<float> parameters = Normals(n, random), square(n, 2.0f), mean(n, 0.5f);
+        const std::vector<float> gradient = Normals(n, random), before = parameters;
+        table().rms_prop(n, parameters.data(), square.data(), centered ? mean.data() : nullptr,
+                         gradient.data(), 0.5f, 0.75f, 0.1f, 0.25f, inside);
+        for (int64_t i = 0; i < n; ++i) {
+          const double g = 0.5 * gradient[i];
+          const double s = 0.75 * 2 + 0.25 * g * g, m = 0.75 * 0.5 + 0.25 * g;
+          const double root = s - (centered ? m * m : 0);
+          const double divisor = inside ? std::sqrt(root + 0.25) : std::sqrt(root) + 0.25;
+          ASSERT_NEAR(square[i], s, 1e-6 * s);
+          ASSERT_NEAR(mean[i], centered ? m : 0.5, 1e-6);
+          ASSERT_NEAR(parameters[i], before[i] - 0.1 * g / divisor, 1e-6);
+        }
+      }
+}
+
+TEST_P(KernelsTest, Bfloat16IsTheNearestAndTiesGoToEven) {
+  const auto rounded = [this](uint32_t bits) {
+    const float x = std::bit_cast<float>(bits);
+    uint16_t half;
+    table().to_bfloat16(1, &x, &half);
+    return half;
+  };
+  EXPECT_EQ(rounded(0x3F807FFFu), 0x3F80);  // Below the middle.
+  EXPECT_EQ(rounded(0x3F808000u), 0x3F80);  // The middle: to even.
+  EXPECT_EQ(rounded(0x3F808001u), 0x3F81);
+  EXPECT_EQ(rounded(0x3F818000u), 0x3F82);
+  EXPECT_EQ(rounded(0xBF818000u), 0xBF82);
+  EXPECT_EQ(rounded(0x7F7FFFFFu), 0x7F80);  // Beyond the largest.
+  EXPECT_EQ(rounded(0xFF800000u), 0xFF80);
+  EXPECT_EQ(rounded(0x7F800001u) & 0x7FC0, 0x7FC0);  // NaN, not infinity.
+  EXPECT_EQ(rounded(0x00000000u), 0);
+  EXPECT_EQ(rounded(0x80000000u), 0x8000);
+}
+
+TEST_P(KernelsTest, Bfloat16OfAnyLengthComesBackWithinHalfAUnit) {
+  Random random(8);
+  for (const int64_t n : {0, 1, 7, 31, 32, 33, 200}) {
+    const std::vector<float> x = Normals(n, random);
+    std::vector<uint16_t> half(n + 1, 0x1234);
+    std::vector<float> back(n + 1, kCanary);
+    table().to_bfloat16(n, x.data(), half.data());
+    table().from_bfloat16(n, half.data(), back.data());
+    for (int64_t i = 0; i < n; ++i) ASSERT_NEAR(back[i], x[i], std::abs(x[i]) * 0x1.0p-8);
+    EXPECT_EQ(half[n], 0x1234);
+    EXPECT_EQ(back[n], kCanary);
+  }
+}
+
 }  // namespace
 }  // namespace cadre::kernels

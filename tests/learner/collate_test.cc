@@ -32,7 +32,7 @@ class CollateTest : public testing::Test {
     return ExampleRollout(spec_, actor, sequence, segments, version, random_);
   }
   absl::StatusOr<CollatedBatch> CollateAll(std::vector<v1::Rollout>& rollouts) {
-    return Collate(spec_, network_, transform_, rollouts);
+    return Collate(spec_, network_.action, transform_, rollouts);
   }
   // The error of a rollout with `value` written into a column.
   template <typename T>
@@ -81,10 +81,26 @@ TEST_F(CollateTest, SegmentsAndRowsByHand) {
     EXPECT_EQ(batch.segments[s].first_step, firsts[s]);
     EXPECT_EQ(batch.segments[s].length, lengths[s]);
     EXPECT_EQ(batch.segments[s].terminated, s == 0);  // Cut and truncated ones bootstrap.
+    EXPECT_EQ(batch.segments[s].cut, s == 1);
   }
   // Rows 2, 4 and 8 are the last observations of the segments.
   EXPECT_THAT(Values<int64_t>(batch.observation_rows), testing::ElementsAre(0, 1, 3, 5, 6, 7));
   EXPECT_EQ(batch.observations.sizes(), (std::vector<int64_t>{9, kObservation}));
+}
+
+TEST_F(CollateTest, ASegmentKnowsWhereItComesFrom) {
+  std::vector<v1::Rollout> rollouts = {
+      Rollout(3, 8, {{2, v1::SEGMENT_END_TERMINATED}, {1, v1::SEGMENT_END_CUT}})};
+  rollouts[0].mutable_segments(1)->set_environment(5);
+  const auto collated = CollateAll(rollouts);
+  ASSERT_TRUE(collated.ok()) << collated.status();
+  for (int s = 0; s < 2; ++s) {
+    const SegmentOrigin& origin = collated->batch.segments[s].origin;
+    EXPECT_EQ(origin.actor, 3);
+    EXPECT_EQ(origin.environment, s == 0 ? 0 : 5);
+    EXPECT_EQ(origin.writer_id, rollouts[0].writer_id());
+    EXPECT_EQ(origin.sequence, 8);
+  }
 }
 
 TEST_F(CollateTest, ColumnsFollowEachOtherInTheOrderOfActorAndSequence) {

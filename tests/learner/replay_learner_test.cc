@@ -1,4 +1,5 @@
 // The training loop of an off-policy algorithm between two fake ports.
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -232,6 +233,27 @@ TEST_F(ReplayLearnerTest, GoesOnFromItsCheckpointBitForBit) {
   FakeParameterSink sink;
   ASSERT_TRUE(resumed->Run({.replay = &replay}, sink).ok());
   EXPECT_EQ(sink.published.back()->values(), wanted);
+}
+
+TEST_F(ReplayLearnerTest, AnUpdateThatIsHalfDueIsNotForgottenInACheckpoint) {
+  ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  config.mutable_replay()->set_updates_per_step(0.0625);  // Half an update a round.
+  config.mutable_checkpoint()->set_every_env_steps(5 * kRound);
+  ASSERT_TRUE(Run(config).ok());
+  EXPECT_EQ(BatchesAsked().size(), 4u);
+
+  // After rounds 3 to 5 one of 1.5 had been made.
+  const auto checkpoint = LoadCheckpoint(*FindCheckpoint(folder_.path(), "40"));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  FakeReplay replay;
+  replay.inserted_steps = 5 * kRound;
+  const auto resumed = Make(config);
+  ASSERT_TRUE(resumed->Restore(*checkpoint).ok());
+  FakeParameterSink sink;
+  ASSERT_TRUE(resumed->Run({.replay = &replay}, sink).ok());
+  EXPECT_EQ(std::count_if(replay.asked.begin(), replay.asked.end(),
+                          [](const SampleOptions& options) { return options.items > 0; }),
+            3);
 }
 
 }  // namespace

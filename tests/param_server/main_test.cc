@@ -5,15 +5,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "param_server/snapshot.h"
+#include "rpc/free_port.h"
+#include "rpc/gradient_client.h"
 #include "rpc/parameter_client.h"
 #include "rpc/port_file.h"
+#include "tests/learner/temp_folder.h"
 #include "tests/param_server/running_server.h"
-#include "tests/param_server/test_parameters.h"
+#include "tests/param_server/shared_models.h"
 
 namespace cadre {
 namespace {
@@ -88,6 +94,60 @@ TEST(ParamServerMainTest, ServesUntilSigtermAndExitsWithZero) {
   ASSERT_TRUE((*sink)->Publish(MakeParameters(1)).ok());
   ASSERT_TRUE((*source)->WaitNewer(0, absl::Now() + absl::Seconds(60)).ok());
   EXPECT_EQ(process.Exit(SIGTERM), 0);  // With two streams open.
+}
+
+std::vector<std::string> WithSnapshots(const std::string& address, const TempFolder& folder) {
+  return {"--address=" + address, "--run_id=run", "--snapshot_folder=" + folder.path(),
+          "--snapshot_seconds=0.02"};
+}
+
+// A learner pushes all the time while the server is killed and started again; at the end
+// the model is what all of the gradients make, each counted at most once: those that were
+// answered are all in it.
+TEST(ParamServerMainTest, KilledWhileGradientsComeItLosesNoneThatWasAnswered) {
+  const TempFolder folder;
+  const auto ports = FreeLoopbackPorts(1);
+  ASSERT_TRUE(ports.ok());
+  const std::string address = absl::StrCat("127.0.0.1:", ports->front());
+  GradientClientOptions options;
+  options.address = address;
+  options.run_id = "run";
+  options.retry.backoff = {absl::Milliseconds(1), absl::Milliseconds(20), 2};
+  options.channel.initial_reconnect_backoff = absl::Milliseconds(10);
+  options.channel.maximum_reconnect_backoff = absl::Milliseconds(50);
+  const auto sink = RemoteGradientSink::Create(options);
+  ASSERT_TRUE(sink.ok());
+  std::atomic<int64_t> pushed = 0;
+  std::atomic<bool> enough = false;
+  std::thread learner([&] {
+    auto newest = (*sink)->Start(MakeSharedModel(kSum));
+    ASSERT_TRUE(newest.ok()) << newest.status();
+    int64_t version = (*newest)->version();
+    while (!enough) {
+      const auto result = (*sink)->Push(MakeGradient(version, {1, 1, 1, 1}));
+      ASSERT_TRUE(result.ok()) << result.status();
+      EXPECT_GT(result->newest->version(), version);  // Never goes back.
+      version = result->newest->version();
+      EXPECT_EQ(ValuesOf(*result->newest)[0], -static_cast<float>(++pushed));
+    }
+  });
+  for (int life = 0; life < 5; ++life) {
+    Process process(WithSnapshots(address, folder));
+    const int64_t before = pushed;
+    const absl::Time give_up = absl::Now() + absl::Seconds(60);
+    while (pushed < before + 100 && absl::Now() < give_up) absl::SleepFor(absl::Milliseconds(5));
+    EXPECT_GE(pushed, before + 100);
+    process.Exit(SIGKILL);
+  }
+  Process last(WithSnapshots(address, folder));
+  enough = true;
+  learner.join();
+  EXPECT_EQ(last.Exit(SIGTERM), 0);
+  // What SIGTERM saved is what the learner was answered with last.
+  ParameterStore restored("run");
+  const auto from = RestoreSnapshot(folder.path(), &restored);
+  ASSERT_TRUE(from.ok()) << from.status();
+  EXPECT_EQ(ValuesOf(*restored.Read("policy").newest)[0], -static_cast<float>(pushed));
 }
 
 TEST(ParamServerMainTest, APortInUseIsOneLineAndExitCode3) {

@@ -18,6 +18,7 @@ std::shared_ptr<v1::Parameters> MakeWithEveryField() {
   v1::Statistic* statistic = parameters->add_statistics();
   statistic->set_name("observation.mean");
   statistic->add_values(0.25);
+  parameters->set_encoding(v1::VALUE_ENCODING_BFLOAT16);
   const auto* descriptor = v1::Parameters::descriptor();
   std::vector<const FieldDescriptor*> set;
   parameters->GetReflection()->ListFields(*parameters, &set);
@@ -40,6 +41,25 @@ TEST(ParameterEncodingTest, AResponseIsWhatProtobufWouldHaveMade) {
   ASSERT_TRUE(ParseMessage(bytes, &fetch).ok());
   EXPECT_TRUE(MessageDifferencer::Equals(fetch.parameters(), *parameters));
   EXPECT_EQ(fetch.run_state(), v1::RUN_STATE_PAUSED);
+}
+
+TEST(ParameterEncodingTest, AnAnswerToAPushIsWhatProtobufWouldHaveMade) {
+  ModelUpdater::Pushed pushed;
+  pushed.gradient = {true, 3, MakeWithEveryField()};
+  v1::PushedSequence& learner = pushed.learners.emplace_back();
+  learner.set_learner_id(77);
+  learner.set_sequence(12);
+  learner.set_refused(true);
+  v1::PushGradientResponse response, expected;
+  const grpc::ByteBuffer bytes = EncodePushResponse(pushed, v1::RUN_STATE_RUNNING);
+  ASSERT_TRUE(ParseMessage(bytes, &response).ok());
+  expected.set_applied(true);
+  expected.set_lag(3);
+  *expected.mutable_parameters() = *pushed.gradient.newest;
+  expected.set_run_state(v1::RUN_STATE_RUNNING);
+  *expected.add_pushed() = learner;
+  EXPECT_TRUE(MessageDifferencer::Equals(response, expected));
+  EXPECT_EQ(bytes.Length(), expected.ByteSizeLong());
 }
 
 TEST(ParameterEncodingTest, WithoutParametersOnlyTheStateIsSent) {

@@ -58,11 +58,11 @@ TEST(ParameterStoreTest, ModelsHaveVersionsOfTheirOwn) {
   ASSERT_TRUE(store.Publish(MakeParameters(6)).ok());
   const auto models = store.Models();
   ASSERT_EQ(models.size(), 2);
-  EXPECT_EQ(models[0].model, "critic");
-  EXPECT_EQ(models[0].bytes, 36);
-  EXPECT_EQ(models[1].model, "policy");
-  EXPECT_EQ(models[1].version, 6);
-  EXPECT_EQ(models[1].publications, 2);
+  EXPECT_EQ(models[0].model(), "critic");
+  EXPECT_EQ(models[0].bytes(), 36);
+  EXPECT_EQ(models[1].model(), "policy");
+  EXPECT_EQ(models[1].version(), 6);
+  EXPECT_EQ(models[1].publications(), 2);
 }
 
 TEST(ParameterStoreTest, AVersionMustBeNewer) {
@@ -82,7 +82,7 @@ TEST(ParameterStoreTest, PublishingTheSameAgainIsARetry) {
   ASSERT_TRUE(store.Publish(first).ok());
   EXPECT_TRUE(store.Publish(MakeParameters(5)).ok());
   EXPECT_EQ(store.Read("policy").newest, first);
-  EXPECT_EQ(store.Models()[0].publications, 1);
+  EXPECT_EQ(store.Models()[0].publications(), 1);
 }
 
 TEST(ParameterStoreTest, SizeAndLayoutMayNotChange) {
@@ -274,7 +274,7 @@ TEST(ParameterStoreTest, ReadersSeeWholeVersionsInOrderWhileTwoPublish) {
   for (std::thread& thread : threads) thread.join();
   first.done.WaitForNotification();
   second.done.WaitForNotification();
-  EXPECT_EQ(store.Models()[0].publications, kLast);
+  EXPECT_EQ(store.Models()[0].publications(), kLast);
 }
 
 }  // namespace

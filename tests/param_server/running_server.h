@@ -13,8 +13,15 @@ namespace cadre {
 
 class RunningServer {
  public:
-  explicit RunningServer(const std::string& run_id, const std::string& address = "127.0.0.1:0")
-      : store_(run_id), metrics_(&registry_), service_(&store_, &metrics_) {
+  // `snapshot`: what the store holds before anybody is served; may be null. `upstream`: of
+  // a replica.
+  explicit RunningServer(const std::string& run_id, const std::string& address = "127.0.0.1:0",
+                         const ParameterStore::Snapshot* snapshot = nullptr,
+                         const std::string& upstream = "")
+      : store_(run_id), metrics_(&registry_), service_(&store_, &metrics_, upstream) {
+    if (snapshot != nullptr) {
+      EXPECT_TRUE(store_.Restore(*snapshot).ok());
+    }
     absl::StatusOr<std::unique_ptr<RpcServer>> server = RpcServer::Create(address, {&service_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);

@@ -329,12 +329,19 @@ struct Kind {
 };
 
 std::vector<Kind> Kinds() {
-  ExperimentConfig ppo = Config(), dqn = Config();
+  ExperimentConfig ppo = Config(), dqn = Config(), n_step_q = Config(), n_step_sarsa = Config();
   ppo.mutable_ppo();
   dqn.mutable_dqn();
-  return {{"ppo", ppo, DiscreteActions(3)},  {"dqn", dqn, DiscreteActions(3)},
-          {"ddpg", Ddpg(), TwoDimensions()}, {"td3", Td3(), TwoDimensions()},
-          {"sac", Sac(), TwoDimensions()},   {"discrete sac", Sac(), DiscreteActions(3)}};
+  n_step_q.mutable_n_step_q();
+  n_step_sarsa.mutable_n_step_sarsa();
+  return {{"ppo", ppo, DiscreteActions(3)},
+          {"dqn", dqn, DiscreteActions(3)},
+          {"ddpg", Ddpg(), TwoDimensions()},
+          {"td3", Td3(), TwoDimensions()},
+          {"sac", Sac(), TwoDimensions()},
+          {"discrete sac", Sac(), DiscreteActions(3)},
+          {"n_step_q", n_step_q, DiscreteActions(3)},
+          {"n_step_sarsa", n_step_sarsa, DiscreteActions(3)}};
 }
 
 TEST(MakeActingPolicyTest, ParametersOfAnotherNetworkAreRefused) {

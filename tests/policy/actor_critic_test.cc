@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "policy/on_policy_acting.h"
+#include "policy/tensor_models.h"
 #include "policy/torch_distributions.h"
 #include "tests/policy/example_networks.h"
 
@@ -57,8 +58,10 @@ class ActorCriticTest : public testing::TestWithParam<Example> {
         ExampleNetwork(example.model, example.observation_size, example.action);
     const std::vector<float> parameters = RandomFloats(network.layout.size(), random_, 0.3);
     fused_ = MakeFusedActorCritic(network);
+    tensor_ = MakeTensorActorCritic(network, torch::kCPU);
     autograd_ = MakeAutogradActorCritic(network, torch::kCPU);
     SetParameters(*fused_, parameters);
+    SetParameters(*tensor_, parameters);
     SetParameters(*autograd_, parameters);
   }
   torch::Tensor Observations(int64_t batch) {
@@ -70,7 +73,7 @@ class ActorCriticTest : public testing::TestWithParam<Example> {
   }
 
   Random random_{7};
-  std::unique_ptr<ActorCritic> fused_, autograd_;
+  std::unique_ptr<ActorCritic> fused_, tensor_, autograd_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Networks, ActorCriticTest, testing::ValuesIn(Examples()),
@@ -82,6 +85,10 @@ TEST_P(ActorCriticTest, HeadsValuesAndGradientsAreTheSame) {
     const torch::Tensor observations = Observations(batch);
     ExpectClose(fused_->Values(observations), autograd_->Values(observations), "values");
     const Heads fused = fused_->Forward(observations);
+    const Heads tensor = tensor_->Forward(observations);
+    // Of a longer batch, after Forward: what Backward needs is left alone.
+    const torch::Tensor more = Observations(batch + 3);
+    ExpectClose(tensor_->Values(more), autograd_->Values(more), "tensor values");
     const Heads autograd = autograd_->Forward(observations);
     ASSERT_EQ(fused.policy.sizes(),
               (std::vector<int64_t>{batch, fused_->network().policy_outputs}));
@@ -90,23 +97,29 @@ TEST_P(ActorCriticTest, HeadsValuesAndGradientsAreTheSame) {
     ExpectClose(fused.policy, autograd.policy, "policy");
     ExpectClose(fused.value, autograd.value, "value");
     ExpectClose(fused.log_std, autograd.log_std, "log_std");
+    ExpectClose(tensor.policy, autograd.policy, "tensor policy");
+    ExpectClose(tensor.value, autograd.value, "tensor value");
+    ExpectClose(tensor.log_std, autograd.log_std, "tensor log_std");
 
     const Heads gradient{RandomLike(fused.policy), RandomLike(fused.value),
                          fused.log_std.defined() ? RandomLike(fused.log_std) : torch::Tensor()};
     autograd_->Backward(gradient);
     fused_->Backward({gradient.policy.clone(), gradient.value.clone(), gradient.log_std});
     ExpectClose(fused_->gradient(), autograd_->gradient(), "gradient");
+    tensor_->Backward(gradient);
+    ExpectClose(tensor_->gradient(), autograd_->gradient(), "tensor gradient");
 
     const torch::Tensor step = fused_->parameters() - 0.1 * fused_->gradient();
     const std::vector<float> next(step.data_ptr<float>(), step.data_ptr<float>() + step.numel());
     SetParameters(*fused_, next);
+    SetParameters(*tensor_, next);
     SetParameters(*autograd_, next);
   }
 }
 
 TEST_P(ActorCriticTest, TheGradientReachesEveryBlock) {
   const torch::Tensor observations = Observations(GetParam().batch);
-  for (ActorCritic* model : {fused_.get(), autograd_.get()}) {
+  for (ActorCritic* model : {fused_.get(), tensor_.get(), autograd_.get()}) {
     const Heads heads = model->Forward(observations);
     model->Backward({RandomLike(heads.policy), RandomLike(heads.value),
                      heads.log_std.defined() ? RandomLike(heads.log_std) : torch::Tensor()});

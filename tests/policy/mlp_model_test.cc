@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "policy/off_policy_network.h"
+#include "policy/tensor_models.h"
 #include "tests/policy/example_networks.h"
 
 namespace cadre {
@@ -37,15 +38,16 @@ void SetParameters(MlpModel& model, Random random) {
   model.ParametersChanged();
 }
 
-// Both kinds of model with the same random parameters.
-struct Pair {
-  Pair(const std::vector<Mlp>& networks, int64_t size)
+// All kinds of model with the same random parameters.
+struct Models {
+  Models(const std::vector<Mlp>& networks, int64_t size)
       : fused(MakeFusedMlpModel(networks, size)),
+        tensor(MakeTensorMlpModel(networks, size, torch::kCPU)),
         autograd(MakeAutogradMlpModel(networks, size, torch::kCPU)) {
-    SetParameters(*fused, Random(1));
-    SetParameters(*autograd, Random(1));
+    for (MlpModel* model : all()) SetParameters(*model, Random(1));
   }
-  std::unique_ptr<MlpModel> fused, autograd;
+  std::vector<MlpModel*> all() const { return {fused.get(), tensor.get(), autograd.get()}; }
+  std::unique_ptr<MlpModel> fused, tensor, autograd;
 };
 
 class MlpModelTest : public testing::TestWithParam<Example> {
@@ -59,7 +61,7 @@ class MlpModelTest : public testing::TestWithParam<Example> {
   }
   const CriticNetworks critics_ = Critics();
   Random random_{7};
-  Pair models_{critics_.critics, critics_.layout.size()};
+  Models models_{critics_.critics, critics_.layout.size()};
 };
 
 INSTANTIATE_TEST_SUITE_P(
@@ -74,21 +76,25 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(MlpModelTest, OutputsAndGradientsAreTheSame) {
   // The second round is a smaller batch after a step: nothing may be left of the first.
   for (const int64_t batch : {GetParam().batch, (GetParam().batch + 1) / 2}) {
-    models_.fused->gradient().zero_();
-    models_.autograd->gradient().zero_();
+    for (MlpModel* model : models_.all()) model->gradient().zero_();
     for (const int critic : {0, 1}) {
       const torch::Tensor input = RandomRows(batch, critics_.input_size, random_);
       const torch::Tensor fused = models_.fused->Forward(critic, input);
       const torch::Tensor autograd = models_.autograd->Forward(critic, input);
-      EXPECT_FALSE(fused.requires_grad() || autograd.requires_grad());
+      const torch::Tensor tensor = models_.tensor->Forward(critic, input);
+      EXPECT_FALSE(fused.requires_grad() || autograd.requires_grad() || tensor.requires_grad());
       ExpectClose(fused, autograd, "output");
+      ExpectClose(tensor, autograd, "tensor output");
       const torch::Tensor gradient = RandomRows(batch, 1, random_);
       const torch::Tensor wanted = models_.autograd->Backward(critic, gradient, true, true);
       ExpectClose(models_.fused->Backward(critic, gradient.clone(), true, true), wanted,
                   "input gradient");
+      ExpectClose(models_.tensor->Backward(critic, gradient.clone(), true, true), wanted,
+                  "tensor input gradient");
     }
     ExpectClose(models_.fused->gradient(), models_.autograd->gradient(), "gradient");
-    for (MlpModel* model : {models_.fused.get(), models_.autograd.get()}) {
+    ExpectClose(models_.tensor->gradient(), models_.autograd->gradient(), "tensor gradient");
+    for (MlpModel* model : models_.all()) {
       model->parameters().sub_(models_.fused->gradient(), 0.1);
       model->ParametersChanged();
     }
@@ -99,7 +105,7 @@ TEST_P(MlpModelTest, BackwardAddsToTheGradientWhatItsOwnNetworkMakesOfIt) {
   const torch::Tensor input = RandomRows(GetParam().batch, critics_.input_size, random_);
   const torch::Tensor gradient = RandomRows(GetParam().batch, 1, random_);
   const int64_t half = critics_.layout.size() / 2;
-  for (MlpModel* model : {models_.fused.get(), models_.autograd.get()}) {
+  for (MlpModel* model : models_.all()) {
     const auto backward = [&](int critic) {
       model->Forward(critic, input);
       EXPECT_FALSE(model->Backward(critic, gradient.clone(), true, false).defined());
@@ -118,7 +124,7 @@ TEST_P(MlpModelTest, BackwardAddsToTheGradientWhatItsOwnNetworkMakesOfIt) {
 TEST_P(MlpModelTest, TheInputGradientAloneLeavesTheParameterGradientAsItWas) {
   const torch::Tensor input = RandomRows(GetParam().batch, critics_.input_size, random_);
   const torch::Tensor gradient = RandomRows(GetParam().batch, 1, random_);
-  for (MlpModel* model : {models_.fused.get(), models_.autograd.get()}) {
+  for (MlpModel* model : models_.all()) {
     model->Forward(0, input);
     const torch::Tensor with = model->Backward(0, gradient.clone(), true, true).clone();
     const torch::Tensor kept = model->gradient().clone();
@@ -139,11 +145,11 @@ TEST(SharedMlpModelTest, NetworksThatShareLayersShareParametersAndGradients) {
   ASSERT_TRUE(q.ok());
   Mlp whole = q->trunk;
   whole.insert(whole.end(), q->advantage.begin(), q->advantage.end());
-  Pair models({q->trunk, q->value, q->advantage, whole}, q->layout.size());
+  Models models({q->trunk, q->value, q->advantage, whole}, q->layout.size());
   Random random(3);
   const torch::Tensor input = RandomRows(21, 4, random);
   const torch::Tensor gradient = RandomRows(21, 3, random);
-  for (MlpModel* model : {models.fused.get(), models.autograd.get()}) {
+  for (MlpModel* model : models.all()) {
     const torch::Tensor features = model->Forward(0, input);
     const torch::Tensor pieces = model->Forward(2, features).clone();
     model->Backward(0, model->Backward(2, gradient.clone(), true, true), true, false);
@@ -155,13 +161,14 @@ TEST(SharedMlpModelTest, NetworksThatShareLayersShareParametersAndGradients) {
     EXPECT_GT(by_pieces.abs().max().item<float>(), 0);
   }
   ExpectClose(models.fused->gradient(), models.autograd->gradient(), "gradient");
+  ExpectClose(models.tensor->gradient(), models.autograd->gradient(), "tensor gradient");
 }
 
 TEST(SharedMlpModelTest, ANetworkWithoutLayersIsTheIdentity) {
-  Pair models({Mlp{}}, 0);
+  Models models({Mlp{}}, 0);
   Random random(4);
   const torch::Tensor input = RandomRows(5, 3, random), gradient = RandomRows(5, 3, random);
-  for (MlpModel* model : {models.fused.get(), models.autograd.get()}) {
+  for (MlpModel* model : models.all()) {
     EXPECT_TRUE(torch::equal(model->Forward(0, input), input));
     EXPECT_TRUE(torch::equal(model->Backward(0, gradient.clone(), true, true), gradient));
   }

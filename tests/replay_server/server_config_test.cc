@@ -52,6 +52,15 @@ TEST_F(ServerConfigTest, AnOnPolicyExperimentHasItsQueue) {
   EXPECT_TRUE(config.tables.empty());
 }
 
+TEST_F(ServerConfigTest, EachLearnerHasAQueueWithItsShareOfTheSteps) {
+  const ServerConfig config = *LoadExperiment(
+      "a3c {} actors { count: 4 } learners { count: 2 } queue { capacity_steps: 1000 }");
+  ASSERT_EQ(config.queues.size(), 2);
+  EXPECT_EQ(config.queues[0].name, "on_policy/0");
+  EXPECT_EQ(config.queues[1].name, "on_policy/1");
+  EXPECT_EQ(config.queues[1].capacity_steps, 500);
+}
+
 TEST_F(ServerConfigTest, AnOffPolicyExperimentHasItsTable) {
   const ServerConfig config =
       *LoadExperiment("dqn { gamma: 0.5 } replay { capacity_steps: 1000 n_step: 3 } seed: 9");

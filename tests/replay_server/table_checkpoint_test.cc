@@ -7,10 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "common/checkpoint_file.h"
 #include "common/file_io.h"
+#include "common/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "replay_server/checkpoint_file.h"
 #include "tests/learner/file_size_limit.h"
 #include "tests/learner/temp_folder.h"
 #include "tests/replay_server/example_checkpoints.h"
@@ -21,6 +22,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 std::vector<std::string> NamesIn(const TempFolder& folder) {
   absl::StatusOr<std::vector<std::string>> names = ListDirectory(folder.path());
@@ -154,6 +156,33 @@ TEST(TableCheckpointTest, ATablesOwnRefusalNamesItAndTheFile) {
   EXPECT_EQ(std::string(status.message()), "checkpoint '" + folder.path() +
                                                "/replay-1.checkpoint', table 'replay': n_step: got "
                                                "3; wanted 1");
+}
+
+TEST(TableCheckpointTest, TheNewestOfTheSameConfigIsRestored) {
+  const TempFolder folder;
+  for (const char* contents : {"mine 1", "mine 2", "other", "other again"})
+    ASSERT_EQ(Save(folder, contents).status(), absl::OkStatus());
+  ExampleTable table;
+  CheckpointedTable mine = table.Named("replay");
+  mine.check = [](const CheckpointedTable::Read& read) -> absl::Status {
+    std::string begin(sizeof(uint64_t) + 4, '\0');
+    CADRE_RETURN_IF_ERROR(read(BytesOf(begin)));
+    if (begin.substr(sizeof(uint64_t)) == "mine") return absl::OkStatus();
+    return absl::FailedPreconditionError("n_step: got 3; wanted 1");
+  };
+  const absl::StatusOr<RestoredCheckpoint> restored = RestoreTables(folder.path(), {mine});
+  ASSERT_EQ(restored.status(), absl::OkStatus());
+  EXPECT_EQ(table.contents, "mine 2");
+  ASSERT_THAT(restored->warnings, SizeIs(2));
+  EXPECT_EQ(restored->warnings[0], "checkpoint '" + folder.path() +
+                                       "/replay-4.checkpoint', table 'replay': n_step: got 3; "
+                                       "wanted 1");
+  // Where there is no such one, that is no reason to begin with empty tables.
+  mine.check = [](const CheckpointedTable::Read&) {
+    return absl::FailedPreconditionError("n_step: got 3; wanted 2");
+  };
+  EXPECT_EQ(RestoreTables(folder.path(), {mine}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(TableCheckpointTest, ATableMustWantExactlyItsBytes) {
@@ -350,11 +379,11 @@ TEST(TableCheckpointTest, ACrashBetweenWriteAndRenameCostsOnlyThatCheckpoint) {
 TEST(CheckpointFileWriterTest, WithoutCommitNothingIsLeft) {
   const TempFolder folder;
   {
-    CheckpointFileWriter writer(folder / "a");
+    CheckpointFileWriter writer(folder / "a", kReplayCheckpoint);
     ASSERT_EQ(writer.Open(), absl::OkStatus());
     ASSERT_EQ(writer.BeginPart("part"), absl::OkStatus());
     EXPECT_THAT(NamesIn(folder), ElementsAre("a.writing"));
-    CheckpointFileWriter other(folder / "a");
+    CheckpointFileWriter other(folder / "a", kReplayCheckpoint);
     EXPECT_EQ(other.Open().code(), absl::StatusCode::kPermissionDenied) << "it is being written";
   }
   EXPECT_THAT(NamesIn(folder), IsEmpty());

@@ -181,9 +181,9 @@ TEST(TableConcurrencyTest, EachItemOfAFifoIsHandedOutOnceWhileItIsSaved) {
         ASSERT_TRUE(sink->Append(rollout).ok());
       }
     });
+  // The sources are opened here: a reader that starts late may find the table closed by another.
   for (int r = 0; r < 3; ++r)
-    threads.emplace_back([&] {
-      const auto source = *TableSource::Create(table.get(), kReplayRun, ReplaySpec());
+    threads.emplace_back([&, source = *TableSource::Create(table.get(), kReplayRun, ReplaySpec())] {
       while (true) {
         const auto batch = source->Sample({.items = 5});
         if (!batch.ok()) return;

@@ -128,6 +128,61 @@ INSTANTIATE_TEST_SUITE_P(
         "sampler { fifo {} } max_times_sampled: 2", "capacity_items: 90 sampler { lifo {} }",
         "rate_limiter { samples_per_insert: 0.375 error_buffer: 30 min_size: 5 }"));
 
+// What a server gave away after its last checkpoint, and was lost with it, must not name
+// what the next one puts in the same rows.
+TEST(TableRestoreTest, KeysOfItemsThatWereLostNameNoNewOnes) {
+  const auto inserted_after = [](uint32_t skipped_keys) {
+    TableOptions options = ReplayTableOptions();
+    options.config.mutable_sampler()->mutable_prioritized();
+    const auto saved_table = *Table::Create(options);
+    TestWriter(saved_table.get(), 1).Append(ReplayRollout(1, 3));
+    const std::string saved = Saved(*saved_table);
+    std::vector<uint64_t> keys[2];
+    int64_t updated = 0;
+    for (const bool lost : {true, false}) {
+      options.skipped_keys = lost ? 0 : skipped_keys;
+      const auto table = *Table::Create(options);
+      EXPECT_EQ(RestoreFrom(saved, table.get()), absl::OkStatus());
+      TestWriter(table.get(), 2).Append(ReplayRollout(2, 3));
+      const uint64_t sampler = *table->OpenSampler(kReplayRun, ReplaySpec());
+      const ReplayBatch batch = *table->Sample(sampler, {.items = 200});
+      for (int64_t i = 0; i < batch.items; ++i)
+        if (batch.columns[0].As<float>()[2 * i] == 2) keys[lost].push_back(batch.keys[i]);
+      EXPECT_FALSE(keys[lost].empty());
+      if (lost) continue;
+      const std::vector<float> priorities(keys[true].size(), 5);
+      EXPECT_TRUE(table->UpdatePriorities(keys[true], priorities).ok());
+      updated = table->Info().updated_priorities();
+    }
+    return updated;
+  };
+  EXPECT_EQ(inserted_after(0x9000'0000), 0);
+  EXPECT_GT(inserted_after(0), 0) << "or else this test shows nothing";
+}
+
+TEST(TableRestoreTest, WhatIsSavedTellsBeforeItIsRestoredWhoseItIs) {
+  const auto table = *Table::Create(ReplayTableOptions());
+  TestWriter(table.get(), 1).Append(ReplayRollout(1, 2));
+  const std::string saved = Saved(*table);
+  const auto check = [&](const TableOptions& options, size_t bytes) {
+    size_t position = 0;
+    return (*Table::Create(options))->CheckSaved([&](absl::Span<std::byte> piece) {
+      if (bytes - position < piece.size()) return absl::DataLossError("the bytes end here");
+      std::memcpy(piece.data(), saved.data() + position, piece.size());
+      position += piece.size();
+      return absl::OkStatus();
+    });
+  };
+  TableOptions options = ReplayTableOptions();
+  EXPECT_EQ(check(options, saved.size()), absl::OkStatus());
+  EXPECT_EQ(check(options, 20).code(), absl::StatusCode::kDataLoss);
+  options.run_id = "another";
+  EXPECT_EQ(check(options, saved.size()).code(), absl::StatusCode::kFailedPrecondition);
+  options = ReplayTableOptions();
+  options.config.set_capacity_items(5);
+  EXPECT_EQ(check(options, saved.size()).code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST(TableRestoreTest, KnowsWhatEachWriterHasSent) {
   const auto table = *Table::Create(ReplayTableOptions());
   TestWriter first(table.get(), 1), second(table.get(), 2);

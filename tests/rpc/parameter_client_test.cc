@@ -108,9 +108,9 @@ TEST(ParameterClientTest, AnUnreachableServerIsNamedWithinTheDeadline) {
 
 TEST(ParameterClientTest, ABadAddressIsRefusedAtOnce) {
   EXPECT_EQ(RemoteParameterSource::Create(Options("params")).status(),
-            absl::InvalidArgumentError("address 'params' is not host:port"));
+            absl::InvalidArgumentError("address 'params' is not host:port or unix:/path"));
   EXPECT_EQ(RemoteParameterSink::Create(Options("params")).status(),
-            absl::InvalidArgumentError("address 'params' is not host:port"));
+            absl::InvalidArgumentError("address 'params' is not host:port or unix:/path"));
 }
 
 TEST(ParameterClientTest, FinishedWakesThoseWhoWait) {

@@ -197,6 +197,19 @@ TEST(ReplayCodecTest, ABatchIsWrittenAsProtobufWritesIt) {
   }
 }
 
+TEST(ReplayCodecTest, AColumnInPiecesIsWrittenAsOne) {
+  const v1::SampleResponse response = FullBatch(5, kReferredBytes);
+  BatchMemoryPool pool;
+  const BatchOnWire wire = *DecodeBatch(InPieces(response.SerializeAsString()));
+  BatchInMaking made = *Assemble({&wire, 1}, Columns(kReferredBytes), pool);
+  std::vector<PiecewiseBytes> rows(made.batch.columns.size());
+  TensorView& column = made.batch.columns[0];
+  for (int64_t i = 0; i < 5; ++i)
+    rows[0].push_back(column.bytes.subspan(i * kReferredBytes, kReferredBytes));
+  column.bytes = {};
+  EXPECT_EQ(Flat(EncodeBatch(made.batch, rows)), response.SerializeAsString());
+}
+
 // --- What protobuf writes is read ---
 
 TEST(ReplayCodecTest, ARolloutIsReadWhereverItsPiecesEnd) {

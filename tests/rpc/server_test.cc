@@ -55,6 +55,25 @@ TEST(RpcServerTest, HealthSaysServing) {
   EXPECT_EQ(AskHealth(*MakeChannel((*server)->address())), std::string("\x08\x01"));
 }
 
+TEST(RpcServerTest, AUnixDomainSocketAnswers) {
+  const std::string address =
+      absl::StrCat("unix:", ::testing::TempDir(), "/cadre-server-test-", getpid());
+  for (int again = 0; again < 2; ++again) {  // A socket that a crash left is no obstacle.
+    const auto server = RpcServer::Create(address, {});
+    ASSERT_TRUE(server.ok()) << server.status();
+    EXPECT_EQ((*server)->address(), address);
+    EXPECT_EQ(AskHealth(*MakeChannel(address)), std::string("\x08\x01"));
+    EXPECT_THAT(
+        RpcServer::Create(address, {}).status().message(),
+        HasSubstr(absl::StrCat("cannot listen on '", address, "': Address already in use")));
+  }
+}
+
+TEST(RpcServerTest, AUnixDomainSocketNeedsItsFolder) {
+  EXPECT_THAT(RpcServer::Create("unix:/no/such/folder/socket", {}).status().message(),
+              HasSubstr("wanted a folder that is there"));
+}
+
 TEST(RpcServerTest, APortInUseIsOneLine) {
   const auto first = RpcServer::Create("127.0.0.1:0", {});
   ASSERT_TRUE(first.ok()) << first.status();
@@ -66,7 +85,7 @@ TEST(RpcServerTest, APortInUseIsOneLine) {
 
 TEST(RpcServerTest, AnAddressThatIsNoneOrNotOurs) {
   EXPECT_EQ(RpcServer::Create("5000", {}).status(),
-            absl::InvalidArgumentError("address '5000' is not host:port"));
+            absl::InvalidArgumentError("address '5000' is not host:port or unix:/path"));
   EXPECT_EQ(
       RpcServer::Create("192.0.2.1:5000", {}).status(),
       absl::UnavailableError("cannot listen on '192.0.2.1:5000': Cannot assign requested address"));

@@ -54,7 +54,7 @@ TEST(GeneralizedAdvantageTest, IsTheDiscountedSumOfItsDeltasWithinEachSegment) {
     const Estimate estimate =
         Gae(rewards, values, segments, static_cast<float>(gamma), static_cast<float>(lambda));
     for (size_t s = 0; s < segments.size(); ++s) {
-      const auto [first, length, terminated] = segments[s];
+      const auto [first, length, terminated, cut, origin] = segments[s];
       const float* v = &values[first + s];
       for (int64_t t = 0; t < length; ++t) {
         double advantage = 0;  // O(T^2): each step sums to the end by itself.

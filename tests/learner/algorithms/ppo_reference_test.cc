@@ -126,7 +126,7 @@ TEST(PpoTest, UpdatesAreThoseOfTheTextbook) {
       const torch::Tensor before = ppo->model().parameters().clone();
       for (int update = 0; update < 3; ++update) {
         const OnPolicyBatch batch = ExampleBatch(ppo->model(), {5, 8, 11, 1}, random, 0.2);
-        ppo->Update(batch, 0);
+        ASSERT_TRUE(ppo->Update(batch, 0).ok());
         notebook.Update(batch);
         const double distance =
             (ppo->model().parameters() - notebook.parameters()).abs().max().item<double>();

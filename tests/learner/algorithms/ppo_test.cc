@@ -39,7 +39,7 @@ std::unique_ptr<OnPolicyAlgorithm> ExamplePpo(const PpoConfig& config, uint64_t 
 
 std::map<std::string, double> Update(OnPolicyAlgorithm& ppo, const OnPolicyBatch& batch,
                                      double progress = 0) {
-  const Diagnostics diagnostics = ppo.Update(batch, progress);
+  const Diagnostics diagnostics = ppo.Update(batch, progress).value();
   return {diagnostics.begin(), diagnostics.end()};
 }
 
@@ -47,7 +47,8 @@ std::map<std::string, double> Update(OnPolicyAlgorithm& ppo, const OnPolicyBatch
 void Train(OnPolicyAlgorithm& ppo, uint64_t seed = 2, int updates = 3) {
   auto behaviour = WithParameters(MakeFusedActorCritic(ppo.model().network()));
   Random random(seed);
-  for (int i = 0; i < updates; ++i) ppo.Update(ExampleBatch(*behaviour, kLengths, random), 0.1 * i);
+  for (int i = 0; i < updates; ++i)
+    ASSERT_TRUE(ppo.Update(ExampleBatch(*behaviour, kLengths, random), 0.1 * i).ok());
 }
 
 // Runs another model and notes the rows of each minibatch, which ExampleBatch wrote
@@ -98,7 +99,7 @@ struct Recorded {
 
 TEST(PpoTest, EveryEpochUsesEveryStepExactlyOnce) {
   Recorded run(ExampleConfig());
-  run.ppo->Update(run.batch, 0);
+  ASSERT_TRUE(run.ppo->Update(run.batch, 0).ok());
   // Of each segment, all rows but the last observation's.
   std::vector<int64_t> all;
   for (int64_t row = 0; row < 27; ++row)
@@ -131,7 +132,7 @@ TEST(PpoTest, EveryOrderOfTheStepsIsEquallyLikely) {
   std::map<std::vector<int64_t>, int> counts;
   for (int i = 0; i < kUpdates; ++i) {
     run.model->minibatches.clear();
-    run.ppo->Update(run.batch, 0);
+    ASSERT_TRUE(run.ppo->Update(run.batch, 0).ok());
     std::vector<int64_t> order;
     for (const std::vector<int64_t>& rows : run.model->minibatches) order.push_back(rows.at(0));
     ++counts[order];
@@ -148,7 +149,7 @@ TEST(PpoTest, StepsThatFillNoMinibatchWaitForTheNextEpoch) {
   PpoConfig config = ExampleConfig();
   config.set_minibatch_size(7);
   Recorded run(config);
-  run.ppo->Update(run.batch, 0);
+  ASSERT_TRUE(run.ppo->Update(run.batch, 0).ok());
   ASSERT_EQ(run.model->minibatches.size(), 3 * 3);  // 24 / 7, three times.
   for (int epoch = 0; epoch < 3; ++epoch) {
     std::vector<int64_t> rows;
@@ -164,7 +165,7 @@ TEST(PpoTest, AMinibatchLargerThanTheBatchIsTheBatch) {
   PpoConfig config = ExampleConfig();
   config.set_minibatch_size(1000);
   Recorded run(config);
-  run.ppo->Update(run.batch, 0);
+  ASSERT_TRUE(run.ppo->Update(run.batch, 0).ok());
   ASSERT_EQ(run.model->minibatches.size(), 3);
   EXPECT_EQ(run.model->minibatches[0].size(), 24);
 }
@@ -319,7 +320,7 @@ TEST(PpoTest, AdvantagesAreNormalisedInEachMinibatch) {
       Random random(2);
       OnPolicyBatch batch = ExampleBatch(ppo->model(), kLengths, random);
       batch.rewards *= scale;
-      ppo->Update(batch, 0);
+      ASSERT_TRUE(ppo->Update(batch, 0).ok());
       parameters.push_back(ppo->model().parameters().clone());
     }
     const double distance = (parameters[0] - parameters[1]).abs().max().item<double>();
@@ -420,7 +421,7 @@ TEST(PpoTest, TheListenerSeesThePartsInTheirOrder) {
   auto ppo = ExamplePpo(config);
   ppo->set_listener(&listener);
   Random random(2);
-  ppo->Update(ExampleBatch(ppo->model(), kLengths, random), 0);
+  ASSERT_TRUE(ppo->Update(ExampleBatch(ppo->model(), kLengths, random), 0).ok());
   using enum UpdatePart;
   EXPECT_THAT(listener.parts,
               testing::ElementsAre(kPrepare, kForward, kLoss, kBackward, kOptimize, kPrepare,

@@ -1,4 +1,4 @@
-#include "replay_server/checkpoint_file.h"
+#include "common/checkpoint_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -16,7 +16,6 @@
 namespace cadre {
 namespace {
 
-constexpr absl::string_view kMagic("cadre replay 1\r\n", 16);
 constexpr size_t kMostPayload = 1 << 20;
 
 enum BlockKind : uint32_t { kPart = 1, kData = 2, kEnd = 3 };
@@ -44,8 +43,8 @@ uint32_t Checksum(uint64_t position, const BlockHeader& header, absl::string_vie
 
 // --- Writing ---
 
-CheckpointFileWriter::CheckpointFileWriter(std::string path)
-    : path_(std::move(path)), writing_path_(absl::StrCat(path_, kWritingSuffix)) {}
+CheckpointFileWriter::CheckpointFileWriter(std::string path, absl::string_view magic)
+    : path_(std::move(path)), magic_(magic), writing_path_(absl::StrCat(path_, kWritingSuffix)) {}
 
 CheckpointFileWriter::~CheckpointFileWriter() {
   if (fd_ >= 0) close(fd_);
@@ -58,7 +57,7 @@ absl::Status CheckpointFileWriter::Open() {
   if (fd_ < 0) return Failed("write");
   exists_ = true;
   data_.reserve(kMostPayload);
-  return Write(kMagic);
+  return Write(magic_);
 }
 
 absl::Status CheckpointFileWriter::BeginPart(absl::string_view name) {
@@ -122,7 +121,8 @@ absl::Status CheckpointFileWriter::Failed(absl::string_view action) const {
 
 // --- Reading ---
 
-CheckpointFileReader::CheckpointFileReader(std::string path) : path_(std::move(path)) {}
+CheckpointFileReader::CheckpointFileReader(std::string path, absl::string_view magic)
+    : path_(std::move(path)), magic_(magic) {}
 
 CheckpointFileReader::~CheckpointFileReader() {
   if (fd_ >= 0) close(fd_);
@@ -132,9 +132,9 @@ absl::Status CheckpointFileReader::Open() {
   CADRE_CHECK(fd_ < 0);
   fd_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd_ < 0) return FileError("read", path_, errno);
-  std::string magic(kMagic.size(), '\0');
+  std::string magic(magic_.size(), '\0');
   CADRE_ASSIGN_OR_RETURN(const bool there, ReadExactly(magic.data(), magic.size()));
-  if (!there || magic != kMagic) return Damaged("it does not begin as a replay checkpoint");
+  if (!there || magic != magic_) return Damaged("it does not begin as such a checkpoint");
   return ReadBlock();
 }
 
@@ -156,6 +156,15 @@ absl::Status CheckpointFileReader::Read(absl::Span<std::byte> bytes) {
     if (used_ == payload_.size()) CADRE_RETURN_IF_ERROR(ReadBlock());
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> CheckpointFileReader::ReadPart() {
+  std::string part;
+  while (kind_ == kData) {
+    part.append(payload_, used_);
+    CADRE_RETURN_IF_ERROR(ReadBlock());
+  }
+  return part;
 }
 
 absl::StatusOr<int64_t> CheckpointFileReader::SkipPart() {

@@ -1,7 +1,7 @@
 // One file of a checkpoint: named parts, each a stream of bytes of any length, written
 // and read in blocks, so that no more than a block is ever in memory.
 //
-//   file   magic, block...                    the last block is the end
+//   file   magic, block...                    the magic says of what; the last block is the end
 //   block  kind u32, size u32, CRC-32C u32, payload of `size` bytes, at most 1 MiB
 //   kinds  part: a part begins, the payload is its name
 //          data: of the part that began last
@@ -24,6 +24,10 @@
 
 namespace cadre {
 
+// Of what a checkpoint is, as the first bytes of its file.
+inline constexpr absl::string_view kReplayCheckpoint("cadre replay 1\r\n", 16);
+inline constexpr absl::string_view kParameterSnapshot("cadre params 1\r\n", 16);
+
 // What a file that is being written is called besides its own name.
 inline constexpr char kWritingSuffix[] = ".writing";
 
@@ -31,7 +35,8 @@ inline constexpr char kWritingSuffix[] = ".writing";
 // disk. Without that it is removed: nothing half-written is left.
 class CheckpointFileWriter {
  public:
-  explicit CheckpointFileWriter(std::string path);
+  // `magic`: one of the above.
+  CheckpointFileWriter(std::string path, absl::string_view magic);
   ~CheckpointFileWriter();
   CheckpointFileWriter(const CheckpointFileWriter&) = delete;
   CheckpointFileWriter& operator=(const CheckpointFileWriter&) = delete;
@@ -52,6 +57,7 @@ class CheckpointFileWriter {
   absl::Status Failed(absl::string_view action) const;
 
   const std::string path_;
+  const absl::string_view magic_;
   const std::string writing_path_;
   int fd_ = -1;
   bool exists_ = false;  // writing_path_.
@@ -63,7 +69,7 @@ class CheckpointFileWriter {
 // All errors are DATA_LOSS, "'<path>' is damaged at byte N: ...", or the file system's.
 class CheckpointFileReader {
  public:
-  explicit CheckpointFileReader(std::string path);
+  CheckpointFileReader(std::string path, absl::string_view magic);
   ~CheckpointFileReader();
   CheckpointFileReader(const CheckpointFileReader&) = delete;
   CheckpointFileReader& operator=(const CheckpointFileReader&) = delete;
@@ -75,6 +81,8 @@ class CheckpointFileReader {
   absl::StatusOr<bool> NextPart(std::string* name);
   // Fills all of `bytes` from the part. DATA_LOSS where the part ends before.
   absl::Status Read(absl::Span<std::byte> bytes);
+  // What is left of the part, all of it.
+  absl::StatusOr<std::string> ReadPart();
   // Passes over what is left of the part, checking it, and returns how much that was.
   absl::StatusOr<int64_t> SkipPart();
 
@@ -85,6 +93,7 @@ class CheckpointFileReader {
   absl::Status Damaged(absl::string_view what) const;
 
   const std::string path_;
+  const absl::string_view magic_;
   int fd_ = -1;
   int64_t bytes_ = 0;  // Read so far.
   uint64_t blocks_ = 0;

@@ -1,4 +1,4 @@
-#include "replay_server/table_checkpointer.h"
+#include "common/checkpointer.h"
 
 #include <pthread.h>
 
@@ -14,16 +14,15 @@ absl::Status Stopped() { return absl::CancelledError("the checkpointer was stopp
 
 }  // namespace
 
-TableCheckpointer::TableCheckpointer(TableCheckpointerOptions options,
-                                     std::vector<CheckpointedTable> tables, Listener listener)
-    : options_(std::move(options)),
-      tables_(std::move(tables)),
+Checkpointer::Checkpointer(SaveFunction save, absl::Duration period, Listener listener)
+    : save_(std::move(save)),
+      period_(period),
       listener_(std::move(listener)),
       thread_([this] { Run(); }) {}
 
-TableCheckpointer::~TableCheckpointer() { Stop(); }
+Checkpointer::~Checkpointer() { Stop(); }
 
-void TableCheckpointer::Request(Done done) {
+void Checkpointer::Request(Done done) {
   {
     absl::MutexLock lock(&mutex_);
     if (!stopped_) {
@@ -34,7 +33,7 @@ void TableCheckpointer::Request(Done done) {
   done(Stopped());
 }
 
-absl::StatusOr<SavedCheckpoint> TableCheckpointer::Save() {
+absl::StatusOr<SavedCheckpoint> Checkpointer::Save() {
   absl::StatusOr<SavedCheckpoint> result = Stopped();
   absl::Notification finished;
   Request([&](const absl::StatusOr<SavedCheckpoint>& saved) {
@@ -45,7 +44,7 @@ absl::StatusOr<SavedCheckpoint> TableCheckpointer::Save() {
   return result;
 }
 
-void TableCheckpointer::Stop() {
+void Checkpointer::Stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopped_ = true;
@@ -53,22 +52,21 @@ void TableCheckpointer::Stop() {
   std::call_once(joined_, [this] { thread_.join(); });
 }
 
-void TableCheckpointer::Run() {
+void Checkpointer::Run() {
   pthread_setname_np(pthread_self(), "checkpoint");
   std::vector<Done> requests;
   while (WaitForWork(&requests)) {
     const absl::Time begin = absl::Now();
-    const absl::StatusOr<SavedCheckpoint> saved =
-        SaveTables(options_.folder, tables_, options_.keep);
+    const absl::StatusOr<SavedCheckpoint> saved = save_();
     if (listener_) listener_(saved, absl::Now() - begin);
     for (Done& done : requests) done(saved);
   }
   for (Done& done : requests) done(Stopped());
 }
 
-bool TableCheckpointer::WaitForWork(std::vector<Done>* requests) {
+bool Checkpointer::WaitForWork(std::vector<Done>* requests) {
   absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(this, &TableCheckpointer::HasWork), options_.period);
+  mutex_.AwaitWithTimeout(absl::Condition(this, &Checkpointer::HasWork), period_);
   requests->clear();
   requests->swap(requests_);
   return !stopped_;

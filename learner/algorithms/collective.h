@@ -1,0 +1,26 @@
+// What learners that move one model together do together. Every learner calls the same
+// functions in the same order with tensors of the same size; each call waits for all. Not
+// thread-safe.
+#pragma once
+
+#include <torch/types.h>
+
+#include "absl/status/status.h"
+
+namespace cadre {
+
+class Collective {
+ public:
+  virtual ~Collective() = default;
+
+  virtual int rank() const = 0;  // [0, size)
+  virtual int size() const = 0;
+
+  // `values`, contiguous, becomes the sum over all learners, the same bits on each.
+  // UNAVAILABLE where another learner is gone: which, as far as is known.
+  virtual absl::Status Sum(torch::Tensor values) = 0;
+  // The mean over all learners.
+  absl::Status Average(torch::Tensor values);
+};
+
+}  // namespace cadre

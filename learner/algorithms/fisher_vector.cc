@@ -1,0 +1,50 @@
+#include "learner/algorithms/fisher_vector.h"
+
+#include <torch/autograd.h>
+
+#include "policy/policy_graph.h"
+
+namespace cadre {
+
+using torch::autograd::grad;
+
+FisherVectorProduct::FisherVectorProduct(const ActorCriticNetwork& network,
+                                         const torch::Tensor& parameters,
+                                         const torch::Tensor& observations)
+    : log_std_(network.log_std) {
+  torch::AutoGradMode with_graph(true);
+  parameters_ = parameters.detach().requires_grad_();
+  heads_ = PolicyWithGraph(network, parameters_, observations);
+  if (network.discrete())
+    probabilities_ = heads_.policy.detach().softmax(-1);
+  else
+    precision_ = (-2 * heads_.log_std.detach()).exp();
+  cotangent_ = torch::zeros_like(heads_.policy).requires_grad_();
+  pulled_back_ = grad({heads_.policy}, {parameters_}, {cotangent_}, /*retain_graph=*/true,
+                      /*create_graph=*/true)[0];
+}
+
+torch::Tensor FisherVectorProduct::operator()(const torch::Tensor& vector) const {
+  const torch::Tensor tangent =  // J v, [B, D]
+      grad({pulled_back_}, {cotangent_}, {vector}, /*retain_graph=*/true)[0];
+  torch::Tensor product =
+      grad({heads_.policy}, {parameters_}, {Metric(tangent)}, /*retain_graph=*/true)[0];
+  if (log_std_ >= 0) {
+    // The log deviations are parameters and heads at once, the same for every row; the KL's
+    // second derivative with respect to each is 2.
+    const int64_t size = precision_.size(0);
+    product.narrow(0, log_std_, size).add_(vector.narrow(0, log_std_, size), 2);
+  }
+  return product;
+}
+
+torch::Tensor FisherVectorProduct::Metric(const torch::Tensor& tangent) const {
+  torch::NoGradGuard no_graph;
+  const double rows = static_cast<double>(tangent.size(0));
+  if (precision_.defined()) return tangent * (precision_ / rows);
+  // diag(p) - p p^T for each row.
+  const torch::Tensor weighted = probabilities_ * tangent;
+  return (weighted - probabilities_ * weighted.sum(-1, /*keepdim=*/true)) / rows;
+}
+
+}  // namespace cadre

@@ -1,0 +1,60 @@
+// An on-policy algorithm whose update is one gradient of one batch: what it knows is the
+// gradient. Who steps along it is somebody else: an optimiser here (gradient_descent.h),
+// after learners in parallel averaged theirs, or the parameter server (A3C). Pure. Not
+// thread-safe.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "learner/algorithms/diagnostics.h"
+#include "learner/algorithms/on_policy_batch.h"
+#include "learner/safetensors.h"
+#include "policy/actor_critic.h"
+
+namespace cadre {
+
+// Of any model.
+class BatchGradient {
+ public:
+  virtual ~BatchGradient() = default;
+
+  // Sets model().gradient() to that of the batch's mean loss at model().parameters(), not
+  // clipped. False, with nothing to step along, where the batch does not yet hold what the
+  // algorithm needs, such as a whole episode.
+  virtual bool ComputeGradient(const OnPolicyBatch& batch, double progress,
+                               Diagnostics& diagnostics) = 0;
+
+  // Steps that the gradient of the last ComputeGradient is the mean over: its weight beside
+  // those of other learners.
+  virtual int64_t steps_learned(const OnPolicyBatch& batch) const { return batch.steps(); }
+
+  virtual FlatModel& model() = 0;
+
+  // The parameters, which have just changed, are now those of this version of a model that
+  // several learners share.
+  virtual void OnSharedVersion(int64_t /*version*/) {}
+
+  // As OnPolicyAlgorithm's.
+  virtual void Save(TensorMap& /*state*/) const {}
+  virtual absl::Status Restore(const TensorMap& /*state*/) { return absl::OkStatus(); }
+
+  // `listener` may be null and must outlive the algorithm.
+  void set_listener(UpdateListener* listener) { listener_ = listener; }
+
+ protected:
+  void Enter(UpdatePart part) {
+    if (listener_ != nullptr) listener_->Enter(part);
+  }
+
+ private:
+  UpdateListener* listener_ = nullptr;
+};
+
+// Of an actor-critic.
+class GradientAlgorithm : public BatchGradient {
+ public:
+  ActorCritic& model() override = 0;
+};
+
+}  // namespace cadre

@@ -1,0 +1,188 @@
+#include "learner/algorithms/n_step_q.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "common/kernels/optimizer.h"
+#include "common/status_macros.h"
+#include "learner/algorithms/off_policy.h"
+#include "learner/algorithms/q_loss.h"
+#include "learner/algorithms/q_network.h"
+#include "learner/algorithms/tensor_spans.h"
+
+namespace cadre {
+namespace {
+
+// A QNetwork as whoever moves its parameters sees it.
+class QModel final : public FlatModel {
+ public:
+  explicit QModel(const ActionValueNetwork& network)
+      : q(network, torch::kCPU, /*autograd=*/false) {}
+
+  const ParameterLayout& layout() const override { return q.network().layout; }
+  torch::Tensor parameters() override { return q.model().parameters(); }
+  void ParametersChanged() override { q.model().ParametersChanged(); }
+  torch::Tensor gradient() override { return q.model().gradient(); }
+
+  QNetwork q;
+};
+
+class NStepQ final : public BatchGradient {
+ public:
+  NStepQ(const NStepQOptions& options, const ActionValueNetwork& network, Random random);
+
+  bool ComputeGradient(const OnPolicyBatch& batch, double progress,
+                       Diagnostics& diagnostics) override;
+  FlatModel& model() override { return online_; }
+  void OnSharedVersion(int64_t version) override;
+  void Save(TensorMap& state) const override;
+  absl::Status Restore(const TensorMap& state) override;
+
+ private:
+  // Where a segment's returns start from: a row of observations, and how many steps are
+  // learned from.
+  struct Tail {
+    int64_t row;
+    int64_t steps;
+  };
+  Tail TailOf(const OnPolicyBatch& batch, size_t segment) const;
+  // Of each segment, what its returns start from; [S].
+  std::vector<float> TailValues(const OnPolicyBatch& batch);
+  // Fills steps_ and targets_; the number of steps to learn from.
+  int64_t SetTargets(const OnPolicyBatch& batch);
+  void CopyToTarget();
+
+  const NStepQOptions options_;
+  QModel online_;
+  QModel target_;
+  int64_t target_version_ = 0;  // Of the shared model when target_ was copied.
+
+  // Of the last batch.
+  std::vector<int64_t> steps_;  // [M], those that are learned from.
+  torch::Tensor targets_;       // [M, 1]
+  QGradient gradient_;
+};
+
+NStepQ::NStepQ(const NStepQOptions& options, const ActionValueNetwork& network, Random random)
+    : options_(options), online_(network), target_(network) {
+  const std::vector<float> initial = UniformInitialParameters(
+      {network.trunk, network.value, network.advantage}, network.layout.size(), random);
+  std::copy(initial.begin(), initial.end(), Flat(online_.parameters()).begin());
+  online_.ParametersChanged();
+  CopyToTarget();
+}
+
+void NStepQ::CopyToTarget() {
+  target_.parameters().copy_(online_.parameters());
+  target_.ParametersChanged();
+}
+
+void NStepQ::OnSharedVersion(int64_t version) {
+  const int64_t interval = options_.target_update_interval;
+  if (version / interval == target_version_ / interval) return;
+  target_version_ = version;
+  CopyToTarget();
+}
+
+NStepQ::Tail NStepQ::TailOf(const OnPolicyBatch& batch, size_t segment) const {
+  const SegmentBounds& bounds = batch.segments[segment];
+  const int64_t first_row = bounds.first_step + static_cast<int64_t>(segment);
+  const bool last_lends = options_.target == NStepTarget::kTaken && !bounds.terminated;
+  const int64_t steps = bounds.length - (last_lends ? 1 : 0);
+  return {first_row + steps, steps};
+}
+
+std::vector<float> NStepQ::TailValues(const OnPolicyBatch& batch) {
+  const int64_t segments = static_cast<int64_t>(batch.segments.size());
+  torch::Tensor rows = torch::empty({segments}, torch::kInt64);
+  for (int64_t s = 0; s < segments; ++s)
+    rows.data_ptr<int64_t>()[s] = TailOf(batch, static_cast<size_t>(s)).row;
+  const torch::Tensor observations = batch.observations.index_select(0, rows);  // [S, O]
+  const absl::Span<const float> values = Flat(target_.q.Forward(observations));
+  const int64_t n = online_.q.network().actions;
+  std::vector<float> tails(segments, 0.0f);
+  for (int64_t s = 0; s < segments; ++s) {
+    const SegmentBounds& bounds = batch.segments[s];
+    if (bounds.terminated) continue;
+    const absl::Span<const float> row = RowOf(values, s, n);
+    tails[s] = options_.target == NStepTarget::kGreatest
+                   ? *std::max_element(row.begin(), row.end())
+                   : row[Flat<int64_t>(batch.actions)[bounds.first_step + bounds.length - 1]];
+  }
+  return tails;
+}
+
+int64_t NStepQ::SetTargets(const OnPolicyBatch& batch) {
+  const std::vector<float> tails = TailValues(batch);
+  const absl::Span<const float> rewards = Flat(batch.rewards);
+  std::vector<float> returns(batch.steps());
+  steps_.clear();
+  for (size_t s = 0; s < batch.segments.size(); ++s) {
+    const int64_t first = batch.segments[s].first_step;
+    float following = tails[s];
+    for (int64_t t = TailOf(batch, s).steps - 1; t >= 0; --t) {
+      following = rewards[first + t] + static_cast<float>(options_.gamma) * following;
+      returns[first + t] = following;
+    }
+    for (int64_t t = 0; t < TailOf(batch, s).steps; ++t) steps_.push_back(first + t);
+  }
+  const int64_t count = static_cast<int64_t>(steps_.size());
+  Reserve(targets_, {count, 1});
+  for (int64_t i = 0; i < count; ++i) Flat(targets_)[i] = returns[steps_[i]];
+  return count;
+}
+
+bool NStepQ::ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
+                             Diagnostics& diagnostics) {
+  Enter(UpdatePart::kPrepare);
+  const int64_t count = SetTargets(batch);
+  if (count == 0) return false;
+  const torch::Tensor steps = torch::from_blob(steps_.data(), {count}, torch::kInt64);
+  OffPolicyBatch taken;
+  taken.observations =
+      batch.observations.index_select(0, batch.observation_rows.index_select(0, steps));
+  taken.actions = batch.actions.index_select(0, steps);
+  taken.rewards = targets_.view({count});
+  taken.weights = torch::ones({count});
+  Enter(UpdatePart::kForward);
+  const torch::Tensor values = online_.q.Forward(taken.observations);  // [M, n]
+  Enter(UpdatePart::kLoss);
+  QGradientInClosedForm(QLossKind::kSquared, values, targets_, taken, gradient_);
+  Enter(UpdatePart::kBackward);
+  online_.gradient().zero_();
+  online_.q.Backward(gradient_.outputs);
+  diagnostics = {{"value_loss", Mean(gradient_.losses)},
+                 {"error", Mean(gradient_.errors)},
+                 {"target_value", Mean(targets_)},
+                 {"gradient_norm", GradientNorm(Flat(online_.gradient()))}};
+  return true;
+}
+
+void NStepQ::Save(TensorMap& state) const {
+  const torch::Tensor target = target_.q.model().parameters();
+  state.Add<float>("n_step_q.target", {target.numel()}, Flat(target));
+  state.AddScalar<int64_t>("n_step_q.target_version", target_version_);
+}
+
+absl::Status NStepQ::Restore(const TensorMap& state) {
+  absl::Status status = state.Read("n_step_q.target", Flat(target_.parameters()));
+  status.Update(state.Read("n_step_q.target_version", absl::MakeSpan(&target_version_, 1)));
+  if (!status.ok()) return absl::DataLossError(status.message());
+  target_.ParametersChanged();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BatchGradient>> MakeNStepQ(const NStepQOptions& options,
+                                                          const ModelConfig& model,
+                                                          const ObservationSpace& observation,
+                                                          const ActionSpace& action,
+                                                          Random random) {
+  CADRE_ASSIGN_OR_RETURN(const ActionValueNetwork network,
+                         MakeActionValueNetwork(model, DqnConfig(), observation, action));
+  return std::make_unique<NStepQ>(options, network, random);
+}
+
+}  // namespace cadre

@@ -1,0 +1,48 @@
+#include "learner/algorithms/npg.h"
+
+#include <utility>
+
+#include "learner/algorithms/natural_gradient.h"
+
+namespace cadre {
+namespace {
+
+class Npg final : public OnPolicyAlgorithm {
+ public:
+  Npg(const NpgConfig& config, std::unique_ptr<ActorCritic> model, Random random)
+      : natural_(NaturalGradientOptionsOf(config), std::move(model), random) {}
+
+  ActorCritic& model() override { return natural_.model(); }
+
+  absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double /*progress*/) override {
+    Enter(UpdatePart::kPrepare);
+    natural_.Begin(batch);
+    Enter(UpdatePart::kBackward);
+    const NaturalGradient::Direction direction = natural_.FindDirection();
+    Enter(UpdatePart::kForward);
+    const NaturalGradient::Outcome moved = natural_.MoveTo(direction, direction.scale);
+    Enter(UpdatePart::kOptimize);
+    Diagnostics diagnostics = {{"kl", moved.kl},
+                               {"surrogate_improvement", moved.improvement},
+                               {"step_scale", direction.scale},
+                               {"cg_residual", direction.squared_residual},
+                               {"entropy", moved.entropy}};
+    natural_.FitValue(diagnostics);
+    return diagnostics;
+  }
+
+  void Save(TensorMap& state) const override { natural_.Save(state); }
+  absl::Status Restore(const TensorMap& state) override { return natural_.Restore(state); }
+
+ private:
+  NaturalGradient natural_;
+};
+
+}  // namespace
+
+std::unique_ptr<OnPolicyAlgorithm> MakeNpg(const NpgConfig& config,
+                                           std::unique_ptr<ActorCritic> model, Random random) {
+  return std::make_unique<Npg>(config, std::move(model), random);
+}
+
+}  // namespace cadre

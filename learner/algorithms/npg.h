@@ -1,0 +1,22 @@
+// Natural policy gradient (Kakade 2001, "A natural policy gradient"), its step as long as a
+// KL bound allows where the policy were quadratic (Rajeswaran et al. 2017,
+// arXiv:1703.02660, algorithm 1). No line search: the KL may exceed the bound. Discrete and
+// continuous actions. One learner.
+#pragma once
+
+#include <memory>
+
+#include "common/random.h"
+#include "learner/algorithms/algorithm.h"
+#include "proto/config.pb.h"
+
+namespace cadre {
+
+// `model` holds its initial parameters and shares no trunk; `random` shuffles the
+// minibatches of the value's regression. Diagnostics: kl, exact, of old from new policy;
+// surrogate_improvement, step_scale (of F^-1 g), cg_residual (squared), entropy,
+// value_loss, explained_variance.
+std::unique_ptr<OnPolicyAlgorithm> MakeNpg(const NpgConfig& config,
+                                           std::unique_ptr<ActorCritic> model, Random random);
+
+}  // namespace cadre

@@ -1,0 +1,38 @@
+// Standard normal numbers on a device. Not thread-safe.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <ATen/core/Generator.h>
+#include <torch/types.h>
+
+#include "absl/status/status.h"
+#include "common/random.h"
+#include "learner/algorithms/on_device/device_options.h"
+#include "learner/safetensors.h"
+
+namespace cadre {
+
+class NormalSource {
+ public:
+  // Where the options want the device's noise on a CUDA device, it has a generator of its
+  // own there, seeded from `random`; else `random`'s numbers are copied.
+  NormalSource(Random random, const DeviceOptions& options);
+
+  // Fills a dense float32 tensor. Not within a recorded graph.
+  void Fill(torch::Tensor& noise);
+
+  // As `name`, what the CPU's algorithms save too, and `name`.device. A state without the
+  // second, of a run on the CPU, seeds the generator from the first.
+  void Save(const std::string& name, TensorMap& state) const;
+  absl::Status Restore(const std::string& name, const TensorMap& state);
+
+ private:
+  void Seed();
+
+  Random random_;
+  std::optional<at::Generator> generator_;  // The device's, where it is used.
+};
+
+}  // namespace cadre

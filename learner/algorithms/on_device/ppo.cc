@@ -1,0 +1,229 @@
+// PPO on a device: the order of things is ppo.cc's. Values come to the host once for each
+// update, where advantages are a recursion over time; from there on the device is not
+// waited for until the update is done.
+#include "learner/algorithms/ppo.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "common/check.h"
+#include "common/status_macros.h"
+#include "learner/algorithms/advantages.h"
+#include "learner/algorithms/on_device/device_graph.h"
+#include "learner/algorithms/on_device/on_device.h"
+#include "learner/algorithms/on_device/ppo_gradient.h"
+#include "learner/algorithms/on_device/step_columns.h"
+#include "learner/algorithms/on_device/tensor_adam.h"
+#include "learner/algorithms/optimizer_state.h"
+#include "learner/algorithms/tensor_spans.h"
+
+namespace cadre {
+namespace {
+
+double Scheduled(double initial, Schedule schedule, double progress) {
+  return schedule == LINEAR_TO_ZERO ? initial * (1.0 - std::clamp(progress, 0.0, 1.0)) : initial;
+}
+
+class PpoOnDevice final : public OnPolicyAlgorithm {
+ public:
+  PpoOnDevice(const PpoConfig& config, std::unique_ptr<ActorCritic> model, Random random,
+              const DeviceOptions& options)
+      : config_(config),
+        model_(std::move(model)),
+        random_(random),
+        adam_(model_->parameters().numel(), config.adam_epsilon(), options.device),
+        kl_beta_(config.initial_kl_beta()),
+        columns_(options.device),
+        bounds_{torch::zeros({}, options.device), torch::zeros({}, options.device)},
+        sums_(torch::zeros({kPpoNumbers + 1}, options.device)),
+        gradient_graph_(MakeDeviceGraph(options)),
+        step_graph_(MakeDeviceGraph(options)) {
+    coefficients_.value_clip_range = config.value_clip_range();
+    coefficients_.value = config.value_coefficient();
+    coefficients_.entropy = config.entropy_coefficient();
+  }
+
+  ActorCritic& model() override { return *model_; }
+  absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) override;
+
+  void Save(TensorMap& state) const override {
+    adam_.Save("adam", state);
+    SaveRandom("ppo.random", random_, state);
+    state.AddScalar<double>("ppo.kl_beta", kl_beta_);
+  }
+
+  absl::Status Restore(const TensorMap& state) override {
+    CADRE_RETURN_IF_ERROR(adam_.Restore("adam", state));
+    CADRE_RETURN_IF_ERROR(RestoreRandom("ppo.random", state, random_));
+    absl::StatusOr<double> kl_beta = state.ReadScalar<double>("ppo.kl_beta");
+    if (!kl_beta.ok()) return absl::DataLossError(kl_beta.status().message());
+    kl_beta_ = *kl_beta;
+    return absl::OkStatus();
+  }
+
+ private:
+  // Of the update at hand.
+  struct Counts {
+    int64_t epochs = 0, minibatches = 0, gradient_steps = 0;
+  };
+
+  void SetSchedules(double progress);
+  // Sets the columns; returns the explained variance.
+  double EstimateAdvantages(const OnPolicyBatch& batch);
+  // False where the KL bound ends the update.
+  absl::StatusOr<bool> UpdateMinibatch(const torch::Tensor& rows, Counts& counts);
+  // What graphs hold: all of a minibatch, or its two parts where the host has to do
+  // something between them.
+  void ComputeGradient();
+  void Step();
+  bool HostBetweenParts() const {
+    return config_.target_kl() > 0 || (collective() != nullptr && collective()->size() > 1);
+  }
+  Diagnostics Report(const Counts& counts, double explained_variance) const;
+
+  const PpoConfig config_;
+  const std::unique_ptr<ActorCritic> model_;
+  Random random_;
+  TensorAdam adam_;
+  double kl_beta_;  // Only kept: the penalty is not for devices.
+  PpoCoefficients coefficients_;
+  double learning_rate_ = 0, clip_range_ = 0;
+
+  StepColumns columns_;
+  torch::Tensor rows_;  // [minibatch] int64; which of the columns' rows.
+  PpoMinibatch minibatch_;
+  PpoClipBounds bounds_;
+  torch::Tensor numbers_;  // [kPpoNumbers], of the last minibatch.
+  torch::Tensor sums_;     // [kPpoNumbers + 1]: over minibatches; then the gradient's norm.
+  const std::unique_ptr<DeviceGraph> gradient_graph_, step_graph_;
+};
+
+absl::StatusOr<Diagnostics> PpoOnDevice::Update(const OnPolicyBatch& batch, double progress) {
+  torch::NoGradGuard no_graph;
+  Enter(UpdatePart::kPrepare);
+  SetSchedules(progress);
+  const double explained_variance = EstimateAdvantages(batch);
+  sums_.zero_();
+  const int64_t steps = batch.steps();
+  const int64_t size = std::min<int64_t>(config_.minibatch_size(), steps);
+  if (!rows_.defined() || rows_.size(0) != size) {
+    rows_ = torch::empty({size}, torch::dtype(torch::kInt64).device(sums_.device()));
+    gradient_graph_->Forget();
+    step_graph_->Forget();
+  }
+  std::vector<int64_t> order(steps);
+  for (int64_t i = 0; i < steps; ++i) order[i] = i;
+  Counts counts;
+  bool stop = false;
+  while (counts.epochs < config_.epochs() && !stop) {
+    ++counts.epochs;
+    for (int64_t i = steps - 1; i > 0; --i) std::swap(order[i], order[random_.Below(i + 1)]);
+    const torch::Tensor shuffled = columns_.ToDevice(order);
+    for (int64_t begin = 0; begin + size <= steps && !stop; begin += size) {
+      CADRE_ASSIGN_OR_RETURN(const bool go_on,
+                             UpdateMinibatch(shuffled.narrow(0, begin, size), counts));
+      stop = !go_on;
+    }
+  }
+  Enter(UpdatePart::kOptimize);
+  model_->ParametersChanged();
+  return Report(counts, explained_variance);
+}
+
+void PpoOnDevice::SetSchedules(double progress) {
+  learning_rate_ = Scheduled(config_.learning_rate(), config_.learning_rate_schedule(), progress);
+  adam_.SetLearningRate(learning_rate_);
+  clip_range_ = Scheduled(config_.clip_range(), config_.clip_range_schedule(), progress);
+  bounds_.low.fill_(1 - clip_range_);
+  bounds_.high.fill_(1 + clip_range_);
+}
+
+double PpoOnDevice::EstimateAdvantages(const OnPolicyBatch& batch) {
+  const torch::Tensor values = model_->Values(batch.observations).cpu();
+  const torch::Tensor rewards = batch.rewards.cpu();
+  const torch::Tensor advantages = torch::empty({batch.steps()});
+  const torch::Tensor returns = torch::empty({batch.steps()});
+  GeneralizedAdvantage(Flat(rewards), Flat(values), batch.segments,
+                       static_cast<float>(config_.gamma()),
+                       static_cast<float>(config_.gae_lambda()), Flat(advantages), Flat(returns));
+  const torch::Tensor step_values = values.index_select(0, batch.observation_rows.cpu());
+  const bool moved =
+      columns_.Assign(batch.observations.index_select(0, batch.observation_rows), batch.actions,
+                      batch.log_probs, torch::stack({advantages, returns, step_values}, 1));
+  if (moved) gradient_graph_->Forget();
+  return ExplainedVariance(Flat(step_values), Flat(returns));
+}
+
+absl::StatusOr<bool> PpoOnDevice::UpdateMinibatch(const torch::Tensor& rows, Counts& counts) {
+  Enter(UpdatePart::kForward);
+  rows_.copy_(rows);
+  ++counts.minibatches;
+  if (!HostBetweenParts()) {
+    gradient_graph_->Run([this] {
+      ComputeGradient();
+      Step();
+    });
+    ++counts.gradient_steps;
+    return true;
+  }
+  gradient_graph_->Run([this] { ComputeGradient(); });
+  Enter(UpdatePart::kLoss);
+  if (config_.target_kl() > 0 && numbers_[3].item<double>() > 1.5 * config_.target_kl())
+    return false;
+  Enter(UpdatePart::kOptimize);
+  if (collective() != nullptr) {
+    CADRE_RETURN_IF_ERROR(collective()->Sum(model_->gradient()));
+    model_->gradient().div_(collective()->size());
+  }
+  step_graph_->Run([this] { Step(); });
+  ++counts.gradient_steps;
+  return true;
+}
+
+void PpoOnDevice::ComputeGradient() {
+  torch::NoGradGuard no_graph;
+  columns_.Gather(rows_, minibatch_);
+  if (config_.normalize_advantages() && rows_.size(0) > 1)
+    NormalizeAdvantages(minibatch_.advantages);
+  const Heads heads = model_->Forward(minibatch_.observations);
+  PpoTensorGradient out = PpoGradientOfTensors(heads, minibatch_, bounds_, coefficients_);
+  numbers_ = out.numbers;
+  sums_.narrow(0, 0, kPpoNumbers).add_(numbers_);
+  model_->Backward(out.gradient);
+}
+
+void PpoOnDevice::Step() {
+  torch::NoGradGuard no_graph;
+  const torch::Tensor norm = model_->gradient().norm();
+  sums_.select(0, kPpoNumbers).add_(norm);
+  adam_.Step(model_->parameters(), model_->gradient(),
+             ClippingDivisor(norm, config_.max_gradient_norm()));
+}
+
+Diagnostics PpoOnDevice::Report(const Counts& counts, double explained_variance) const {
+  const torch::Tensor sums = sums_.cpu();  // Waits for all of the update.
+  const absl::Span<const float> sum = Flat(sums);
+  const double n = static_cast<double>(counts.minibatches);
+  const double gradient_steps = static_cast<double>(std::max<int64_t>(counts.gradient_steps, 1));
+  return {{"policy_loss", sum[0] / n},
+          {"value_loss", sum[1] / n},
+          {"entropy", sum[2] / n},
+          {"approx_kl", sum[3] / n},
+          {"clip_fraction", sum[4] / n},
+          {"explained_variance", explained_variance},
+          {"gradient_norm", sum[kPpoNumbers] / gradient_steps},
+          {"learning_rate", learning_rate_},
+          {"clip_range", clip_range_},
+          {"epochs", static_cast<double>(counts.epochs)}};
+}
+
+}  // namespace
+
+std::unique_ptr<OnPolicyAlgorithm> MakePpoOnDevice(const PpoConfig& config,
+                                                   std::unique_ptr<ActorCritic> model,
+                                                   Random random, const DeviceOptions& options) {
+  return std::make_unique<PpoOnDevice>(config, std::move(model), random, options);
+}
+
+}  // namespace cadre

@@ -1,0 +1,46 @@
+#include "learner/algorithms/on_policy.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/config.h"
+#include "learner/algorithms/a2c.h"
+#include "learner/algorithms/gradient_descent.h"
+#include "learner/algorithms/impala.h"
+#include "learner/algorithms/npg.h"
+#include "learner/algorithms/off_policy_gradient.h"
+#include "learner/algorithms/ppo.h"
+#include "learner/algorithms/reinforce.h"
+#include "learner/algorithms/trpo.h"
+
+namespace cadre {
+
+absl::StatusOr<std::unique_ptr<OnPolicyAlgorithm>> MakeOnPolicyAlgorithm(
+    const ExperimentConfig& config, std::unique_ptr<ActorCritic> model, Random random) {
+  switch (config.algorithm_case()) {
+    case ExperimentConfig::kPpo:
+      return MakePpo(config.ppo(), std::move(model), random);
+    case ExperimentConfig::kReinforce:
+      return MakeGradientDescent(MakeReinforceGradient(config.reinforce(), std::move(model)),
+                                 config.reinforce().optimizer());
+    case ExperimentConfig::kA2C:
+      return MakeGradientDescent(MakeA2cGradient(A2cOptionsOf(config.a2c()), std::move(model)),
+                                 config.a2c().optimizer());
+    case ExperimentConfig::kImpala:
+      return MakeGradientDescent(MakeImpala(config.impala(), std::move(model)),
+                                 config.impala().optimizer());
+    case ExperimentConfig::kOffPolicyGradient:
+      return MakeGradientDescent(
+          MakeOffPolicyGradient(config.off_policy_gradient(), std::move(model)),
+          config.off_policy_gradient().optimizer());
+    case ExperimentConfig::kNpg:
+      return MakeNpg(config.npg(), std::move(model), random);
+    case ExperimentConfig::kTrpo:
+      return MakeTrpo(config.trpo(), std::move(model), random);
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("algorithm '", AlgorithmName(config), "' does not learn from the queue"));
+  }
+}
+
+}  // namespace cadre

@@ -1,0 +1,62 @@
+#include "learner/algorithms/pushed_gradient.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/config.h"
+#include "common/status_macros.h"
+#include "learner/algorithms/a2c.h"
+#include "learner/algorithms/n_step_q.h"
+#include "learner/algorithms/tensor_spans.h"
+
+namespace cadre {
+namespace {
+
+std::unique_ptr<ActorCritic> WithInitialParameters(const ActorCriticNetwork& network,
+                                                   Random random) {
+  const std::vector<float> initial = InitialParameters(network, random);
+  std::unique_ptr<ActorCritic> model = MakeFusedActorCritic(network);
+  std::copy(initial.begin(), initial.end(), Flat(model->parameters()).begin());
+  model->ParametersChanged();
+  return model;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BatchGradient>> MakePushedGradient(
+    const ExperimentConfig& config, const ObservationSpace& observation, const ActionSpace& action,
+    Random random) {
+  const auto q = [&](auto& settings, NStepTarget target) {
+    return MakeNStepQ({.gamma = settings.gamma(),
+                       .target_update_interval = settings.target_update_interval(),
+                       .target = target},
+                      config.model(), observation, action, random);
+  };
+  switch (config.algorithm_case()) {
+    case ExperimentConfig::kA3C: {
+      CADRE_ASSIGN_OR_RETURN(auto network, MakeActorCritic(config.model(), observation, action));
+      return MakeA2cGradient(A2cOptionsOf(config.a3c()), WithInitialParameters(network, random));
+    }
+    case ExperimentConfig::kNStepQ:
+      return q(config.n_step_q(), NStepTarget::kGreatest);
+    case ExperimentConfig::kNStepSarsa:
+      return q(config.n_step_sarsa(), NStepTarget::kTaken);
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("algorithm '", AlgorithmName(config), "' does not push gradients"));
+  }
+}
+
+const OptimizerConfig& PushedOptimizer(const ExperimentConfig& config) {
+  switch (config.algorithm_case()) {
+    case ExperimentConfig::kNStepQ:
+      return config.n_step_q().optimizer();
+    case ExperimentConfig::kNStepSarsa:
+      return config.n_step_sarsa().optimizer();
+    default:
+      return config.a3c().optimizer();
+  }
+}
+
+}  // namespace cadre

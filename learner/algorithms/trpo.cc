@@ -1,0 +1,68 @@
+#include "learner/algorithms/trpo.h"
+
+#include <utility>
+
+#include "learner/algorithms/natural_gradient.h"
+
+namespace cadre {
+namespace {
+
+class Trpo final : public OnPolicyAlgorithm {
+ public:
+  Trpo(const TrpoConfig& config, std::unique_ptr<ActorCritic> model, Random random)
+      : config_(config), natural_(NaturalGradientOptionsOf(config), std::move(model), random) {}
+
+  ActorCritic& model() override { return natural_.model(); }
+
+  absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double /*progress*/) override {
+    Enter(UpdatePart::kPrepare);
+    natural_.Begin(batch);
+    Enter(UpdatePart::kBackward);
+    const NaturalGradient::Direction direction = natural_.FindDirection();
+    Enter(UpdatePart::kForward);
+    const Accepted accepted = SearchAlong(direction);
+    Enter(UpdatePart::kOptimize);
+    Diagnostics diagnostics = {{"kl", accepted.outcome.kl},
+                               {"surrogate_improvement", accepted.outcome.improvement},
+                               {"step_scale", accepted.scale},
+                               {"backtracks", static_cast<double>(accepted.backtracks)},
+                               {"cg_residual", direction.squared_residual},
+                               {"entropy", accepted.outcome.entropy}};
+    natural_.FitValue(diagnostics);
+    return diagnostics;
+  }
+
+  void Save(TensorMap& state) const override { natural_.Save(state); }
+  absl::Status Restore(const TensorMap& state) override { return natural_.Restore(state); }
+
+ private:
+  struct Accepted {
+    NaturalGradient::Outcome outcome;
+    double scale = 0;  // 0: none was.
+    int backtracks = 0;
+  };
+
+  // The longest of the steps scale * backtrack_factor^i that improves the surrogate within
+  // the bound; the old parameters where there is none.
+  Accepted SearchAlong(const NaturalGradient::Direction& direction) {
+    double scale = direction.scale;
+    for (int i = 0; i <= config_.max_backtracks(); ++i, scale *= config_.backtrack_factor()) {
+      const NaturalGradient::Outcome outcome = natural_.MoveTo(direction, scale);
+      // False for whatever is not a number.
+      if (outcome.improvement > 0 && outcome.kl <= config_.max_kl()) return {outcome, scale, i};
+    }
+    return {natural_.MoveBack(), 0, config_.max_backtracks()};
+  }
+
+  const TrpoConfig config_;
+  NaturalGradient natural_;
+};
+
+}  // namespace
+
+std::unique_ptr<OnPolicyAlgorithm> MakeTrpo(const TrpoConfig& config,
+                                            std::unique_ptr<ActorCritic> model, Random random) {
+  return std::make_unique<Trpo>(config, std::move(model), random);
+}
+
+}  // namespace cadre

@@ -1,0 +1,46 @@
+// Regression of a value function on returns: Adam on the mean squared error of minibatches,
+// over the value's own parameters and nothing else. Not thread-safe.
+#pragma once
+
+#include <memory>
+
+#include <torch/types.h>
+
+#include "absl/status/status.h"
+#include "common/random.h"
+#include "learner/algorithms/flat_adam.h"
+#include "learner/safetensors.h"
+#include "policy/actor_critic.h"
+#include "policy/mlp_model.h"
+#include "proto/config.pb.h"
+
+namespace cadre {
+
+class ValueFit {
+ public:
+  // `network` must not share its trunk: there the regression would move the policy, too.
+  ValueFit(const ValueFitConfig& config, const ActorCriticNetwork& network, torch::Device device,
+           Random random);
+
+  // All epochs, each over all steps in a new order; the last minibatch may be smaller.
+  // Moves the value's part of `parameters` [P]. `observations` [N, O], `returns` [N].
+  // Returns the mean squared error over the last epoch's steps, each before its step.
+  double Fit(torch::Tensor parameters, const torch::Tensor& observations,
+             const torch::Tensor& returns);
+
+  // The optimiser and the random numbers. DATA_LOSS where something is missing.
+  void Save(TensorMap& state) const;
+  absl::Status Restore(const TensorMap& state);
+
+ private:
+  // One step of Adam; the sum of squared errors before it. Both [B].
+  double Step(const torch::Tensor& observations, const torch::Tensor& returns);
+
+  const ValueFitConfig config_;
+  const int64_t begin_, size_;  // The value's place in the flat vector.
+  const std::unique_ptr<MlpModel> model_;
+  FlatAdam adam_;
+  Random random_;
+};
+
+}  // namespace cadre

@@ -1,0 +1,33 @@
+// Learners that move one model together as processes, on one machine or many, through
+// LibTorch's own engine, c10d: NCCL for tensors on GPUs where LibTorch and this were built
+// with it, gloo for all else. They meet at a store that rank 0 serves.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "learner/algorithms/collective.h"
+
+namespace cadre {
+
+struct C10dOptions {
+  std::string address;  // Rendezvous, host:port. Rank 0 listens on the port, on all interfaces.
+  int rank = 0;
+  int size = 1;
+  // Until all are there. A learner that comes while those that it belonged to before have
+  // not ended yet waits for them to end.
+  absl::Duration join_timeout = absl::Seconds(60);
+  // Of a sum, the wait for the slowest learner's experience included. A learner that dies
+  // is noticed at once: this is for networks and machines that fall silent.
+  absl::Duration timeout = absl::Minutes(10);
+  // Asked while joining; true ends it with CANCELLED. May be null.
+  std::function<bool()> stop_requested;
+};
+
+// INVALID_ARGUMENT for an address that is none, UNAVAILABLE where the others did not come.
+absl::StatusOr<std::unique_ptr<Collective>> JoinC10d(const C10dOptions& options);
+
+}  // namespace cadre

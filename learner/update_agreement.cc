@@ -1,0 +1,118 @@
+#include "learner/update_agreement.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "learner/algorithms/collective_sums.h"
+#include "learner/algorithms/tensor_spans.h"
+
+namespace cadre {
+namespace {
+
+// The episodes of all, in the order of ranks; `counts` [size] of each.
+absl::StatusOr<std::vector<v1::Episode>> GatherEpisodes(Collective& collective,
+                                                        const std::vector<v1::Episode>& mine,
+                                                        absl::Span<const int64_t> counts) {
+  int64_t total = 0, row = 0;
+  for (int rank = 0; rank < collective.size(); ++rank) {
+    if (rank == collective.rank()) row = total;
+    total += counts[rank];
+  }
+  std::vector<v1::Episode> all(total);
+  std::vector<double> numbers(2 * total, 0.0);
+  for (const v1::Episode& episode : mine) {
+    numbers[2 * row] = episode.total_reward();
+    numbers[2 * row + 1] = static_cast<double>(episode.length());
+    ++row;
+  }
+  CADRE_RETURN_IF_ERROR(SumOverLearners(&collective, absl::MakeSpan(numbers)));
+  for (int64_t i = 0; i < total; ++i) {
+    all[i].set_total_reward(numbers[2 * i]);
+    all[i].set_length(static_cast<int64_t>(numbers[2 * i + 1]));
+  }
+  return all;
+}
+
+// Rank 0's bytes, on all.
+absl::StatusOr<std::string> Broadcast(Collective& collective, std::string mine) {
+  const bool first = collective.rank() == 0;
+  torch::Tensor size = torch::tensor({first ? static_cast<int64_t>(mine.size()) : 0});
+  CADRE_RETURN_IF_ERROR(collective.Sum(size));
+  torch::Tensor bytes = torch::zeros({size.item<int64_t>()}, torch::kUInt8);
+  if (first) std::memcpy(bytes.data_ptr<uint8_t>(), mine.data(), mine.size());
+  if (bytes.numel() > 0) CADRE_RETURN_IF_ERROR(collective.Sum(bytes));
+  return std::string(reinterpret_cast<const char*>(bytes.data_ptr<uint8_t>()),
+                     static_cast<size_t>(bytes.numel()));
+}
+
+absl::StatusOr<TensorMap> BroadcastTensors(Collective& collective, const TensorMap& mine) {
+  std::string encoded;
+  if (collective.rank() == 0) {
+    CADRE_ASSIGN_OR_RETURN(encoded, EncodeSafetensors(mine, {}));
+  }
+  CADRE_ASSIGN_OR_RETURN(encoded, Broadcast(collective, std::move(encoded)));
+  CADRE_ASSIGN_OR_RETURN(Safetensors decoded, DecodeSafetensors(encoded, "learner 0's state"));
+  return std::move(decoded.tensors);
+}
+
+}  // namespace
+
+absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mine) {
+  if (collective == nullptr) return mine;
+  CADRE_ASSIGN_OR_RETURN(
+      const torch::Tensor rows,
+      GatherRows(collective, {mine.go_on ? 1.0 : 0.0, static_cast<double>(mine.steps),
+                              static_cast<double>(mine.version_lag),
+                              static_cast<double>(mine.episodes.size())}));
+  UpdateShare all;
+  std::vector<int64_t> episodes;
+  const absl::Span<const double> numbers = Flat<double>(rows);
+  for (int rank = 0; rank < collective->size(); ++rank) {
+    const absl::Span<const double> row = numbers.subspan(4 * rank, 4);
+    all.go_on &= row[0] > 0;
+    all.steps += static_cast<int64_t>(row[1]);
+    all.version_lag = std::max(all.version_lag, static_cast<int64_t>(row[2]));
+    episodes.push_back(static_cast<int64_t>(row[3]));
+  }
+  if (!all.go_on) return UpdateShare{.go_on = false};
+  if (std::any_of(episodes.begin(), episodes.end(), [](int64_t count) { return count > 0; })) {
+    CADRE_ASSIGN_OR_RETURN(all.episodes, GatherEpisodes(*collective, mine.episodes, episodes));
+  }
+  return all;
+}
+
+absl::StatusOr<std::vector<RowMoments>> GatherMoments(Collective* collective,
+                                                      absl::Span<const float> rows, int64_t size) {
+  RowMoments mine = MomentsOf(rows, size);
+  std::vector<double> row{mine.count};
+  row.insert(row.end(), mine.mean.begin(), mine.mean.end());
+  row.insert(row.end(), mine.squares.begin(), mine.squares.end());
+  CADRE_ASSIGN_OR_RETURN(const torch::Tensor gathered, GatherRows(collective, row));
+  std::vector<RowMoments> all;
+  for (int64_t rank = 0; rank < gathered.size(0); ++rank) {
+    const absl::Span<const double> values =
+        RowOf(absl::Span<const double>(Flat<double>(gathered)), rank, 1 + 2 * size);
+    RowMoments& moments = all.emplace_back();
+    moments.count = values[0];
+    moments.mean.assign(values.begin() + 1, values.begin() + 1 + size);
+    moments.squares.assign(values.begin() + 1 + size, values.end());
+  }
+  return all;
+}
+
+absl::StatusOr<Checkpoint> CheckpointOfFirst(Collective& collective, const Checkpoint& mine) {
+  Checkpoint all;
+  CADRE_ASSIGN_OR_RETURN(const std::string manifest,
+                         Broadcast(collective, mine.manifest.SerializeAsString()));
+  if (!all.manifest.ParseFromString(manifest))
+    return absl::InternalError("learner 0 sent a manifest that is none");
+  CADRE_ASSIGN_OR_RETURN(all.parameters, BroadcastTensors(collective, mine.parameters));
+  CADRE_ASSIGN_OR_RETURN(all.state, BroadcastTensors(collective, mine.state));
+  return all;
+}
+
+}  // namespace cadre

@@ -1,0 +1,38 @@
+// What learners that move one model together tell each other around an update, so that all
+// of them know the run as one learner would: whether all go on, how many steps there were,
+// which episodes ended, and the moments for normalisation. Every learner calls the same
+// functions in the same order. A null collective: this learner is alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "learner/algorithms/collective.h"
+#include "learner/checkpoint.h"
+#include "policy/normalization.h"
+#include "proto/experience.pb.h"
+
+namespace cadre {
+
+// What one learner brings to an update, or all together.
+struct UpdateShare {
+  bool go_on = true;  // False: this learner was told to stop, and brings nothing.
+  int64_t steps = 0;
+  int64_t version_lag = 0;  // Of the oldest step.
+  std::vector<v1::Episode> episodes;
+};
+
+// All go on or none does; steps are added; the largest lag; episodes in the order of ranks.
+absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mine);
+
+// Of each learner's rows, in the order of ranks.
+absl::StatusOr<std::vector<RowMoments>> GatherMoments(Collective* collective,
+                                                      absl::Span<const float> rows, int64_t size);
+
+// Rank 0's checkpoint, on all; `mine` counts on rank 0 alone.
+absl::StatusOr<Checkpoint> CheckpointOfFirst(Collective& collective, const Checkpoint& mine);
+
+}  // namespace cadre

@@ -1,0 +1,38 @@
+// Which writer is behind which stream, and whom to tell what is settled: the newest
+// stream of each writer. Pure; not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "absl/container/flat_hash_map.h"
+
+namespace cadre {
+
+using SettledListener = std::function<void(uint64_t settled_sequence)>;
+
+class WriterStreams {
+ public:
+  // `settled`: what the listener knows already.
+  void Open(uint64_t stream, uint64_t writer, uint64_t settled, SettledListener listener);
+  // Its writer; none where it is not open.
+  std::optional<uint64_t> Close(uint64_t stream);
+  std::optional<uint64_t> WriterOf(uint64_t stream) const;
+
+  // All of `writer` up to `settled` is settled: whom to tell, or null where they know.
+  std::shared_ptr<const SettledListener> Settled(uint64_t writer, uint64_t settled);
+
+ private:
+  struct Listener {
+    uint64_t stream;
+    std::shared_ptr<const SettledListener> call;
+    uint64_t told;  // The settled sequence it knows of.
+  };
+
+  absl::flat_hash_map<uint64_t, uint64_t> writers_;    // By stream.
+  absl::flat_hash_map<uint64_t, Listener> listeners_;  // By writer.
+};
+
+}  // namespace cadre

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Learners that move one model together: two processes over gloo, and two threads."""
+
+import os
+import signal
+
+import cadre_run
+
+TWO = ("--set", "learners.count=2")
+UPDATE = 256      # Steps of both learners: 2 actors, 4 environments each, 32 steps of each.
+STEPS = 100_096   # The first multiple of UPDATE from 100,000 on.
+HALF = 50_000
+
+
+class DataParallelTest(cadre_run.CadreTest):
+
+    def begin(self, *more):
+        self.trained = cadre_run.Run(self.folder / "run")
+        self.process = self.start("cadre", "train", cadre_run.CARTPOLE, "--mode", "processes",
+                                  "--out", self.trained, *TWO, *more)
+
+    def end(self):
+        """Waits; checks what holds for every run. Returns the account of both queues."""
+        self.process.wait()
+        self.assertEqual(self.process.code, 0, self.process)
+        self.assert_ended(self.process)
+        self.assert_greedy(self.trained, 475)
+        summary, queue = self.trained.summary(), self.trained.queue()
+        self.assertEqual(summary["env_steps"], STEPS)
+        self.assertEqual(summary["updates"], STEPS // UPDATE)
+        self.assertEqual(summary["max_version_lag"], 0)
+        self.assert_balanced(queue)
+        self.assertEqual(queue["leased_rollouts"], 0)
+        self.assertEqual(queue["refused_rollouts"], 0)
+        self.assertEqual(queue["duplicate_rollouts"], 0)
+        steps = [row["env_steps"] for row in self.trained.progress()]
+        self.assertEqual(steps, sorted(set(steps)), "progress.csv goes back or repeats")
+        return queue
+
+    def learner(self, rank):
+        """The pid of the learner of this rank."""
+        for name, pid in self.process.children().items():
+            if not name.startswith("cadre_learner"):
+                continue
+            arguments = cadre_run.arguments_of(pid)
+            if arguments[arguments.index("--rank") + 1] == str(rank):
+                return pid
+        raise AssertionError(f"no learner {rank}: {self.process.children()}")
+
+    def test_two_processes_solve_cartpole(self):
+        self.begin()
+        queue = self.end()
+        self.assertEqual(queue["acknowledged_steps"], STEPS)
+        self.assertEqual(queue["returned_rollouts"], 0)
+        self.assertEqual(queue["dropped_stale_rollouts"], 0)
+
+    def kill(self, rank, other):
+        interval = 10_000
+        self.begin("--set", f"checkpoint.every_env_steps={interval}")
+        cadre_run.wait_until(lambda: self.trained.steps() >= HALF, f"{HALF} steps", self.process)
+        os.kill(self.learner(rank), signal.SIGKILL)
+        queue = self.end()
+        self.assertRegex(self.process.stderr,
+                         rf"learner {rank} was killed by signal 9 \(Killed\); starting it again")
+        # The other one says whom it lost, and starts again as well.
+        self.assertRegex(self.process.stderr,
+                         rf"learner {other} exited with status {cadre_run.UNREACHABLE}: "
+                         rf"lost learner {rank} of 2 learners.*; starting it again")
+        # As where one learner alone is killed: the steps since the checkpoint are made again,
+        # leases go back to their queues and are stale.
+        self.assertLessEqual(queue["returned_rollouts"], 4)
+        self.assertLessEqual(queue["dropped_stale_rollouts"], 8)
+        again = queue["acknowledged_steps"] - STEPS
+        self.assertGreaterEqual(again, -UPDATE)
+        self.assertLess(again, interval + 2 * UPDATE)
+
+    def test_kill_the_first(self):
+        self.kill(0, other=1)
+
+    def test_kill_the_second(self):
+        self.kill(1, other=0)
+
+    def test_a_stop_is_one_for_all_and_the_run_goes_on(self):
+        self.begin()
+        cadre_run.wait_until(lambda: self.trained.steps() >= HALF, f"{HALF} steps", self.process)
+        self.process.send(signal.SIGINT)
+        self.process.wait()
+        self.assertEqual(self.process.code, 0, self.process)
+        self.assertNotIn("lost learner", self.process.stderr + self.trained.logs())
+        stopped = self.trained.summary()["env_steps"]
+        self.assertEqual(self.trained.checkpoints()[-1], stopped)
+        self.assertEqual(stopped % UPDATE, 0)
+        self.process = self.start("cadre", "train", "--resume", self.trained, "--mode",
+                                  "processes")
+        self.end()
+
+    def test_threads_do_the_same_every_time(self):
+        runs = [self.train(cadre_run.CARTPOLE, *TWO, "--set", "stop.env_steps=10000", out=out)
+                for out in ("one", "two")]
+        files = [list(run.path.glob("checkpoints/*/parameters.safetensors")) for run in runs]
+        self.assertEqual([[f.parent.name for f in found] for found in files][0],
+                         [f.parent.name for f in files[1]])
+        for one, two in zip(*map(sorted, files)):
+            self.assertEqual(one.read_bytes(), two.read_bytes())
+
+    def test_threads_solve_cartpole(self):
+        run = self.train(cadre_run.CARTPOLE, *TWO)
+        self.assert_greedy(run, 475)
+        self.assertEqual(run.summary()["env_steps"], STEPS)
+
+
+if __name__ == "__main__":
+    cadre_run.main()

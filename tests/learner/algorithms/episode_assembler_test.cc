@@ -1,0 +1,134 @@
+#include "learner/algorithms/episode_assembler.h"
+
+#include <map>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "learner/algorithms/tensor_spans.h"
+#include "tests/learner/algorithms/example_episodes.h"
+
+namespace cadre {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<float> Values(const torch::Tensor& tensor) {
+  const auto flat = Flat(tensor);
+  return {flat.begin(), flat.end()};
+}
+
+SegmentOrigin At(uint64_t sequence, int32_t environment = 0, uint64_t writer = 7) {
+  return {.actor = 0, .environment = environment, .writer_id = writer, .sequence = sequence};
+}
+
+TEST(EpisodeAssemblerTest, AnEpisodeThatEndsWithinItsSegmentIsThereAtOnce) {
+  EpisodeAssembler assembler;
+  const EpisodeBatch out = assembler.Add(
+      SegmentsBatch({{.length = 3, .end = kTerminated, .first_reward = 10, .origin = At(1)}}));
+  EXPECT_EQ(out.steps(), 3);
+  EXPECT_THAT(Values(out.rewards), ElementsAre(10, 11, 12));
+  EXPECT_THAT(Values(out.observations.select(1, 0).contiguous()), ElementsAre(10, 11, 12));
+  EXPECT_THAT(Values(out.last_observations.select(1, 0).contiguous()), ElementsAre(13));
+  EXPECT_TRUE(out.episodes[0].terminated);
+  EXPECT_EQ(assembler.waiting_steps(), 0);
+}
+
+TEST(EpisodeAssemblerTest, WhatIsCutWaitsForTheRestOfItsEpisode) {
+  EpisodeAssembler assembler;
+  EXPECT_TRUE(
+      assembler
+          .Add(SegmentsBatch({{.length = 2, .end = kCut, .first_reward = 10, .origin = At(1, 0)},
+                              {.length = 2, .end = kCut, .first_reward = 50, .origin = At(1, 1)}}))
+          .empty());
+  EXPECT_EQ(assembler.waiting_steps(), 4);
+  const EpisodeBatch out = assembler.Add(
+      SegmentsBatch({{.length = 2, .end = kCut, .first_reward = 12, .origin = At(2, 0)},
+                     {.length = 1, .end = kTruncated, .first_reward = 52, .origin = At(2, 1)},
+                     {.length = 1, .end = kCut, .first_reward = 90, .origin = At(2, 1)}}));
+  ASSERT_EQ(out.episodes.size(), 1);
+  EXPECT_THAT(Values(out.rewards), ElementsAre(50, 51, 52));
+  EXPECT_THAT(Values(out.observations.select(1, 0).contiguous()), ElementsAre(50, 51, 52));
+  EXPECT_THAT(Values(out.last_observations.select(1, 0).contiguous()), ElementsAre(53));
+  EXPECT_FALSE(out.episodes[0].terminated);
+  EXPECT_EQ(out.episodes[0].length, 3);
+  EXPECT_EQ(assembler.waiting_steps(), 5);
+}
+
+TEST(EpisodeAssemblerTest, ABeginningWhoseRestWasLostIsDroppedAndCounted) {
+  for (const SegmentOrigin& next : {At(3), At(2, 0, /*writer=*/8), At(1, 0, /*writer=*/8)}) {
+    EpisodeAssembler assembler;
+    assembler.Add(SegmentsBatch({{.length = 2, .end = kCut, .first_reward = 10, .origin = At(1)}}));
+    const EpisodeBatch out = assembler.Add(
+        SegmentsBatch({{.length = 2, .end = kTerminated, .first_reward = 20, .origin = next}}));
+    EXPECT_THAT(Values(out.rewards), ElementsAre(20, 21));
+    EXPECT_EQ(assembler.dropped_steps(), 2);
+    EXPECT_EQ(assembler.waiting_steps(), 0);
+  }
+}
+
+TEST(EpisodeAssemblerTest, EveryEpisodeComesOutWholeOnceHoweverItWasCut) {
+  Random random(5);
+  for (const int64_t length : {1, 3, 7, 20}) {
+    ExampleEpisodes world(/*actors=*/2, /*environments=*/3);
+    EpisodeAssembler assembler;
+    std::vector<std::vector<float>> got;
+    for (int rollout = 0; rollout < 40; ++rollout) {
+      const EpisodeBatch out = assembler.Add(world.NextBatch(length, random));
+      for (size_t i = 0; i < out.episodes.size(); ++i) {
+        const SegmentBounds& episode = out.episodes[i];
+        const auto of_episode = [&](const torch::Tensor& all) {
+          return Values(all.narrow(0, episode.first_step, episode.length).contiguous());
+        };
+        got.push_back(of_episode(out.rewards));
+        EXPECT_EQ(of_episode(out.observations.select(1, 0).contiguous()), got.back());
+        EXPECT_EQ(of_episode(out.actions.to(torch::kFloat32)), got.back());
+        EXPECT_EQ(out.last_observations[i][0].item<float>(), got.back().back() + 1);
+      }
+    }
+    EXPECT_THAT(got, testing::UnorderedElementsAreArray(world.finished()));
+    EXPECT_GT(got.size(), 5);
+    EXPECT_EQ(assembler.waiting_steps(), world.running_steps());
+    EXPECT_EQ(assembler.dropped_steps(), 0);
+  }
+}
+
+TEST(EpisodeAssemblerTest, WhatWaitsIsSavedAndRestored) {
+  Random random(6);
+  ExampleEpisodes world(2, 3);
+  EpisodeAssembler assembler, restored;
+  for (int rollout = 0; rollout < 5; ++rollout) assembler.Add(world.NextBatch(3, random));
+  ASSERT_GT(assembler.waiting_steps(), 0);
+  TensorMap state;
+  assembler.Save(state);
+  ASSERT_TRUE(restored.Restore(state).ok());
+  EXPECT_EQ(restored.waiting_steps(), assembler.waiting_steps());
+  for (int rollout = 0; rollout < 10; ++rollout) {
+    const OnPolicyBatch batch = world.NextBatch(3, random);
+    const EpisodeBatch a = assembler.Add(batch), b = restored.Add(batch);
+    ASSERT_EQ(a.episodes.size(), b.episodes.size());
+    if (a.empty()) continue;
+    EXPECT_TRUE(torch::equal(a.observations, b.observations));
+    EXPECT_TRUE(torch::equal(a.actions, b.actions));
+    EXPECT_TRUE(torch::equal(a.rewards, b.rewards));
+  }
+}
+
+TEST(EpisodeAssemblerTest, ACheckpointThatLacksSomethingIsRefused) {
+  EpisodeAssembler assembler;
+  assembler.Add(SegmentsBatch({{.length = 2, .end = kCut, .first_reward = 1, .origin = At(1)}}));
+  TensorMap state;
+  assembler.Save(state);
+  EXPECT_TRUE(absl::IsDataLoss(EpisodeAssembler().Restore(TensorMap())));
+  for (const NamedTensor& left_out : state.tensors()) {
+    TensorMap rest;
+    for (const NamedTensor& tensor : state.tensors())
+      if (tensor.name != left_out.name) rest.Add(tensor);
+    EXPECT_TRUE(absl::IsDataLoss(EpisodeAssembler().Restore(rest))) << left_out.name;
+  }
+}
+
+}  // namespace
+}  // namespace cadre

@@ -1,0 +1,198 @@
+#include "learner/algorithms/reinforce.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "learner/algorithms/actor_critic_loss.h"
+#include "learner/algorithms/advantages.h"
+#include "tests/learner/algorithms/example_batch.h"
+#include "tests/learner/algorithms/example_episodes.h"
+
+namespace cadre {
+namespace {
+
+using testing::ElementsAre;
+
+const std::vector<SegmentBounds> kEpisodes = {{0, 3, true}, {3, 1, true}, {4, 2, false}};
+
+TEST(ReinforceTest, RewardToGoByHand) {
+  const std::vector<float> rewards = {1, 2, 4, 8, 16, 32}, last_values = {100, 100, 10};
+  std::vector<float> returns(6);
+  RewardToGo(rewards, last_values, kEpisodes, 0.5, absl::MakeSpan(returns));
+  EXPECT_THAT(returns, ElementsAre(3, 4, 4, 8, 34.5, 37));
+}
+
+TEST(ReinforceTest, BaselinesByHand) {
+  const std::vector<float> returns = {1, 2, 3, 5, 6, 7};
+  std::vector<float> baseline(6);
+  ConstantBaseline(returns, absl::MakeSpan(baseline));
+  EXPECT_THAT(baseline, ElementsAre(4, 4, 4, 4, 4, 4));
+  TimeDependentBaseline(returns, kEpisodes, absl::MakeSpan(baseline));
+  EXPECT_THAT(baseline, ElementsAre(4, 4.5, 3, 4, 4, 4.5));
+}
+
+// Episodes in a world of numbered steps, as a model sees them.
+struct Policy {
+  explicit Policy(bool discrete)
+      : model(WithParameters(MakeFusedActorCritic(ExampleNetwork(
+            MlpModelConfig({5}), 2, discrete ? DiscreteActions(3) : ContinuousActions(2))))) {}
+
+  // The batch with small numbers, and actions that the policy knows.
+  OnPolicyBatch See(OnPolicyBatch batch) const {
+    batch.observations = Observation(batch.observations);
+    batch.actions = Action(batch.rewards);
+    batch.rewards = Reward(batch.rewards);
+    return batch;
+  }
+  torch::Tensor Observation(const torch::Tensor& rows) const { return (rows * 0.37).sin(); }
+  torch::Tensor Reward(const torch::Tensor& numbers) const { return (numbers * 0.71).cos(); }
+  torch::Tensor Action(const torch::Tensor& numbers) const {
+    if (model->network().discrete()) return numbers.to(torch::kInt64).remainder(3);
+    return torch::stack({(numbers * 0.3).sin(), (numbers * 0.2).cos()}, 1);
+  }
+  torch::Tensor ObservationsOf(const torch::Tensor& numbers) const {
+    return Observation(torch::stack({numbers, -numbers}, 1));
+  }
+
+  std::unique_ptr<ActorCritic> model;
+};
+
+// The gradient for episodes of these step numbers, each return and baseline by its own loop.
+torch::Tensor NaiveGradient(Policy& policy, const ReinforceConfig& config,
+                            const std::vector<std::vector<float>>& episodes,
+                            const std::vector<bool>& terminated) {
+  std::vector<float> numbers;
+  std::vector<double> returns, baseline;
+  const bool learned = config.baseline() == ReinforceConfig::VALUE;
+  const auto value_of = [&](float number) {
+    return policy.model->Values(policy.ObservationsOf(torch::tensor({number}))).item<double>();
+  };
+  for (size_t e = 0; e < episodes.size(); ++e) {
+    const std::vector<float>& episode = episodes[e];
+    const torch::Tensor rewards = policy.Reward(torch::tensor(episode));
+    const size_t length = episode.size();
+    for (size_t t = 0; t < length; ++t) {
+      double sum = 0;
+      for (size_t u = t; u < length; ++u)
+        sum += std::pow(config.gamma(), u - t) * rewards[u].item<double>();
+      if (learned && !terminated[e])
+        sum += std::pow(config.gamma(), length - t) * value_of(episode.back() + 1);
+      returns.push_back(sum);
+      numbers.push_back(episode[t]);
+    }
+  }
+  size_t step = 0;
+  for (const std::vector<float>& episode : episodes) {
+    for (size_t t = 0; t < episode.size(); ++t, ++step) {
+      double sum = 0, count = 0;
+      size_t first = 0;
+      for (const std::vector<float>& other : episodes) {
+        for (size_t u = 0; u < other.size(); ++u) {
+          const bool counts = config.baseline() == ReinforceConfig::CONSTANT_BASELINE ||
+                              (config.baseline() == ReinforceConfig::TIME_DEPENDENT && u == t);
+          if (counts) sum += returns[first + u], ++count;
+        }
+        first += other.size();
+      }
+      baseline.push_back(learned ? value_of(episode[t]) : count > 0 ? sum / count : 0);
+    }
+  }
+  const torch::Tensor all = torch::tensor(numbers);
+  const torch::Tensor to_go = torch::tensor(returns).to(torch::kFloat32);
+  torch::Tensor advantages = (torch::tensor(returns) - torch::tensor(baseline)).to(torch::kFloat32);
+  if (config.normalize_advantages())
+    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8);
+  const torch::Tensor observations = policy.ObservationsOf(all);
+  ActorCriticHeadGradient out;
+  ComputeActorCriticGradient(
+      policy.model->Forward(observations),
+      {policy.Action(all), advantages, learned ? to_go : torch::Tensor(), {}},
+      {.value = config.value_coefficient(), .entropy = config.entropy_coefficient()}, out);
+  policy.model->Backward(out.gradient);
+  return policy.model->gradient().clone();
+}
+
+TEST(ReinforceTest, TheGradientIsThatOfANaiveLoopOverEpisodes) {
+  for (const bool discrete : {true, false})
+    for (const auto baseline : {ReinforceConfig::NONE, ReinforceConfig::CONSTANT_BASELINE,
+                                ReinforceConfig::TIME_DEPENDENT, ReinforceConfig::VALUE})
+      for (const bool normalize : {false, true}) {
+        ReinforceConfig config;
+        config.set_gamma(0.9);
+        config.set_baseline(baseline);
+        config.set_normalize_advantages(normalize);
+        config.set_entropy_coefficient(0.02);
+        Policy policy(discrete);
+        auto reinforce = MakeReinforceGradient(config, Policy(discrete).model);
+        Random random(8);
+        ExampleEpisodes world(2, 3);
+        size_t learned = 0;
+        for (int i = 0; i < 6; ++i) {
+          const OnPolicyBatch batch = policy.See(world.NextBatch(9, random));
+          Diagnostics diagnostics;
+          const bool any = reinforce->ComputeGradient(batch, 0, diagnostics);
+          const std::vector<std::vector<float>> episodes(world.finished().begin() + learned,
+                                                         world.finished().end());
+          const std::vector<bool> terminated(world.terminated().begin() + learned,
+                                             world.terminated().end());
+          learned = world.finished().size();
+          ASSERT_EQ(any, !episodes.empty());
+          if (!any) continue;
+          size_t steps = 0;
+          for (const auto& episode : episodes) steps += episode.size();
+          EXPECT_EQ(reinforce->steps_learned(batch), static_cast<int64_t>(steps));
+          const torch::Tensor wanted = NaiveGradient(policy, config, episodes, terminated);
+          EXPECT_TRUE(torch::allclose(reinforce->model().gradient(), wanted, 1e-3, 1e-5))
+              << (discrete ? "discrete" : "continuous") << ", baseline " << baseline
+              << (normalize ? ", normalised" : "") << ", batch " << i;
+        }
+        EXPECT_GT(learned, 5);
+      }
+}
+
+TEST(ReinforceTest, DiagnosticsHaveTheSameNamesBeforeTheFirstEpisode) {
+  for (const auto baseline : {ReinforceConfig::NONE, ReinforceConfig::VALUE}) {
+    ReinforceConfig config;
+    config.set_baseline(baseline);
+    Policy policy(true);
+    auto reinforce = MakeReinforceGradient(config, Policy(true).model);
+    Diagnostics before, after;
+    const SegmentOrigin first{0, 0, 1, 1}, second{0, 0, 1, 2};
+    EXPECT_FALSE(
+        reinforce->ComputeGradient(policy.See(SegmentsBatch({{3, kCut, 0, first}})), 0, before));
+    EXPECT_TRUE(reinforce->ComputeGradient(policy.See(SegmentsBatch({{3, kTerminated, 3, second}})),
+                                           0, after));
+    ASSERT_EQ(before.size(), after.size());
+    for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].first, after[i].first);
+    EXPECT_TRUE(std::isnan(before[0].second));
+    EXPECT_FALSE(std::isnan(after[0].second));
+  }
+}
+
+TEST(ReinforceTest, EpisodesThatWaitSurviveACheckpoint) {
+  Policy policy(true);
+  auto through = MakeReinforceGradient({}, Policy(true).model);
+  auto resumed = MakeReinforceGradient({}, Policy(true).model);
+  Diagnostics diagnostics;
+  const SegmentOrigin first{0, 0, 1, 1}, second{0, 0, 1, 2};
+  through->ComputeGradient(policy.See(SegmentsBatch({{3, kCut, 0, first}})), 0, diagnostics);
+  TensorMap state;
+  through->Save(state);
+  ASSERT_TRUE(resumed->Restore(state).ok());
+  const OnPolicyBatch rest = policy.See(SegmentsBatch({{2, kTerminated, 3, second}}));
+  for (auto* algorithm : {through.get(), resumed.get()}) {
+    ASSERT_TRUE(algorithm->ComputeGradient(rest, 0, diagnostics));
+    EXPECT_EQ(algorithm->steps_learned(rest), 5);
+  }
+  EXPECT_TRUE(torch::equal(through->model().gradient(), resumed->model().gradient()));
+}
+
+}  // namespace
+}  // namespace cadre

@@ -1,0 +1,119 @@
+#include "learner/algorithms/value_fit.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <torch/autograd.h>
+#include <torch/optim/adam.h>
+
+#include "gtest/gtest.h"
+#include "tests/learner/algorithms/example_batch.h"
+
+namespace cadre {
+namespace {
+
+constexpr int64_t kSteps = 30;
+
+struct Example {
+  explicit Example(const ActionSpace& action = ContinuousActions(2)) {
+    network = ExampleNetwork(MlpModelConfig({8, 7}), 3, action);
+    Random random(1);
+    parameters = RandomTensor({network.layout.size()}, random, 0.5);
+    observations = RandomTensor({kSteps, 3}, random);
+    returns = observations.select(1, 0) - observations.select(1, 1).square();
+    config.set_learning_rate(1e-2);
+    config.set_epochs(1);
+    config.set_minibatch_size(kSteps);
+  }
+  int64_t begin() const { return network.value.front().weight; }
+  int64_t end() const { return network.value.back().bias + 1; }
+  torch::Tensor Values() const {
+    auto model = MakeFusedActorCritic(network);
+    model->parameters().copy_(parameters);
+    model->ParametersChanged();
+    return model->Values(observations).clone();
+  }
+  double Loss() const { return (Values() - returns).square().mean().item<double>(); }
+
+  ActorCriticNetwork network;
+  torch::Tensor parameters, observations, returns;
+  ValueFitConfig config;
+};
+
+TEST(ValueFitTest, IsAdamOnTheMeanSquaredError) {
+  Example example;
+  example.config.set_epochs(5);
+  // The same by LibTorch alone, over the value's layers as leaves.
+  std::vector<torch::Tensor> leaves;
+  for (const DenseLayer& layer : example.network.value) {
+    leaves.push_back(
+        example.parameters.narrow(0, layer.weight, layer.inputs * layer.outputs).clone());
+    leaves.back() = leaves.back().view({layer.outputs, layer.inputs}).requires_grad_();
+    leaves.push_back(example.parameters.narrow(0, layer.bias, layer.outputs).clone());
+    leaves.back().requires_grad_();
+  }
+  torch::optim::Adam adam(leaves, torch::optim::AdamOptions(1e-2).eps(1e-8));
+  for (int epoch = 0; epoch < 5; ++epoch) {
+    torch::Tensor x = example.observations;
+    for (size_t i = 0; i < leaves.size(); i += 2) {
+      x = torch::addmm(leaves[i + 1], x, leaves[i].t());
+      if (i + 2 < leaves.size()) x = x.tanh();
+    }
+    adam.zero_grad();
+    (x.squeeze(1) - example.returns).square().mean().backward();
+    adam.step();
+  }
+  ValueFit(example.config, example.network, torch::kCPU, Random(1))
+      .Fit(example.parameters, example.observations, example.returns);
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    const DenseLayer& layer = example.network.value[i / 2];
+    const torch::Tensor fitted =
+        example.parameters.narrow(0, i % 2 == 0 ? layer.weight : layer.bias, leaves[i].numel());
+    EXPECT_TRUE(torch::allclose(fitted, leaves[i].detach().view(-1), 1e-4, 1e-5)) << i;
+  }
+}
+
+TEST(ValueFitTest, MovesTheValuesParametersAlone) {
+  for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
+    Example example(action);
+    const torch::Tensor before = example.parameters.clone();
+    ValueFit(example.config, example.network, torch::kCPU, Random(1))
+        .Fit(example.parameters, example.observations, example.returns);
+    const torch::Tensor moved = example.parameters.ne(before);
+    EXPECT_EQ(moved.narrow(0, 0, example.begin()).sum().item<int64_t>(), 0);
+    EXPECT_GT(
+        moved.narrow(0, example.begin(), example.end() - example.begin()).sum().item<int64_t>(),
+        example.end() - example.begin() - 5);
+    const int64_t rest = moved.size(0) - example.end();
+    EXPECT_EQ(moved.narrow(0, example.end(), rest).sum().item<int64_t>(), 0);
+  }
+}
+
+TEST(ValueFitTest, LearnsAFunctionOfTheObservation) {
+  Example example;
+  example.config.set_epochs(300);
+  example.config.set_minibatch_size(8);
+  const double before = example.Loss();
+  const double reported = ValueFit(example.config, example.network, torch::kCPU, Random(1))
+                              .Fit(example.parameters, example.observations, example.returns);
+  EXPECT_GT(before, 0.5);
+  EXPECT_LT(example.Loss(), 0.05 * before);
+  EXPECT_LT(reported, 0.1 * before);
+}
+
+TEST(ValueFitTest, AnEpochHasEveryStepOnceWhateverTheMinibatches) {
+  // Without steps worth the name, the loss it reports is the mean over all steps.
+  for (const int size : {1, 7, 30, 1000}) {
+    Example example;
+    example.config.set_learning_rate(1e-30);
+    example.config.set_minibatch_size(size);
+    EXPECT_NEAR(ValueFit(example.config, example.network, torch::kCPU, Random(1))
+                    .Fit(example.parameters, example.observations, example.returns),
+                example.Loss(), 1e-5)
+        << size;
+  }
+}
+
+}  // namespace
+}  // namespace cadre

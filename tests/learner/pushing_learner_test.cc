@@ -1,0 +1,325 @@
+// A learner that pushes its gradients, in the training loop between fake ports.
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/config.h"
+#include "common/run_topology.h"
+#include "envs/registry.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "learner/algorithms/pushed_gradient.h"
+#include "learner/algorithms/tensor_spans.h"
+#include "learner/collate.h"
+#include "learner/trainer.h"
+#include "tests/learner/example_experience.h"
+#include "tests/learner/fake_gradient_sink.h"
+#include "tests/learner/fake_parameter_sink.h"
+#include "tests/learner/temp_folder.h"
+#include "tests/policy/example_networks.h"
+
+namespace cadre {
+namespace {
+
+using testing::ElementsAre;
+using testing::FloatNear;
+using testing::HasSubstr;
+using testing::Pointwise;
+
+constexpr int64_t kBatch = 16;  // Steps of a learner's update: 1 actor x 2 environments x 8.
+
+ExperimentConfig Config(const std::string& algorithm, int learners = 1) {
+  ExperimentConfig config;
+  config.set_name("shared");
+  config.mutable_environment()->set_id("CartPole-v1");
+  *config.mutable_model() = MlpModelConfig({6});
+  if (algorithm == "a3c") config.mutable_a3c();
+  if (algorithm == "n_step_q") config.mutable_n_step_q()->set_target_update_interval(3);
+  if (algorithm == "n_step_sarsa") config.mutable_n_step_sarsa()->set_target_update_interval(3);
+  config.mutable_actors()->set_count(learners);
+  config.mutable_actors()->set_environments_per_actor(2);
+  config.mutable_actors()->set_segment_length(8);
+  config.mutable_learners()->set_count(learners);
+  config.mutable_stop()->set_env_steps(6 * kBatch);
+  config.mutable_checkpoint()->set_every_seconds(1e9);
+  config.set_seed(3);
+  return ResolveConfig(config);
+}
+
+v1::Rollout RolloutOf(const v1::ExperienceSpec& spec, int batch, int64_t version) {
+  Random random = Random::ForStream(1, static_cast<uint64_t>(batch));
+  return ExampleRollout(spec, 0, static_cast<uint64_t>(batch) + 1,
+                        {{10, v1::SEGMENT_END_TERMINATED}, {6, v1::SEGMENT_END_CUT}}, version,
+                        random);
+}
+
+// Batches that depend on their number alone.
+class NumberedSource final : public ExperienceSource {
+ public:
+  explicit NumberedSource(v1::ExperienceSpec spec) : spec_(std::move(spec)) {}
+
+  absl::StatusOr<Lease> Take(int64_t steps, int64_t version) override {
+    EXPECT_EQ(steps, kBatch);
+    if (next == last) return absl::CancelledError("closed");
+    versions.push_back(version);
+    Lease lease;
+    lease.id = 1000 + static_cast<uint64_t>(next);
+    lease.rollouts.push_back(RolloutOf(spec_, next, version));
+    ++next;
+    return lease;
+  }
+  absl::Status Acknowledge(uint64_t lease_id) override {
+    acknowledged.push_back(lease_id);
+    return absl::OkStatus();
+  }
+  void Close() override {}
+
+  int next = 0;
+  int last = -1;  // Closed there.
+  std::vector<int64_t> versions;
+  std::vector<uint64_t> acknowledged;
+
+ private:
+  const v1::ExperienceSpec spec_;
+};
+
+// Of a model that is there, in a run that may be over.
+class FakeParameterSource final : public ParameterSource {
+ public:
+  ParametersPtr Newest() override { return nullptr; }
+  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time) override {
+    waited.push_back(version);
+    return ParametersPtr();
+  }
+  v1::RunState run_state() override { return state; }
+  void Close() override {}
+
+  std::vector<int64_t> waited;
+  v1::RunState state = v1::RUN_STATE_RUNNING;
+};
+
+class PushingLearnerTest : public testing::Test {
+ protected:
+  std::unique_ptr<Trainer> Make(const ExperimentConfig& config, int32_t rank = 0) {
+    auto trainer = Trainer::Create({.config = config,
+                                    .environment = *FindEnvironment(config.environment().id()),
+                                    .run_folder = folder_.path(),
+                                    .rank = rank,
+                                    .on_progress = [this](const Progress& progress) {
+                                      progress_.push_back(progress);
+                                      return absl::OkStatus();
+                                    }});
+    EXPECT_TRUE(trainer.ok()) << trainer.status();
+    return *std::move(trainer);
+  }
+  absl::Status Run(Trainer& trainer, int first_batch = 0) {
+    if (source_ == nullptr) source_ = std::make_unique<NumberedSource>(trainer.experience_spec());
+    source_->next = std::max(source_->next, first_batch);
+    return trainer.Run({.queue = source_.get(), .gradients = &gradients_, .first = first_}, sink_);
+  }
+
+  const TempFolder folder_;
+  std::vector<Progress> progress_;
+  std::unique_ptr<NumberedSource> source_;
+  FakeGradientSink gradients_;
+  FakeParameterSink sink_;
+  ParameterSource* first_ = nullptr;
+};
+
+class PushedAlgorithmTest : public PushingLearnerTest,
+                            public testing::WithParamInterface<const char*> {};
+
+// What one learner alone makes of the same batches with an optimiser of its own.
+std::vector<std::vector<float>> LocalParameters(const ExperimentConfig& config,
+                                                const v1::ExperienceSpec& spec, int batches) {
+  const EnvironmentSpec environment = *FindEnvironment(config.environment().id());
+  auto algorithm = MakePushedGradient(config, environment.observation, environment.action,
+                                      Random::ForStream(config.seed(), kInitialParametersStream));
+  FlatModel& model = (*algorithm)->model();
+  const OptimizerConfig& settings = PushedOptimizer(config);
+  NaiveRmsProp optimizer{settings.learning_rate(),
+                         settings.rms_prop().decay(),
+                         settings.rms_prop().epsilon(),
+                         settings.max_gradient_norm(),
+                         {}};
+  const auto floats = [](const torch::Tensor& tensor) {
+    return std::vector<float>(Flat(tensor).begin(), Flat(tensor).end());
+  };
+  std::vector<std::vector<float>> made{floats(model.parameters())};
+  for (int batch = 0; batch < batches; ++batch) {
+    std::vector<v1::Rollout> rollouts{RolloutOf(spec, batch, batch + 1)};
+    const auto collated = Collate(spec, environment.action, ObservationTransform(), rollouts);
+    Diagnostics diagnostics;
+    CADRE_CHECK((*algorithm)->ComputeGradient(collated->batch, 0, diagnostics));
+    std::vector<float> parameters = floats(model.parameters());
+    optimizer.Step(parameters, floats(model.gradient()));
+    std::copy(parameters.begin(), parameters.end(), Flat(model.parameters()).begin());
+    model.ParametersChanged();
+    (*algorithm)->OnSharedVersion(batch + 2);
+    made.push_back(std::move(parameters));
+  }
+  return made;
+}
+
+TEST_P(PushedAlgorithmTest, AloneItIsALocalRmsPropStepForStep) {
+  const ExperimentConfig config = Config(GetParam());
+  auto trainer = Make(config);
+  ASSERT_TRUE(Run(*trainer).ok());
+  const auto local = LocalParameters(config, trainer->experience_spec(), 6);
+  ASSERT_EQ(sink_.published.size(), 7);
+  for (size_t i = 0; i < 7; ++i)
+    EXPECT_THAT(FloatsOf(sink_.published[i]->values()), Pointwise(FloatNear(1e-6f), local[i])) << i;
+  EXPECT_NE(local[0], local[6]);
+}
+
+TEST_P(PushedAlgorithmTest, GradientsTellWhatTheyAreOf) {
+  auto trainer = Make(Config(GetParam()));
+  ASSERT_TRUE(Run(*trainer).ok());
+  ASSERT_EQ(gradients_.gradients.size(), 6);
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_EQ(gradients_.gradients[i].model(), "shared");
+    EXPECT_EQ(gradients_.gradients[i].version(), i + 1);
+    EXPECT_EQ(gradients_.gradients[i].env_steps(), kBatch);
+  }
+  EXPECT_THAT(source_->acknowledged, ElementsAre(1000, 1001, 1002, 1003, 1004, 1005));
+  EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
+}
+
+INSTANTIATE_TEST_SUITE_P(Algorithms, PushedAlgorithmTest,
+                         testing::Values("a3c", "n_step_q", "n_step_sarsa"));
+
+TEST_F(PushingLearnerTest, ItHandsOverTheModelWithItsOptimiserAndItsLimits) {
+  ExperimentConfig config = Config("n_step_q");
+  config.mutable_learners()->set_max_gradient_lag(7);
+  config.mutable_n_step_q()->mutable_optimizer()->set_learning_rate(0.25);
+  ASSERT_TRUE(Run(*Make(config)).ok());
+  ASSERT_EQ(gradients_.started.size(), 1);
+  const v1::SharedModel& model = gradients_.started[0];
+  EXPECT_EQ(model.parameters().model(), "shared");
+  EXPECT_EQ(model.parameters().version(), 1);
+  EXPECT_EQ(model.optimizer().learning_rate(), 0.25);
+  EXPECT_EQ(model.schedule_steps(), 6 * kBatch);
+  EXPECT_EQ(model.max_gradient_lag(), 7);
+  EXPECT_FALSE(model.has_optimizer_state());
+}
+
+TEST_F(PushingLearnerTest, ItsActorsFollowItsOwnCopyInVersionsOfItsOwn) {
+  auto trainer = Make(Config("n_step_q"));
+  gradients_.others_make = 4;
+  ASSERT_TRUE(Run(*trainer).ok());
+  std::vector<int64_t> versions;
+  for (const ParametersPtr& parameters : sink_.published) {
+    EXPECT_EQ(parameters->model(), "shared/0");
+    versions.push_back(parameters->version());
+  }
+  // Never behind the shared model's: a server that lost the copy still has that.
+  EXPECT_THAT(versions, ElementsAre(1, 6, 7));
+  EXPECT_THAT(source_->versions, ElementsAre(1, 6));
+}
+
+TEST_F(PushingLearnerTest, StepsAndUpdatesAreThoseOfAllLearners) {
+  auto trainer = Make(Config("n_step_q"));
+  gradients_.others_make = 4;
+  ASSERT_TRUE(Run(*trainer).ok());
+  ASSERT_EQ(progress_.size(), 2) << "the run is over after 6 batches of anybody's";
+  EXPECT_EQ(progress_[0].env_steps, 5 * kBatch);
+  EXPECT_EQ(progress_[0].updates, 5);
+  EXPECT_EQ(progress_[0].version_lag, 4);
+  EXPECT_EQ(progress_[1].env_steps, 6 * kBatch);
+  EXPECT_EQ(trainer->summary().updates, 6);
+  EXPECT_EQ(trainer->summary().max_version_lag, 4);
+}
+
+TEST_F(PushingLearnerTest, AfterARefusedGradientTheActorsStillGetAVersion) {
+  auto trainer = Make(Config("n_step_q"));
+  gradients_.refuse_next = true;
+  ASSERT_TRUE(Run(*trainer).ok());
+  EXPECT_EQ(source_->acknowledged.size(), 7) << "one more batch for the same steps";
+  EXPECT_THAT(source_->versions, ElementsAre(1, 2, 3, 4, 5, 6, 7));
+  EXPECT_EQ(trainer->summary().updates, 6);
+}
+
+TEST_F(PushingLearnerTest, ACheckpointHoldsTheModelAndItsOptimiserAndARunGoesOnFromIt) {
+  ExperimentConfig config = Config("n_step_q");
+  auto first = Make(config);
+  ASSERT_TRUE(Run(*first).ok());
+  EXPECT_THAT(gradients_.fetched, ElementsAre("shared"));
+
+  config.mutable_stop()->set_env_steps(9 * kBatch);
+  auto whole = Make(config);  // Undisturbed, of as many batches.
+  gradients_ = FakeGradientSink();
+  source_ = nullptr;
+  sink_.published.clear();
+  ASSERT_TRUE(Run(*whole).ok());
+  const std::string wanted = sink_.published.back()->values();
+
+  auto resumed = Make(config);
+  auto halfway = LoadCheckpoint(*FindCheckpoint(folder_.path(), absl::StrCat(6 * kBatch)));
+  ASSERT_TRUE(halfway.ok()) << halfway.status();
+  ASSERT_TRUE(resumed->Restore(*halfway).ok());
+  gradients_ = FakeGradientSink();
+  source_ = nullptr;
+  ASSERT_TRUE(Run(*resumed, /*first_batch=*/6).ok());
+  ASSERT_EQ(gradients_.started.size(), 1);
+  EXPECT_EQ(gradients_.started[0].parameters().version(), 7);
+  EXPECT_EQ(gradients_.started[0].optimizer_state().step(), 6);
+  EXPECT_EQ(gradients_.started[0].parameters().env_steps(), 6 * kBatch);
+  EXPECT_EQ(resumed->summary().updates, 9);
+  EXPECT_THAT(FloatsOf(sink_.published.back()->values()),
+              Pointwise(FloatNear(1e-6f), FloatsOf(wanted)));
+}
+
+TEST_F(PushingLearnerTest, AModelThatIsThereIsNewerThanTheCheckpoint) {
+  auto before = Make(Config("n_step_q"));
+  gradients_.others_make = 2;
+  source_ = std::make_unique<NumberedSource>(before->experience_spec());
+  source_->last = 1;
+  EXPECT_TRUE(absl::IsCancelled(Run(*before))) << "it died after 3 versions";
+  source_->last = -1;
+  sink_.published.clear();
+  progress_.clear();
+  auto again = Make(Config("n_step_q"));
+  ASSERT_TRUE(Run(*again).ok());
+  EXPECT_EQ(sink_.published[0]->version(), 4);
+  EXPECT_EQ(sink_.published[0]->env_steps(), 3 * kBatch);
+  EXPECT_EQ(progress_[0].env_steps, 4 * kBatch);
+  EXPECT_EQ(progress_[0].updates, 4) << "those of before are told with the first";
+}
+
+TEST_F(PushingLearnerTest, OtherLearnersWaitForTheFirstAndWriteNothing) {
+  FakeParameterSource run;
+  first_ = &run;
+  auto trainer = Make(Config("n_step_q", /*learners=*/2), /*rank=*/1);
+  source_ = std::make_unique<NumberedSource>(trainer->experience_spec());
+  source_->last = 9;
+  EXPECT_TRUE(absl::IsCancelled(Run(*trainer))) << "more than the run's: the first ends it";
+  EXPECT_THAT(run.waited, ElementsAre(0));
+  EXPECT_EQ(gradients_.gradients.size(), 9);
+  EXPECT_EQ(sink_.published.back()->model(), "shared/1");
+  EXPECT_EQ(sink_.state, v1::RUN_STATE_RUNNING);
+  EXPECT_TRUE(progress_.empty());
+  EXPECT_TRUE(ListCheckpoints(folder_.path()).empty());
+}
+
+TEST_F(PushingLearnerTest, OtherLearnersEndWellWhenTheRunIsFinished) {
+  FakeParameterSource run;
+  first_ = &run;
+  run.state = v1::RUN_STATE_FINISHED;
+  gradients_.finished = true;
+  EXPECT_TRUE(Run(*Make(Config("n_step_q", 2), /*rank=*/1)).ok());
+}
+
+TEST_F(PushingLearnerTest, AModelOfAnotherNetworkIsRefused) {
+  ExperimentConfig other = Config("n_step_q");
+  *other.mutable_model() = MlpModelConfig({5});
+  ASSERT_TRUE(Run(*Make(other)).ok());
+  const absl::Status status = Run(*Make(Config("n_step_q")));
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the shared model 'shared' has"));
+}
+
+}  // namespace
+}  // namespace cadre
