@@ -131,7 +131,7 @@ DeviceOptions Options(const Flags& flags, bool graphs) {
 double MeasureReplay(const Flags& flags, OffPolicyAlgorithm& algorithm, int64_t items,
                      int64_t observation, const ActionSpace& action) {
   const OffPolicyBatch batch = Transitions(items, observation, action, flags.device);
-  return Measure(flags, 1, [&] { algorithm.Update(batch, 0, {}); });
+  return Measure(flags, 1, [&] { CADRE_CHECK(algorithm.Update(batch, 0, {}).ok()); });
 }
 
 enum class Way { kKernels, kEager, kGraphed };

@@ -48,7 +48,7 @@ void MeasureUpdates(benchmark::State& state, const ExperimentConfig& config,
   const int64_t items = config.replay().batch_size();
   const OffPolicyBatch batch = RandomBatch(items, observation_size, action);
   std::vector<float> priorities(items);
-  for (auto _ : state) (*algorithm)->Update(batch, 0, absl::MakeSpan(priorities));
+  for (auto _ : state) CADRE_CHECK((*algorithm)->Update(batch, 0, absl::MakeSpan(priorities)).ok());
   state.SetItemsProcessed(state.iterations());
 }
 

@@ -93,7 +93,10 @@ class TableExperience final : public EmbeddedExperience {
     CADRE_RETURN_IF_ERROR(Restore());
     inserted_before_ = table_->Info().inserted_steps();
     steps_before_ = steps - inserted_before_;
-    CADRE_ASSIGN_OR_RETURN(source_, TableSource::Create(table_.get(), kRunId, spec_));
+    for (int32_t learner = 0; learner < LearnerCount(config); ++learner) {
+      CADRE_ASSIGN_OR_RETURN(auto source, TableSource::Create(table_.get(), kRunId, spec_));
+      sources_.push_back(std::move(source));
+    }
     return absl::OkStatus();
   }
   absl::StatusOr<std::unique_ptr<ExperienceSink>> MakeSink(int32_t index) override {
@@ -102,8 +105,8 @@ class TableExperience final : public EmbeddedExperience {
     if (!lockstep_) return sink;
     return std::make_unique<SinkInTurn>(std::move(sink), &turns_, index);
   }
-  ExperiencePorts ports(int32_t /*learner*/) override {
-    return {.replay = source_.get(), .steps_before_replay = steps_before_};
+  ExperiencePorts ports(int32_t learner) override {
+    return {.replay = sources_[learner].get(), .steps_before_replay = steps_before_};
   }
   void Close() override {
     turns_.End();
@@ -135,7 +138,7 @@ class TableExperience final : public EmbeddedExperience {
   const bool lockstep_;
   Turns turns_;
   std::unique_ptr<Table> table_;
-  std::unique_ptr<TableSource> source_;
+  std::vector<std::unique_ptr<TableSource>> sources_;  // Of each learner.
 };
 
 }  // namespace

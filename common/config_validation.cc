@@ -261,7 +261,7 @@ void CheckSlack(const ExperimentConfig& config, ErrorList* errors) {
 void CheckLearners(const ExperimentConfig& config, ErrorList* errors) {
   const int32_t learners = config.learners().count();
   if (learners < 1 || config.actors().count() < 1) return;  // Said already.
-  if (config.actors().count() % learners != 0)
+  if (!UsesReplay(config) && config.actors().count() % learners != 0)
     errors->Add(absl::StrCat("learners.count: got ", learners,
                              "; wanted a divisor of actors.count, ", config.actors().count()));
   if (config.learners().has_max_gradient_lag() && !PushesGradients(config))
@@ -282,10 +282,11 @@ void CheckLearners(const ExperimentConfig& config, ErrorList* errors) {
 void CheckDataParallel(const ExperimentConfig& config, ErrorList* errors) {
   const int32_t learners = config.learners().count();
   if (!DataParallel(config) || AlgorithmName(config).empty()) return;
-  if (UsesReplay(config))
-    errors->Add(absl::StrCat("learners.count: got ", learners, "; wanted 1 for ",
-                             AlgorithmName(config),
-                             ", whose update cannot be shared by several learners yet"));
+  const int64_t batch = config.replay().batch_size();
+  if (UsesReplay(config) && batch >= 1 && batch % learners != 0)
+    errors->Add(absl::StrCat("replay.batch_size: got ", batch,
+                             "; wanted a multiple of learners.count, ", learners,
+                             ", as each learner takes an equal share"));
   const int64_t minibatch = config.ppo().minibatch_size();
   if (config.has_ppo() && minibatch >= 1 && minibatch % learners != 0)
     errors->Add(absl::StrCat("ppo.minibatch_size: got ", minibatch,

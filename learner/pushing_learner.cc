@@ -155,7 +155,9 @@ absl::StatusOr<Learned> PushingLearner::Learn(const ExperiencePorts& ports,
   learned.env_steps = position.env_steps;
   learned.updates = 0;
   learned.version_lag = position.version - collated.oldest_version;
-  if (algorithm_->ComputeGradient(collated.batch, progress, diagnostics_)) {
+  CADRE_ASSIGN_OR_RETURN(const bool step,
+                         algorithm_->ComputeGradient(collated.batch, progress, diagnostics_));
+  if (step) {
     if (!std::isfinite(GradientNorm(Flat(algorithm_->model().gradient()))))
       return absl::DataLossError("a gradient that is not finite");
     CADRE_RETURN_IF_ERROR(Push(ports, collated, learned));

@@ -17,6 +17,7 @@
 #include "learner/part_times.h"
 #include "learner/replay_collate.h"
 #include "learner/staging_buffers.h"
+#include "learner/update_agreement.h"
 #include "policy/off_policy_columns.h"
 
 namespace cadre {
@@ -41,6 +42,11 @@ class ReplayLearner final : public BatchLearner {
     algorithm_->set_listener(&part_times_);
   }
 
+  void set_collective(Collective* collective) override {
+    collective_ = collective;
+    algorithm_->set_collective(collective);
+  }
+
   const v1::ExperienceSpec& experience_spec() const override { return spec_; }
 
   // The table may hold steps of before this learner was started, a part of a round among
@@ -48,19 +54,20 @@ class ReplayLearner final : public BatchLearner {
   absl::StatusOr<RunPosition> Begin(const ExperiencePorts& ports,
                                     const RunPosition& position) override {
     if (!lockstep_) return position;
-    CADRE_ASSIGN_OR_RETURN(const ReplayBatch before, ports.replay->Sample({}));
+    CADRE_ASSIGN_OR_RETURN(const UpdateShare before,
+                           Agree(ports.replay->Sample({}), /*stop=*/false));
     round_begin_ = before.inserted_steps / StepsPerUpdate(config_) * StepsPerUpdate(config_);
     return position;
   }
 
   absl::StatusOr<Learned> Learn(const ExperiencePorts& ports, const RunPosition& position,
                                 const std::atomic<bool>& stop) override {
-    return lockstep_ ? LearnRound(ports, position, stop) : LearnOne(ports, position);
+    return lockstep_ ? LearnRound(ports, position, stop) : LearnOne(ports, position, stop);
   }
 
   // A batch that was sampled is never handed out again for good.
   absl::Status Settle(const ExperiencePorts& /*ports*/) override { return absl::OkStatus(); }
-  bool settled() const override { return finite_; }
+  bool settled() const override { return finite_ && !updating_; }
 
   Diagnostics diagnostics() const override;
 
@@ -85,11 +92,16 @@ class ReplayLearner final : public BatchLearner {
   }
 
  private:
-  absl::StatusOr<Learned> LearnOne(const ExperiencePorts& ports, const RunPosition& position);
+  absl::StatusOr<Learned> LearnOne(const ExperiencePorts& ports, const RunPosition& position,
+                                   const std::atomic<bool>& stop);
   absl::StatusOr<Learned> LearnRound(const ExperiencePorts& ports, const RunPosition& position,
                                      const std::atomic<bool>& stop);
-  // Samples a batch and takes one gradient step.
-  absl::Status Update(const ExperiencePorts& ports, const RunPosition& position, Learned& learned);
+  // Samples this learner's share of a batch and takes one gradient step. CANCELLED where any
+  // of several learners was told to stop: then all of them.
+  absl::Status Update(const ExperiencePorts& ports, const RunPosition& position,
+                      const std::atomic<bool>& stop, Learned& learned);
+  // What this learner and the others were told with a batch, or that one of them stops.
+  absl::StatusOr<UpdateShare> Agree(const absl::StatusOr<ReplayBatch>& sampled, bool stop);
   absl::Status UpdatePriorities(ReplaySource& replay, const ReplayBatch& batch);
   absl::Status CheckFinite();
   double Progress(const RunPosition& position) const {
@@ -107,8 +119,10 @@ class ReplayLearner final : public BatchLearner {
   const std::unique_ptr<StagingBuffers> staging_;
   LearnTimes* const times_;
   PartTimes part_times_;
+  Collective* collective_ = nullptr;
   std::vector<float> priorities_;  // [B], where the table is prioritised.
   bool finite_ = true;
+  bool updating_ = false;    // Or an update was left in the middle.
   double mean_age_ = 0;      // Of the last batch, steps.
   int64_t unpublished_ = 0;  // Updates since the last publication.
   // In lockstep.
@@ -124,9 +138,10 @@ int64_t UpdatesPerPublication(const ExperimentConfig& config) {
 }
 
 absl::StatusOr<Learned> ReplayLearner::LearnOne(const ExperiencePorts& ports,
-                                                const RunPosition& position) {
+                                                const RunPosition& position,
+                                                const std::atomic<bool>& stop) {
   Learned learned;
-  CADRE_RETURN_IF_ERROR(Update(ports, position, learned));
+  CADRE_RETURN_IF_ERROR(Update(ports, position, stop, learned));
   learned.publish = ++unpublished_ >= UpdatesPerPublication(config_);
   if (learned.publish) {
     unpublished_ = 0;
@@ -141,7 +156,7 @@ absl::StatusOr<Learned> ReplayLearner::LearnRound(const ExperiencePorts& ports,
   times_->Enter(LearnStage::kWaitForExperience);
   SampleOptions news;
   news.min_inserted_steps = round_begin_ + StepsPerUpdate(config_);
-  CADRE_ASSIGN_OR_RETURN(ReplayBatch round, ports.replay->Sample(news));
+  CADRE_ASSIGN_OR_RETURN(UpdateShare round, Agree(ports.replay->Sample(news), stop));
   Learned learned;
   learned.updates = 0;
   learned.env_steps =
@@ -155,36 +170,60 @@ absl::StatusOr<Learned> ReplayLearner::LearnRound(const ExperiencePorts& ports,
       config_.replay().updates_per_step() * static_cast<double>(StepsPerUpdate(config_));
   RunPosition now = position;
   now.env_steps = learned.env_steps;
-  for (; updates_due_ >= 1 && !stop; updates_due_ -= 1) {
-    CADRE_RETURN_IF_ERROR(Update(ports, now, learned));
+  // Of several learners none stops before all do: Update says so.
+  for (; updates_due_ >= 1 && (collective_ != nullptr || !stop); updates_due_ -= 1) {
+    const absl::Status status = Update(ports, now, stop, learned);
+    if (collective_ != nullptr && absl::IsCancelled(status)) break;
+    CADRE_RETURN_IF_ERROR(status);
     ++learned.updates;
   }
   CADRE_RETURN_IF_ERROR(CheckFinite());
   return learned;
 }
 
+absl::StatusOr<UpdateShare> ReplayLearner::Agree(const absl::StatusOr<ReplayBatch>& sampled,
+                                                 bool stop) {
+  UpdateShare mine;
+  mine.go_on = sampled.ok() && (collective_ == nullptr || !stop);
+  if (sampled.ok()) {
+    mine.inserted_steps = sampled->inserted_steps;
+    mine.table_items = sampled->table_items;
+    mine.episodes = sampled->episodes;
+  } else if (collective_ == nullptr || !absl::IsCancelled(sampled.status())) {
+    return sampled.status();
+  }
+  CADRE_ASSIGN_OR_RETURN(UpdateShare all, CombineShares(collective_, std::move(mine)));
+  if (!all.go_on) return absl::CancelledError("a learner was told to stop");
+  return all;
+}
+
 absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPosition& position,
-                                   Learned& learned) {
+                                   const std::atomic<bool>& stop, Learned& learned) {
   times_->Enter(LearnStage::kWaitForExperience);
   const double progress = Progress(position);
   SampleOptions options;
-  options.items = config_.replay().batch_size();
+  options.items =
+      config_.replay().batch_size() / (collective_ == nullptr ? 1 : collective_->size());
   options.importance_exponent = Beta(progress);
   if (lockstep_) options.min_inserted_steps = 1;  // No batch of an earlier round.
-  CADRE_ASSIGN_OR_RETURN(ReplayBatch batch, ports.replay->Sample(options));
+  absl::StatusOr<ReplayBatch> sampled = ports.replay->Sample(options);
+  CADRE_ASSIGN_OR_RETURN(const UpdateShare all, Agree(sampled, stop));
+  ReplayBatch& batch = *sampled;
   times_->Enter(LearnStage::kCollate);
   CADRE_ASSIGN_OR_RETURN(const OffPolicyBatch tensors, CollateReplay(spaces_, batch));
   if (config_.replay().has_prioritized()) priorities_.resize(batch.items);
-  algorithm_->Update(staging_->StageBatch(tensors), progress, absl::MakeSpan(priorities_));
+  updating_ = true;
+  CADRE_RETURN_IF_ERROR(
+      algorithm_->Update(staging_->StageBatch(tensors), progress, absl::MakeSpan(priorities_)));
+  updating_ = false;
   times_->Enter(LearnStage::kPublish);
   if (!priorities_.empty()) CADRE_RETURN_IF_ERROR(UpdatePriorities(*ports.replay, batch));
 
   mean_age_ =
       static_cast<double>(std::accumulate(batch.ages.begin(), batch.ages.end(), int64_t{0})) /
       static_cast<double>(batch.items);
-  learned.env_steps =
-      std::max(position.env_steps, ports.steps_before_replay + batch.inserted_steps);
-  learned.episodes.insert(learned.episodes.end(), batch.episodes.begin(), batch.episodes.end());
+  learned.env_steps = std::max(position.env_steps, ports.steps_before_replay + all.inserted_steps);
+  learned.episodes.insert(learned.episodes.end(), all.episodes.begin(), all.episodes.end());
   return absl::OkStatus();
 }
 

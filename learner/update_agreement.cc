@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -65,18 +66,23 @@ absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mi
   if (collective == nullptr) return mine;
   CADRE_ASSIGN_OR_RETURN(
       const torch::Tensor rows,
-      GatherRows(collective, {mine.go_on ? 1.0 : 0.0, static_cast<double>(mine.steps),
-                              static_cast<double>(mine.version_lag),
-                              static_cast<double>(mine.episodes.size())}));
-  UpdateShare all;
+      GatherRows(
+          collective,
+          {mine.go_on ? 1.0 : 0.0, static_cast<double>(mine.steps),
+           static_cast<double>(mine.version_lag), static_cast<double>(mine.inserted_steps),
+           static_cast<double>(mine.table_items), static_cast<double>(mine.episodes.size())}));
+  UpdateShare all = {.inserted_steps = std::numeric_limits<int64_t>::max(),
+                     .table_items = std::numeric_limits<int64_t>::max()};
   std::vector<int64_t> episodes;
   const absl::Span<const double> numbers = Flat<double>(rows);
   for (int rank = 0; rank < collective->size(); ++rank) {
-    const absl::Span<const double> row = numbers.subspan(4 * rank, 4);
+    const absl::Span<const double> row = RowOf(numbers, rank, rows.size(1));
     all.go_on &= row[0] > 0;
     all.steps += static_cast<int64_t>(row[1]);
     all.version_lag = std::max(all.version_lag, static_cast<int64_t>(row[2]));
-    episodes.push_back(static_cast<int64_t>(row[3]));
+    all.inserted_steps = std::min(all.inserted_steps, static_cast<int64_t>(row[3]));
+    all.table_items = std::min(all.table_items, static_cast<int64_t>(row[4]));
+    episodes.push_back(static_cast<int64_t>(row[5]));
   }
   if (!all.go_on) return UpdateShare{.go_on = false};
   if (std::any_of(episodes.begin(), episodes.end(), [](int64_t count) { return count > 0; })) {

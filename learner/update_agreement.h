@@ -22,10 +22,14 @@ struct UpdateShare {
   bool go_on = true;  // False: this learner was told to stop, and brings nothing.
   int64_t steps = 0;
   int64_t version_lag = 0;  // Of the oldest step.
+  // From replay: what this learner was told of the table.
+  int64_t inserted_steps = 0;
+  int64_t table_items = 0;
   std::vector<v1::Episode> episodes;
 };
 
-// All go on or none does; steps are added; the largest lag; episodes in the order of ranks.
+// All go on or none does; steps are added; the largest lag; the least of what they were told
+// of the table; episodes in the order of ranks.
 absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mine);
 
 // Of each learner's rows, in the order of ranks.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/status_macros.h"
 #include "learner/algorithms/advantages.h"
 #include "learner/algorithms/tensor_spans.h"
 
@@ -15,10 +16,10 @@ class A2cGradient final : public GradientAlgorithm {
 
   ActorCritic& model() override { return *model_; }
 
-  bool ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
-                       Diagnostics& diagnostics) override {
+  absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
+                                       Diagnostics& diagnostics) override {
     Enter(UpdatePart::kPrepare);
-    EstimateAdvantages(batch);
+    CADRE_RETURN_IF_ERROR(EstimateAdvantages(batch));
     observations_ = batch.observations.index_select(0, batch.observation_rows);
     const torch::Device device = batch.observations.device();
     const ActorCriticTargets targets{
@@ -38,7 +39,7 @@ class A2cGradient final : public GradientAlgorithm {
   }
 
  private:
-  void EstimateAdvantages(const OnPolicyBatch& batch) {
+  absl::Status EstimateAdvantages(const OnPolicyBatch& batch) {
     Reserve(advantages_, {batch.steps()});
     Reserve(returns_, {batch.steps()});
     const torch::Tensor values = model_->Values(batch.observations).cpu();  // [N + S]
@@ -47,7 +48,8 @@ class A2cGradient final : public GradientAlgorithm {
         Flat(rewards), Flat(values), batch.segments, static_cast<float>(options_.gamma),
         static_cast<float>(options_.gae_lambda), Flat(advantages_), Flat(returns_));
     explained_variance_ = ExplainedVarianceOf(Flat(advantages_), Flat(returns_));
-    if (options_.normalize_advantages) NormalizeAdvantages(Flat(advantages_));
+    if (!options_.normalize_advantages) return absl::OkStatus();
+    return NormalizeAdvantages(collective(), Flat(advantages_));
   }
 
   // The values are what the returns are without the advantages.

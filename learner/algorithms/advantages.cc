@@ -5,6 +5,8 @@
 #include <numeric>
 
 #include "common/check.h"
+#include "common/status_macros.h"
+#include "learner/algorithms/collective_sums.h"
 
 namespace cadre {
 
@@ -40,14 +42,19 @@ void RewardToGo(absl::Span<const float> rewards, absl::Span<const float> last_va
   }
 }
 
-void NormalizeAdvantages(absl::Span<float> advantages) {
-  const double n = static_cast<double>(advantages.size());
-  if (n < 2) return;
-  const double mean = std::accumulate(advantages.begin(), advantages.end(), 0.0) / n;
-  double squares = 0;
-  for (const float a : advantages) squares += (a - mean) * (a - mean);
-  const double scale = 1.0 / (std::sqrt(squares / (n - 1)) + 1e-8);
+absl::Status NormalizeAdvantages(Collective* collective, absl::Span<float> advantages) {
+  double sums[] = {std::accumulate(advantages.begin(), advantages.end(), 0.0),
+                   static_cast<double>(advantages.size())};
+  CADRE_RETURN_IF_ERROR(SumOverLearners(collective, absl::MakeSpan(sums)));
+  const auto [sum, n] = sums;
+  if (n < 2) return absl::OkStatus();
+  const double mean = sum / n;
+  double squares[] = {0};
+  for (const float a : advantages) squares[0] += (a - mean) * (a - mean);
+  CADRE_RETURN_IF_ERROR(SumOverLearners(collective, absl::MakeSpan(squares)));
+  const double scale = 1.0 / (std::sqrt(squares[0] / (n - 1)) + 1e-8);
   for (float& a : advantages) a = static_cast<float>((a - mean) * scale);
+  return absl::OkStatus();
 }
 
 double ExplainedVariance(absl::Span<const float> values, absl::Span<const float> returns) {

@@ -1,7 +1,10 @@
-// Advantage estimates over segments. Pure functions on plain rows.
+// Advantage estimates over segments. Functions on plain rows, pure but for the learners in
+// parallel that one of them may ask.
 #pragma once
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "learner/algorithms/collective.h"
 #include "learner/algorithms/on_policy_batch.h"
 
 namespace cadre {
@@ -23,8 +26,10 @@ void GeneralizedAdvantage(absl::Span<const float> rewards, absl::Span<const floa
 void RewardToGo(absl::Span<const float> rewards, absl::Span<const float> last_values,
                 absl::Span<const SegmentBounds> segments, float gamma, absl::Span<float> returns);
 
-// (A - mean) / (deviation + 1e-8) in place; the unbiased deviation. One alone stays.
-void NormalizeAdvantages(absl::Span<float> advantages);
+// (A - mean) / (deviation + 1e-8) in place; the unbiased deviation. One alone stays. The
+// moments are over all learners of `collective`, which may be null; each calls it, even
+// without advantages. Fails only where they lose each other.
+absl::Status NormalizeAdvantages(Collective* collective, absl::Span<float> advantages);
 
 // 1 - Var(returns - values) / Var(returns): 1 is a perfect value function, 0 no
 // better than a constant. NaN where the returns do not vary.

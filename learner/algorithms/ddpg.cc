@@ -31,7 +31,8 @@ class Ddpg final : public OffPolicyAlgorithm {
         input_(network_.observation_size, network_.action, device),
         next_input_(network_.observation_size, network_.action, device) {}
 
-  void Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) override;
+  absl::Status Update(const OffPolicyBatch& batch, double progress,
+                      absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
 
   const ParameterLayout& acting_layout() const override { return network_.layout; }
@@ -51,8 +52,8 @@ class Ddpg final : public OffPolicyAlgorithm {
   }
 
  private:
-  void UpdateCritic(const OffPolicyBatch& batch);
-  void UpdatePolicy(const OffPolicyBatch& batch);
+  absl::Status UpdateCritic(const OffPolicyBatch& batch);
+  absl::Status UpdatePolicy(const OffPolicyBatch& batch);
 
   const DdpgConfig config_;
   const ContinuousPolicyNetwork network_;
@@ -68,15 +69,16 @@ class Ddpg final : public OffPolicyAlgorithm {
 };
 
 // Algorithm 1, from "Set y_i" on.
-void Ddpg::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
-  UpdateCritic(batch);
+absl::Status Ddpg::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
+  CADRE_RETURN_IF_ERROR(UpdateCritic(batch));
   CopyPriorities(errors_, priorities);
-  UpdatePolicy(batch);
+  CADRE_RETURN_IF_ERROR(UpdatePolicy(batch));
   critic_.MoveTarget(config_.target_update_rate());
   policy_.networks().MoveTarget(config_.target_update_rate());
+  return absl::OkStatus();
 }
 
-void Ddpg::UpdateCritic(const OffPolicyBatch& batch) {
+absl::Status Ddpg::UpdateCritic(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kPrepare);
   input_.SetObservations(batch.observations);
   input_.SetEnvironmentActions(batch.actions);
@@ -94,17 +96,17 @@ void Ddpg::UpdateCritic(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kBackward);
   critic_.Backward(errors_.gradients);
   Enter(UpdatePart::kOptimize);
-  critic_.Step(config_.value_learning_rate());
+  return critic_.Step(config_.value_learning_rate(), collective());
 }
 
 // Down the mean of -Q(s, mu(s)).
-void Ddpg::UpdatePolicy(const OffPolicyBatch& batch) {
+absl::Status Ddpg::UpdatePolicy(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kForward);
   ascent_.Forward(batch.observations, critic_, input_, policy_);
   Enter(UpdatePart::kBackward);
   ascent_.Backward(critic_, input_, policy_);
   Enter(UpdatePart::kOptimize);
-  policy_.networks().Step(config_.policy_learning_rate());
+  return policy_.networks().Step(config_.policy_learning_rate(), collective());
 }
 
 Diagnostics Ddpg::diagnostics() const {

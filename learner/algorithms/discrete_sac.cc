@@ -33,7 +33,8 @@ class DiscreteSac final : public OffPolicyAlgorithm {
         temperature_(config,
                      kTargetEntropyShare * std::log(static_cast<double>(network_.actions))) {}
 
-  void Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) override;
+  absl::Status Update(const OffPolicyBatch& batch, double progress,
+                      absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
 
   const ParameterLayout& acting_layout() const override { return network_.layout; }
@@ -55,8 +56,9 @@ class DiscreteSac final : public OffPolicyAlgorithm {
   }
 
  private:
-  void UpdateCritics(const OffPolicyBatch& batch);
-  void UpdatePolicy(const OffPolicyBatch& batch);
+  absl::Status UpdateCritics(const OffPolicyBatch& batch);
+  // And the temperature, after it.
+  absl::Status UpdatePolicy(const OffPolicyBatch& batch);
 
   const SacConfig config_;
   const DiscretePolicyNetwork network_;
@@ -74,15 +76,16 @@ class DiscreteSac final : public OffPolicyAlgorithm {
 };
 
 // Algorithm 1.
-void DiscreteSac::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
-  UpdateCritics(batch);
+absl::Status DiscreteSac::Update(const OffPolicyBatch& batch, double,
+                                 absl::Span<float> priorities) {
+  CADRE_RETURN_IF_ERROR(UpdateCritics(batch));
   CopyPriorities(errors_, priorities);
-  UpdatePolicy(batch);
-  temperature_.Update(Mean(soft_.entropies));
+  CADRE_RETURN_IF_ERROR(UpdatePolicy(batch));
   critics_.MoveTarget(config_.target_update_rate());
+  return absl::OkStatus();
 }
 
-void DiscreteSac::UpdateCritics(const OffPolicyBatch& batch) {
+absl::Status DiscreteSac::UpdateCritics(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kForward);
   // y = r + gamma V(s'), V of the lesser of the targets' values.
   critics_.TargetForward(batch.next_observations, next_values_);
@@ -97,11 +100,11 @@ void DiscreteSac::UpdateCritics(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kBackward);
   critics_.Backward(errors_.gradients);
   Enter(UpdatePart::kOptimize);
-  critics_.Step(config_.value_learning_rate());
+  return critics_.Step(config_.value_learning_rate(), collective());
 }
 
 // Down the mean of -V(s), Q held (eq. 12).
-void DiscreteSac::UpdatePolicy(const OffPolicyBatch& batch) {
+absl::Status DiscreteSac::UpdatePolicy(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kForward);
   critics_.Forward(batch.observations, values_);
   MinimumOfCritics(values_, minimum_);
@@ -112,7 +115,11 @@ void DiscreteSac::UpdatePolicy(const OffPolicyBatch& batch) {
   head_gradient_ = {soft_.gradient};
   policy_.Backward(head_gradient_);
   Enter(UpdatePart::kOptimize);
-  policy_.Step(config_.policy_learning_rate());
+  double entropy = Mean(soft_.entropies);
+  CADRE_RETURN_IF_ERROR(
+      policy_.Step(config_.policy_learning_rate(), collective(), absl::MakeSpan(&entropy, 1)));
+  temperature_.Update(entropy);
+  return absl::OkStatus();
 }
 
 Diagnostics DiscreteSac::diagnostics() const {

@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "common/kernels/optimizer.h"
 #include "common/status_macros.h"
+#include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/q_loss.h"
 #include "learner/algorithms/q_network.h"
@@ -35,7 +36,8 @@ class Dqn final : public OffPolicyAlgorithm {
   Dqn(const DqnConfig& config, const ActionValueNetwork& network, Random random,
       torch::Device device, bool autograd);
 
-  void Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) override;
+  absl::Status Update(const OffPolicyBatch& batch, double progress,
+                      absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
 
   const ParameterLayout& acting_layout() const override { return online_.network().layout; }
@@ -48,7 +50,7 @@ class Dqn final : public OffPolicyAlgorithm {
  private:
   void SetTargets(const OffPolicyBatch& batch);
   void SetGradient(const torch::Tensor& outputs, const OffPolicyBatch& batch);
-  void Step(double progress);
+  absl::Status Step(double progress);
   void UpdateTargetNetwork();
 
   const DqnConfig config_;
@@ -65,6 +67,7 @@ class Dqn final : public OffPolicyAlgorithm {
   // Of the last update, kept to be allocated once.
   torch::Tensor targets_;  // [B, Z]
   QGradient gradient_;
+  torch::Tensor shared_;  // Of AverageGradient.
   double learning_rate_ = 0;
 };
 
@@ -91,7 +94,8 @@ void Dqn::ActingParametersChanged() {
   online_.model().ParametersChanged();
 }
 
-void Dqn::Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) {
+absl::Status Dqn::Update(const OffPolicyBatch& batch, double progress,
+                         absl::Span<float> priorities) {
   Enter(UpdatePart::kForward);
   SetTargets(batch);
   const torch::Tensor outputs = online_.Forward(batch.observations);
@@ -101,12 +105,13 @@ void Dqn::Update(const OffPolicyBatch& batch, double progress, absl::Span<float>
   online_.model().gradient().zero_();
   online_.Backward(gradient_.outputs);
   Enter(UpdatePart::kOptimize);
-  Step(progress);
+  CADRE_RETURN_IF_ERROR(Step(progress));
   UpdateTargetNetwork();
-  if (priorities.empty()) return;
+  if (priorities.empty()) return absl::OkStatus();
   CADRE_CHECK(priorities.size() == batch.size());
   const torch::Tensor errors = gradient_.errors.cpu();
   std::copy_n(errors.data_ptr<float>(), priorities.size(), priorities.begin());
+  return absl::OkStatus();
 }
 
 void Dqn::SetTargets(const OffPolicyBatch& batch) {
@@ -128,16 +133,19 @@ void Dqn::SetGradient(const torch::Tensor& outputs, const OffPolicyBatch& batch)
     QGradientByAutograd(loss_kind_, outputs, targets_, batch, gradient_);
 }
 
-void Dqn::Step(double progress) {
+absl::Status Dqn::Step(double progress) {
   learning_rate_ = config_.learning_rate();
   if (config_.learning_rate_schedule() == LINEAR_TO_ZERO)
     learning_rate_ *= 1.0 - std::clamp(progress, 0.0, 1.0);
   const torch::Tensor gradient = online_.model().gradient().cpu();
+  if (collective() != nullptr)
+    CADRE_RETURN_IF_ERROR(AverageGradient(*collective(), gradient, {}, shared_));
   const float scale = config_.max_gradient_norm() > 0
                           ? GradientScale(GradientNorm(Flat(gradient)), config_.max_gradient_norm())
                           : 1.0f;
   adam_.Step(Flat(parameters_), Flat(gradient), learning_rate_, scale);
   ActingParametersChanged();
+  return absl::OkStatus();
 }
 
 void Dqn::UpdateTargetNetwork() {

@@ -7,6 +7,8 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "learner/algorithms/collective.h"
 #include "learner/algorithms/diagnostics.h"
 #include "learner/algorithms/on_policy_batch.h"
 #include "learner/safetensors.h"
@@ -21,9 +23,10 @@ class BatchGradient {
 
   // Sets model().gradient() to that of the batch's mean loss at model().parameters(), not
   // clipped. False, with nothing to step along, where the batch does not yet hold what the
-  // algorithm needs, such as a whole episode.
-  virtual bool ComputeGradient(const OnPolicyBatch& batch, double progress,
-                               Diagnostics& diagnostics) = 0;
+  // algorithm needs, such as a whole episode. Fails only where learners in parallel lose
+  // each other.
+  virtual absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double progress,
+                                               Diagnostics& diagnostics) = 0;
 
   // Steps that the gradient of the last ComputeGradient is the mean over: its weight beside
   // those of other learners.
@@ -42,13 +45,20 @@ class BatchGradient {
   // `listener` may be null and must outlive the algorithm.
   void set_listener(UpdateListener* listener) { listener_ = listener; }
 
+  // Of learners that each compute a share of one gradient, whose mean somebody else takes: what
+  // depends on the whole batch, such as the moments of the advantages, is of all of them. Null,
+  // as at first: this learner is alone. Must outlive the algorithm.
+  void set_collective(Collective* collective) { collective_ = collective; }
+
  protected:
+  Collective* collective() const { return collective_; }
   void Enter(UpdatePart part) {
     if (listener_ != nullptr) listener_->Enter(part);
   }
 
  private:
   UpdateListener* listener_ = nullptr;
+  Collective* collective_ = nullptr;
 };
 
 // Of an actor-critic.

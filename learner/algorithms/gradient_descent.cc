@@ -33,23 +33,25 @@ class GradientDescent final : public OnPolicyAlgorithm {
   absl::Status Restore(const TensorMap& state) override;
 
  private:
-  // The gradient becomes the mean over the steps of all learners, of which this one has
-  // `steps`; each takes part, even with none. False where nobody has any.
-  absl::StatusOr<bool> AverageOverSteps(int64_t steps);
+  // The gradient and the diagnostics become the mean over the steps of all learners, of which
+  // this one has `steps`; each takes part, even with none. False where nobody has any.
+  absl::StatusOr<bool> AverageOverSteps(int64_t steps, Diagnostics& diagnostics);
 
   const OptimizerConfig config_;
   const std::unique_ptr<GradientAlgorithm> algorithm_;
   const std::unique_ptr<FlatOptimizer> optimizer_;
-  torch::Tensor shared_;  // [P + 1]: the sum over steps of their gradient; steps.
+  // [P + K + 1]: the sums over steps of their gradient and of the K diagnostics; steps.
+  torch::Tensor shared_;
 };
 
 absl::StatusOr<Diagnostics> GradientDescent::Update(const OnPolicyBatch& batch, double progress) {
   Diagnostics diagnostics;
-  bool step = algorithm_->ComputeGradient(batch, progress, diagnostics);
+  algorithm_->set_collective(collective());
+  CADRE_ASSIGN_OR_RETURN(bool step, algorithm_->ComputeGradient(batch, progress, diagnostics));
   Enter(UpdatePart::kOptimize);
   if (collective() != nullptr) {
     const int64_t steps = step ? algorithm_->steps_learned(batch) : 0;
-    CADRE_ASSIGN_OR_RETURN(step, AverageOverSteps(steps));
+    CADRE_ASSIGN_OR_RETURN(step, AverageOverSteps(steps, diagnostics));
   }
   const double learning_rate = ScheduledLearningRate(config_, progress);
   double norm = std::numeric_limits<double>::quiet_NaN();
@@ -65,20 +67,29 @@ absl::StatusOr<Diagnostics> GradientDescent::Update(const OnPolicyBatch& batch, 
   return diagnostics;
 }
 
-absl::StatusOr<bool> GradientDescent::AverageOverSteps(int64_t steps) {
+absl::StatusOr<bool> GradientDescent::AverageOverSteps(int64_t steps, Diagnostics& diagnostics) {
   torch::Tensor gradient = model().gradient();
   const int64_t parameters = gradient.numel();
-  Reserve(shared_, {parameters + 1}, gradient.device());
+  const int64_t numbers = static_cast<int64_t>(diagnostics.size());
+  torch::Tensor beside = torch::zeros({numbers + 1});
+  if (steps > 0)
+    for (int64_t i = 0; i < numbers; ++i)
+      Flat(beside)[i] = static_cast<float>(diagnostics[i].second * static_cast<double>(steps));
+  Flat(beside)[numbers] = static_cast<float>(steps);
+  Reserve(shared_, {parameters + numbers + 1}, gradient.device());
   torch::Tensor sum = shared_.narrow(0, 0, parameters);
   if (steps > 0)
     sum.copy_(gradient).mul_(static_cast<double>(steps));
   else
     sum.zero_();
-  shared_[parameters] = static_cast<float>(steps);
+  torch::Tensor shared_beside = shared_.narrow(0, parameters, numbers + 1);
+  shared_beside.copy_(beside);
   CADRE_RETURN_IF_ERROR(collective()->Sum(shared_));
-  const double all_steps = shared_[parameters].item<double>();
+  beside.copy_(shared_beside);
+  const float all_steps = Flat(beside)[numbers];
   if (all_steps == 0) return false;
   gradient.copy_(sum.div(all_steps));
+  for (int64_t i = 0; i < numbers; ++i) diagnostics[i].second = Flat(beside)[i] / all_steps;
   return true;
 }
 

@@ -22,8 +22,8 @@ class Impala final : public GradientAlgorithm {
   // The loss of section 4.2, means instead of sums:
   //   -rho_t (r_t + gamma v_{t+1} - V(s_t)) log pi(a_t|s_t)  -  c_entropy H(pi(.|s_t))
   //   +  c_value (V(s_t) - v_t)^2
-  bool ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
-                       Diagnostics& diagnostics) override {
+  absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
+                                       Diagnostics& diagnostics) override {
     Enter(UpdatePart::kForward);
     pass_.Forward(batch);
     Enter(UpdatePart::kPrepare);

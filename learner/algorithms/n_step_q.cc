@@ -32,8 +32,8 @@ class NStepQ final : public BatchGradient {
  public:
   NStepQ(const NStepQOptions& options, const ActionValueNetwork& network, Random random);
 
-  bool ComputeGradient(const OnPolicyBatch& batch, double progress,
-                       Diagnostics& diagnostics) override;
+  absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double progress,
+                                       Diagnostics& diagnostics) override;
   FlatModel& model() override { return online_; }
   void OnSharedVersion(int64_t version) override;
   void Save(TensorMap& state) const override;
@@ -133,8 +133,8 @@ int64_t NStepQ::SetTargets(const OnPolicyBatch& batch) {
   return count;
 }
 
-bool NStepQ::ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
-                             Diagnostics& diagnostics) {
+absl::StatusOr<bool> NStepQ::ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
+                                             Diagnostics& diagnostics) {
   Enter(UpdatePart::kPrepare);
   const int64_t count = SetTargets(batch);
   if (count == 0) return false;

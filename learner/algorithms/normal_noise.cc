@@ -23,4 +23,11 @@ void FillNormal(Random& random, torch::Tensor& noise) {
   noise.copy_(drawn);
 }
 
+void FillNormalShare(Random& random, const Collective* collective, torch::Tensor& noise) {
+  if (collective == nullptr) return FillNormal(random, noise);
+  const torch::Tensor whole = torch::empty({collective->size(), noise.numel()});
+  FillNormal(random, Flat(whole));
+  noise.copy_(whole[collective->rank()].view(noise.sizes()));
+}
+
 }  // namespace cadre

@@ -5,6 +5,7 @@
 
 #include "absl/types/span.h"
 #include "common/random.h"
+#include "learner/algorithms/collective.h"
 
 namespace cadre {
 
@@ -14,5 +15,10 @@ void FillNormal(Random& random, absl::Span<float> noise);
 
 // The same numbers whatever device the dense float32 tensor is on.
 void FillNormal(Random& random, torch::Tensor& noise);
+
+// This learner's rows of what a single one would draw for the whole batch: `noise`, dense
+// float32, is the same shape on each learner of `collective`, which may be null, and so is
+// the generator's state, before and after.
+void FillNormalShare(Random& random, const Collective* collective, torch::Tensor& noise);
 
 }  // namespace cadre

@@ -15,6 +15,7 @@
 #include "absl/types/span.h"
 #include "common/random.h"
 #include "common/spaces.h"
+#include "learner/algorithms/collective.h"
 #include "learner/algorithms/diagnostics.h"
 #include "learner/safetensors.h"
 #include "policy/layout.h"
@@ -41,9 +42,10 @@ class OffPolicyAlgorithm {
   // One gradient step. `progress` in [0, 1]: the share of the run that is over, for
   // schedules. Sets `priorities` [B] to each item's absolute temporal-difference
   // error, unless it is empty. Diagnostics cost time, so they are computed by
-  // diagnostics(), of the last update.
-  virtual void Update(const OffPolicyBatch& batch, double progress,
-                      absl::Span<float> priorities) = 0;
+  // diagnostics(), of the last update. Fails only where learners in parallel lose each
+  // other; then what was learned is not to be used.
+  virtual absl::Status Update(const OffPolicyBatch& batch, double progress,
+                              absl::Span<float> priorities) = 0;
 
   // Of the last Update; names are stable: columns of progress.csv. "value_loss", ...
   virtual Diagnostics diagnostics() const = 0;
@@ -63,13 +65,19 @@ class OffPolicyAlgorithm {
   // `listener` may be null and must outlive the algorithm.
   void set_listener(UpdateListener* listener) { listener_ = listener; }
 
+  // Of learners that move one model together, each with an equal share of every batch. Null,
+  // as at first: this learner is alone. Must outlive the algorithm.
+  void set_collective(Collective* collective) { collective_ = collective; }
+
  protected:
+  Collective* collective() const { return collective_; }
   void Enter(UpdatePart part) {
     if (listener_ != nullptr) listener_->Enter(part);
   }
 
  private:
   UpdateListener* listener_ = nullptr;
+  Collective* collective_ = nullptr;
 };
 
 // The algorithm of a resolved config, with initial parameters drawn from `random`, which

@@ -25,8 +25,8 @@ class OffPolicyGradient final : public GradientAlgorithm {
 
   // -w_t A_t log pi(a_t|s_t) - c_entropy H(pi(.|s_t)) + c_value (V(s_t) - R_t)^2, means;
   // w_t = min(max_weight, pi/mu).
-  bool ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
-                       Diagnostics& diagnostics) override {
+  absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
+                                       Diagnostics& diagnostics) override {
     Enter(UpdatePart::kForward);
     pass_.Forward(batch);
     Enter(UpdatePart::kPrepare);

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/status_macros.h"
 #include "learner/algorithms/actor_critic_loss.h"
 #include "learner/algorithms/advantages.h"
+#include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/episode_assembler.h"
 #include "learner/algorithms/tensor_spans.h"
 
@@ -22,8 +24,8 @@ class ReinforceGradient final : public GradientAlgorithm {
 
   ActorCritic& model() override { return *model_; }
 
-  bool ComputeGradient(const OnPolicyBatch& batch, double progress,
-                       Diagnostics& diagnostics) override;
+  absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double progress,
+                                       Diagnostics& diagnostics) override;
 
   int64_t steps_learned(const OnPolicyBatch& /*batch*/) const override { return episodes_.steps(); }
 
@@ -34,7 +36,7 @@ class ReinforceGradient final : public GradientAlgorithm {
   bool learns_value() const { return config_.baseline() == ReinforceConfig::VALUE; }
   // Before the forward pass, whose heads another call would take away.
   void ComputeReturns();
-  void ComputeAdvantages(const Heads& heads);
+  absl::Status ComputeAdvantages(const Heads& heads);
   void Report(Diagnostics& diagnostics) const;
 
   const ReinforceConfig config_;
@@ -48,16 +50,21 @@ class ReinforceGradient final : public GradientAlgorithm {
   ActorCriticHeadGradient head_gradient_;
 };
 
-bool ReinforceGradient::ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
-                                        Diagnostics& diagnostics) {
+absl::StatusOr<bool> ReinforceGradient::ComputeGradient(const OnPolicyBatch& batch,
+                                                        double /*progress*/,
+                                                        Diagnostics& diagnostics) {
   Enter(UpdatePart::kPrepare);
   episodes_ = assembler_.Add(batch);
+  Reserve(returns_, {episodes_.steps()});
+  Heads heads;
   if (!episodes_.empty()) {
     ComputeReturns();
     Enter(UpdatePart::kForward);
-    const Heads heads = model_->Forward(episodes_.observations);
+    heads = model_->Forward(episodes_.observations);
     Enter(UpdatePart::kLoss);
-    ComputeAdvantages(heads);
+  }
+  CADRE_RETURN_IF_ERROR(ComputeAdvantages(heads));
+  if (!episodes_.empty()) {
     const torch::Device device = heads.policy.device();
     const ActorCriticTargets targets{episodes_.actions,
                                      advantages_.to(device),
@@ -75,7 +82,6 @@ bool ReinforceGradient::ComputeGradient(const OnPolicyBatch& batch, double /*pro
 }
 
 void ReinforceGradient::ComputeReturns() {
-  Reserve(returns_, {episodes_.steps()});
   const int64_t count = static_cast<int64_t>(episodes_.episodes.size());
   const torch::Tensor last_values =
       learns_value() ? model_->Values(episodes_.last_observations).cpu() : torch::zeros({count});
@@ -84,7 +90,7 @@ void ReinforceGradient::ComputeReturns() {
              static_cast<float>(config_.gamma()), Flat(returns_));
 }
 
-void ReinforceGradient::ComputeAdvantages(const Heads& heads) {
+absl::Status ReinforceGradient::ComputeAdvantages(const Heads& heads) {
   const absl::Span<const float> returns = Flat(returns_);
   baseline_.assign(returns.size(), 0.0f);
   const absl::Span<float> baseline = absl::MakeSpan(baseline_);
@@ -92,12 +98,14 @@ void ReinforceGradient::ComputeAdvantages(const Heads& heads) {
     case ReinforceConfig::NONE:
       break;
     case ReinforceConfig::CONSTANT_BASELINE:
-      ConstantBaseline(returns, baseline);
+      CADRE_RETURN_IF_ERROR(ConstantBaseline(collective(), returns, baseline));
       break;
     case ReinforceConfig::TIME_DEPENDENT:
-      TimeDependentBaseline(returns, episodes_.episodes, baseline);
+      CADRE_RETURN_IF_ERROR(
+          TimeDependentBaseline(collective(), returns, episodes_.episodes, baseline));
       break;
     case ReinforceConfig::VALUE: {
+      if (episodes_.empty()) break;
       const torch::Tensor values = heads.value.cpu();
       std::copy_n(Flat(values).begin(), baseline.size(), baseline.begin());
       break;
@@ -106,7 +114,8 @@ void ReinforceGradient::ComputeAdvantages(const Heads& heads) {
   Reserve(advantages_, {episodes_.steps()});
   const absl::Span<float> advantages = Flat(advantages_);
   for (size_t i = 0; i < returns.size(); ++i) advantages[i] = returns[i] - baseline[i];
-  if (config_.normalize_advantages()) NormalizeAdvantages(advantages);
+  if (!config_.normalize_advantages()) return absl::OkStatus();
+  return NormalizeAdvantages(collective(), advantages);
 }
 
 // The same names whether there were episodes or not: they are columns.
@@ -131,29 +140,34 @@ std::unique_ptr<GradientAlgorithm> MakeReinforceGradient(const ReinforceConfig& 
   return std::make_unique<ReinforceGradient>(config, std::move(model));
 }
 
-void ConstantBaseline(absl::Span<const float> returns, absl::Span<float> baseline) {
-  const double sum = std::accumulate(returns.begin(), returns.end(), 0.0);
-  std::fill(baseline.begin(), baseline.end(),
-            static_cast<float>(sum / static_cast<double>(returns.size())));
+absl::Status ConstantBaseline(Collective* collective, absl::Span<const float> returns,
+                              absl::Span<float> baseline) {
+  double sums[] = {std::accumulate(returns.begin(), returns.end(), 0.0),
+                   static_cast<double>(returns.size())};
+  CADRE_RETURN_IF_ERROR(SumOverLearners(collective, absl::MakeSpan(sums)));
+  std::fill(baseline.begin(), baseline.end(), static_cast<float>(sums[0] / sums[1]));
+  return absl::OkStatus();
 }
 
-void TimeDependentBaseline(absl::Span<const float> returns,
-                           absl::Span<const SegmentBounds> episodes, absl::Span<float> baseline) {
-  std::vector<double> sums;
-  std::vector<int64_t> counts;
+absl::Status TimeDependentBaseline(Collective* collective, absl::Span<const float> returns,
+                                   absl::Span<const SegmentBounds> episodes,
+                                   absl::Span<float> baseline) {
+  int64_t longest = 0;
+  for (const SegmentBounds& episode : episodes) longest = std::max(longest, episode.length);
+  CADRE_ASSIGN_OR_RETURN(const int64_t least, LeastOverLearners(collective, -longest));
+  longest = -least;
+  std::vector<double> sums(2 * longest);  // Of the returns of step t, then of the episodes.
   for (const SegmentBounds& episode : episodes) {
-    const size_t length = static_cast<size_t>(episode.length);
-    sums.resize(std::max(sums.size(), length));
-    counts.resize(sums.size());
-    for (size_t t = 0; t < length; ++t) {
+    for (int64_t t = 0; t < episode.length; ++t) {
       sums[t] += returns[episode.first_step + t];
-      ++counts[t];
+      ++sums[longest + t];
     }
   }
+  CADRE_RETURN_IF_ERROR(SumOverLearners(collective, absl::MakeSpan(sums)));
   for (const SegmentBounds& episode : episodes)
     for (int64_t t = 0; t < episode.length; ++t)
-      baseline[episode.first_step + t] =
-          static_cast<float>(sums[t] / static_cast<double>(counts[t]));
+      baseline[episode.first_step + t] = static_cast<float>(sums[t] / sums[longest + t]);
+  return absl::OkStatus();
 }
 
 }  // namespace cadre

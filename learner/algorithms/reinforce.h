@@ -19,11 +19,14 @@ namespace cadre {
 std::unique_ptr<GradientAlgorithm> MakeReinforceGradient(const ReinforceConfig& config,
                                                          std::unique_ptr<ActorCritic> model);
 
-// The mean of `returns` [N], for every step: `baseline` [N].
-void ConstantBaseline(absl::Span<const float> returns, absl::Span<float> baseline);
+// The mean of `returns` [N], for every step: `baseline` [N]. Of all learners of `collective`,
+// which may be null; each calls it, even without a return. So the next one.
+absl::Status ConstantBaseline(Collective* collective, absl::Span<const float> returns,
+                              absl::Span<float> baseline);
 
 // For step t of each episode the mean return of the step t of all episodes that are so long.
-void TimeDependentBaseline(absl::Span<const float> returns,
-                           absl::Span<const SegmentBounds> episodes, absl::Span<float> baseline);
+absl::Status TimeDependentBaseline(Collective* collective, absl::Span<const float> returns,
+                                   absl::Span<const SegmentBounds> episodes,
+                                   absl::Span<float> baseline);
 
 }  // namespace cadre

@@ -36,7 +36,8 @@ class Sac final : public OffPolicyAlgorithm {
         next_input_(network_.observation_size, network_.action, device),
         head_gradient_(1) {}
 
-  void Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) override;
+  absl::Status Update(const OffPolicyBatch& batch, double progress,
+                      absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
 
   const ParameterLayout& acting_layout() const override { return network_.layout; }
@@ -61,8 +62,9 @@ class Sac final : public OffPolicyAlgorithm {
 
  private:
   torch::Tensor Sample(const torch::Tensor& observations, SquashedSample& sample);
-  void UpdateCritics(const OffPolicyBatch& batch);
-  void UpdatePolicy(const OffPolicyBatch& batch);
+  absl::Status UpdateCritics(const OffPolicyBatch& batch);
+  // And the temperature, after it.
+  absl::Status UpdatePolicy(const OffPolicyBatch& batch);
 
   const SacConfig config_;
   const ContinuousPolicyNetwork network_;
@@ -86,26 +88,26 @@ class Sac final : public OffPolicyAlgorithm {
 };
 
 // Algorithm 1.
-void Sac::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
+absl::Status Sac::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
   alpha_ = temperature_.value();
-  UpdateCritics(batch);
+  CADRE_RETURN_IF_ERROR(UpdateCritics(batch));
   CopyPriorities(errors_, priorities);
-  UpdatePolicy(batch);
-  temperature_.Update(-Mean(sample_.log_probs));
+  CADRE_RETURN_IF_ERROR(UpdatePolicy(batch));
   critics_.MoveTarget(config_.target_update_rate());
+  return absl::OkStatus();
 }
 
 // Draws a ~ pi(. | s) and returns the policy's head [B, 2A].
 torch::Tensor Sac::Sample(const torch::Tensor& observations, SquashedSample& sample) {
   const torch::Tensor head = policy_.online().Forward(0, observations);
   Reserve(sample.noise, {observations.size(0), network_.action.dimensions}, head.device());
-  FillNormal(random_, sample.noise);
+  FillNormalShare(random_, collective(), sample.noise);
   SampleSquashedGaussian(head, sample);
   return head;
 }
 
 // Down eq. 5, without its factor 1/2, which Adam does not see.
-void Sac::UpdateCritics(const OffPolicyBatch& batch) {
+absl::Status Sac::UpdateCritics(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kPrepare);
   input_.SetObservations(batch.observations);
   input_.SetEnvironmentActions(batch.actions);
@@ -127,11 +129,11 @@ void Sac::UpdateCritics(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kBackward);
   critics_.Backward(errors_.gradients);
   Enter(UpdatePart::kOptimize);
-  critics_.Step(config_.value_learning_rate());
+  return critics_.Step(config_.value_learning_rate(), collective());
 }
 
 // Down the mean of alpha log pi(a | s) - min_i Q_i(s, a), a reparameterised (eq. 9).
-void Sac::UpdatePolicy(const OffPolicyBatch& batch) {
+absl::Status Sac::UpdatePolicy(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kForward);
   const torch::Tensor head = Sample(batch.observations, sample_);
   input_.scaled_actions().copy_(sample_.actions);
@@ -146,7 +148,11 @@ void Sac::UpdatePolicy(const OffPolicyBatch& batch) {
   SquashedGaussianGradient(head, sample_, action_gradient_, alpha_ * share, head_gradient_[0]);
   policy_.Backward(head_gradient_);
   Enter(UpdatePart::kOptimize);
-  policy_.Step(config_.policy_learning_rate());
+  double entropy = -Mean(sample_.log_probs);
+  CADRE_RETURN_IF_ERROR(
+      policy_.Step(config_.policy_learning_rate(), collective(), absl::MakeSpan(&entropy, 1)));
+  temperature_.Update(entropy);
+  return absl::OkStatus();
 }
 
 Diagnostics Sac::diagnostics() const {

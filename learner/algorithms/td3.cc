@@ -34,7 +34,8 @@ class Td3 final : public OffPolicyAlgorithm {
         input_(network_.observation_size, network_.action, device),
         next_input_(network_.observation_size, network_.action, device) {}
 
-  void Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) override;
+  absl::Status Update(const OffPolicyBatch& batch, double progress,
+                      absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
 
   const ParameterLayout& acting_layout() const override { return network_.layout; }
@@ -62,8 +63,8 @@ class Td3 final : public OffPolicyAlgorithm {
 
  private:
   void SmoothTargetActions(const OffPolicyBatch& batch);
-  void UpdateCritics(const OffPolicyBatch& batch);
-  void UpdatePolicy(const OffPolicyBatch& batch);
+  absl::Status UpdateCritics(const OffPolicyBatch& batch);
+  absl::Status UpdatePolicy(const OffPolicyBatch& batch);
 
   const Td3Config config_;
   const ContinuousPolicyNetwork network_;
@@ -82,27 +83,28 @@ class Td3 final : public OffPolicyAlgorithm {
 };
 
 // Algorithm 1.
-void Td3::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
-  UpdateCritics(batch);
+absl::Status Td3::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
+  CADRE_RETURN_IF_ERROR(UpdateCritics(batch));
   CopyPriorities(errors_, priorities);
-  if (++updates_ % config_.policy_delay() != 0) return;
-  UpdatePolicy(batch);
+  if (++updates_ % config_.policy_delay() != 0) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(UpdatePolicy(batch));
   critics_.MoveTarget(config_.target_update_rate());
   policy_.networks().MoveTarget(config_.target_update_rate());
+  return absl::OkStatus();
 }
 
 // a' = clip(pi'(s') + clip(e, -c, c), -1, 1), e normal (section 5.3).
 void Td3::SmoothTargetActions(const OffPolicyBatch& batch) {
   torch::Tensor& actions = policy_.TargetActions(batch.next_observations);
   Reserve(noise_, actions.sizes(), actions.device());
-  FillNormal(random_, noise_);
+  FillNormalShare(random_, collective(), noise_);
   const double bound = config_.target_noise_clip();
   noise_.mul_(config_.target_noise()).clamp_(-bound, bound);
   actions.add_(noise_).clamp_(-1, 1);
   next_input_.scaled_actions().copy_(actions);
 }
 
-void Td3::UpdateCritics(const OffPolicyBatch& batch) {
+absl::Status Td3::UpdateCritics(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kPrepare);
   input_.SetObservations(batch.observations);
   input_.SetEnvironmentActions(batch.actions);
@@ -121,17 +123,17 @@ void Td3::UpdateCritics(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kBackward);
   critics_.Backward(errors_.gradients);
   Enter(UpdatePart::kOptimize);
-  critics_.Step(config_.value_learning_rate());
+  return critics_.Step(config_.value_learning_rate(), collective());
 }
 
 // Down the mean of -Q_1(s, pi(s)).
-void Td3::UpdatePolicy(const OffPolicyBatch& batch) {
+absl::Status Td3::UpdatePolicy(const OffPolicyBatch& batch) {
   Enter(UpdatePart::kForward);
   ascent_.Forward(batch.observations, critics_, input_, policy_);
   Enter(UpdatePart::kBackward);
   ascent_.Backward(critics_, input_, policy_);
   Enter(UpdatePart::kOptimize);
-  policy_.networks().Step(config_.policy_learning_rate());
+  return policy_.networks().Step(config_.policy_learning_rate(), collective());
 }
 
 Diagnostics Td3::diagnostics() const {

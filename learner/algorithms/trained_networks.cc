@@ -4,6 +4,7 @@
 
 #include "common/kernels/optimizer.h"
 #include "common/status_macros.h"
+#include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/polyak.h"
 #include "learner/algorithms/tensor_spans.h"
 
@@ -73,9 +74,13 @@ void TrainedNetworks::InputGradients(const std::vector<torch::Tensor>& output_gr
                                            /*input_gradient=*/true);
 }
 
-void TrainedNetworks::Step(double learning_rate) {
+absl::Status TrainedNetworks::Step(double learning_rate, Collective* collective,
+                                   absl::Span<double> beside) {
+  if (collective != nullptr)
+    CADRE_RETURN_IF_ERROR(AverageGradient(*collective, online_->gradient(), beside, shared_));
   adam_.Step(online_->parameters(), online_->gradient(), learning_rate);
   online_->ParametersChanged();
+  return absl::OkStatus();
 }
 
 double TrainedNetworks::GradientNorm() const {

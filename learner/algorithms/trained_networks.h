@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "learner/algorithms/collective.h"
 #include "learner/algorithms/flat_adam.h"
 #include "learner/safetensors.h"
 #include "policy/mlp_model.h"
@@ -39,8 +40,9 @@ class TrainedNetworks {
   void InputGradients(const std::vector<torch::Tensor>& output_gradients,
                       std::vector<torch::Tensor>& input_gradients);
 
-  // One step of Adam along the last Backward's gradient.
-  void Step(double learning_rate);
+  // One step of Adam along the last Backward's gradient; where learners move one model together
+  // along the mean of theirs, and `beside` becomes the means of these numbers.
+  absl::Status Step(double learning_rate, Collective* collective, absl::Span<double> beside = {});
   double GradientNorm() const;  // L2, of the last Backward; 0 before the first.
 
   // target = rate * online + (1 - rate) * target.
@@ -63,7 +65,8 @@ class TrainedNetworks {
   const std::unique_ptr<MlpModel> online_;
   const std::unique_ptr<MlpModel> target_;  // Null without one.
   FlatAdam adam_;
-  torch::Tensor host_;  // [P]; the online parameters' copy where they are on a device.
+  torch::Tensor host_;    // [P]; the online parameters' copy where they are on a device.
+  torch::Tensor shared_;  // Of AverageGradient.
 };
 
 }  // namespace cadre

@@ -336,14 +336,15 @@ TEST(ConfigValidationTest, LearnersInParallelTakeEqualShares) {
   EXPECT_EQ(ErrorsOf(config), "learners.count: got 4; wanted a divisor of actors.count, 6");
 }
 
-TEST(ConfigValidationTest, LearningFromReplayIsForOneLearner) {
+TEST(ConfigValidationTest, LearnersTakeEqualSharesOfAReplayBatch) {
   ExperimentConfig config = Good();
   config.mutable_dqn();
-  EXPECT_EQ(ErrorsOf(config), "");
   config.mutable_learners()->set_count(2);
+  EXPECT_EQ(ErrorsOf(config), "");
+  config.mutable_replay()->set_batch_size(63);
   EXPECT_EQ(ErrorsOf(config),
-            "learners.count: got 2; wanted 1 for dqn, whose update cannot be shared by several "
-            "learners yet");
+            "replay.batch_size: got 63; wanted a multiple of learners.count, 2, as each learner "
+            "takes an equal share");
 }
 
 }  // namespace

@@ -153,7 +153,7 @@ std::vector<std::vector<float>> LocalParameters(const ExperimentConfig& config,
     std::vector<v1::Rollout> rollouts{RolloutOf(spec, batch, batch + 1)};
     const auto collated = Collate(spec, environment.action, ObservationTransform(), rollouts);
     Diagnostics diagnostics;
-    CADRE_CHECK((*algorithm)->ComputeGradient(collated->batch, 0, diagnostics));
+    CADRE_CHECK((*algorithm)->ComputeGradient(collated->batch, 0, diagnostics).value());
     std::vector<float> parameters = floats(model.parameters());
     optimizer.Step(parameters, floats(model.gradient()));
     std::copy(parameters.begin(), parameters.end(), Flat(model.parameters()).begin());

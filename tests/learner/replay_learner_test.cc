@@ -9,6 +9,7 @@
 #include "learner/trainer.h"
 #include "tests/learner/example_replay.h"
 #include "tests/learner/fake_parameter_sink.h"
+#include "tests/learner/learner_group.h"
 #include "tests/learner/temp_folder.h"
 #include "tests/policy/example_networks.h"
 
@@ -233,6 +234,84 @@ TEST_F(ReplayLearnerTest, GoesOnFromItsCheckpointBitForBit) {
   FakeParameterSink sink;
   ASSERT_TRUE(resumed->Run({.replay = &replay}, sink).ok());
   EXPECT_EQ(sink.published.back()->values(), wanted);
+}
+
+// Of two that move one model together.
+struct OneOfTwo {
+  OneOfTwo(const ExperimentConfig& config, int rank)
+      : trainer(Trainer::Create({.config = config,
+                                 .environment = *FindEnvironment(config.environment().id()),
+                                 .run_folder = folder.path(),
+                                 .rank = rank})
+                    .value()) {}
+  absl::Status Run(Collective& collective) {
+    trainer->set_collective(&collective);
+    return trainer->Run({.replay = &replay}, sink);
+  }
+  int64_t updates() const {
+    return std::count_if(replay.asked.begin(), replay.asked.end(),
+                         [](const SampleOptions& options) { return options.items > 0; });
+  }
+
+  const TempFolder folder;
+  std::unique_ptr<Trainer> trainer;
+  FakeReplay replay;
+  FakeParameterSink sink;
+};
+
+std::vector<std::unique_ptr<OneOfTwo>> Two(ExperimentConfig config) {
+  config.mutable_learners()->set_count(2);
+  std::vector<std::unique_ptr<OneOfTwo>> learners;
+  for (const int rank : {0, 1}) learners.push_back(std::make_unique<OneOfTwo>(config, rank));
+  return learners;
+}
+
+TEST(ReplayLearnersTest, EachSamplesAnEqualShareOfEveryBatch) {
+  for (const auto mode : {ActorsConfig::LOCKSTEP, ActorsConfig::ASYNCHRONOUS}) {
+    const auto learners = Two(Config(mode));
+    // Asynchronously the second is told of more steps: the run has those that both know of.
+    if (mode == ActorsConfig::ASYNCHRONOUS) {
+      learners[0]->replay.steps_per_batch = 4;
+      learners[1]->replay.steps_per_batch = 6;
+    }
+    RunLearners(2, [&](Collective& collective) {
+      OneOfTwo& learner = *learners[collective.rank()];
+      const absl::Status status = learner.Run(collective);
+      EXPECT_TRUE(status.ok()) << status;
+      EXPECT_EQ(learner.trainer->env_steps(), 10 * kRound);
+      for (const SampleOptions& options : learner.replay.asked)
+        EXPECT_TRUE(options.items == 0 || options.items == kItems / 2) << options.items;
+    });
+    EXPECT_EQ(learners[0]->updates(), learners[1]->updates());
+    EXPECT_GT(learners[0]->updates(), 8);
+    EXPECT_TRUE(learners[1]->sink.published.empty()) << "the first alone publishes";
+    EXPECT_NE(learners[0]->sink.published.front()->values(),
+              learners[0]->sink.published.back()->values());
+  }
+}
+
+TEST(ReplayLearnersTest, AStopOfOneEndsAllAfterTheSameUpdate) {
+  for (const auto mode : {ActorsConfig::LOCKSTEP, ActorsConfig::ASYNCHRONOUS}) {
+    for (const int stopped : {0, 1}) {
+      const auto learners = Two(Config(mode));
+      if (mode == ActorsConfig::ASYNCHRONOUS)
+        for (const auto& learner : learners) learner->replay.steps_per_batch = 4;
+      OneOfTwo& first_to_stop = *learners[stopped];
+      first_to_stop.replay.change = [&first_to_stop](BatchInMaking&) {
+        if (first_to_stop.updates() < 5) return;
+        first_to_stop.trainer->RequestStop();
+        first_to_stop.replay.Close();
+      };
+      RunLearners(2, [&](Collective& collective) {
+        const absl::Status status = learners[collective.rank()]->Run(collective);
+        EXPECT_TRUE(status.ok()) << status;
+      });
+      EXPECT_EQ(learners[0]->trainer->env_steps(), learners[1]->trainer->env_steps());
+      EXPECT_LT(learners[0]->trainer->env_steps(), 10 * kRound);
+      EXPECT_EQ(ListCheckpoints(learners[0]->folder.path()).back(),
+                learners[0]->trainer->env_steps());
+    }
+  }
 }
 
 TEST_F(ReplayLearnerTest, AnUpdateThatIsHalfDueIsNotForgottenInACheckpoint) {

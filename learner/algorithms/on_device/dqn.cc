@@ -49,7 +49,8 @@ class DqnOnDevice final : public OffPolicyAlgorithm {
     target_.model().parameters().copy_(torch::tensor(initial));
   }
 
-  void Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) override;
+  absl::Status Update(const OffPolicyBatch& batch, double progress,
+                      absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
 
   const ParameterLayout& acting_layout() const override { return online_.network().layout; }
@@ -81,8 +82,8 @@ class DqnOnDevice final : public OffPolicyAlgorithm {
   double learning_rate_ = 0;
 };
 
-void DqnOnDevice::Update(const OffPolicyBatch& batch, double progress,
-                         absl::Span<float> priorities) {
+absl::Status DqnOnDevice::Update(const OffPolicyBatch& batch, double progress,
+                                 absl::Span<float> priorities) {
   Enter(UpdatePart::kPrepare);
   if (batch_.Assign(batch)) graph_->Forget();
   learning_rate_ = config_.learning_rate();
@@ -94,10 +95,11 @@ void DqnOnDevice::Update(const OffPolicyBatch& batch, double progress,
   host_.Stale();
   Enter(UpdatePart::kOptimize);
   UpdateTargetNetwork();
-  if (priorities.empty()) return;
+  if (priorities.empty()) return absl::OkStatus();
   CADRE_CHECK(priorities.size() == batch.size());
   const torch::Tensor errors = gradient_.errors.cpu();
   std::copy_n(errors.data_ptr<float>(), priorities.size(), priorities.begin());
+  return absl::OkStatus();
 }
 
 void DqnOnDevice::Learn() {

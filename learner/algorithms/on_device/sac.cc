@@ -42,7 +42,8 @@ class SacOnDevice final : public OffPolicyAlgorithm {
         batch_(options.device),
         graph_(MakeDeviceGraph(options)) {}
 
-  void Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) override;
+  absl::Status Update(const OffPolicyBatch& batch, double progress,
+                      absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
 
   const ParameterLayout& acting_layout() const override { return network_.layout; }
@@ -89,7 +90,8 @@ class SacOnDevice final : public OffPolicyAlgorithm {
   torch::Tensor policy_value_;  // [B] min_i Q_i(s, a)
 };
 
-void SacOnDevice::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
+absl::Status SacOnDevice::Update(const OffPolicyBatch& batch, double,
+                                 absl::Span<float> priorities) {
   Enter(UpdatePart::kPrepare);
   if (batch_.Assign(batch)) graph_->Forget();
   DrawNoise(batch.size());
@@ -98,6 +100,7 @@ void SacOnDevice::Update(const OffPolicyBatch& batch, double, absl::Span<float> 
   policy_.host().Stale();
   Enter(UpdatePart::kOptimize);
   critics_.CopyPriorities(priorities);
+  return absl::OkStatus();
 }
 
 void SacOnDevice::DrawNoise(int64_t batch_size) {

@@ -69,7 +69,8 @@ class Td3OnDevice final : public OffPolicyAlgorithm {
         critics_graph_(MakeDeviceGraph(options)),
         policy_graph_(MakeDeviceGraph(options)) {}
 
-  void Update(const OffPolicyBatch& batch, double progress, absl::Span<float> priorities) override;
+  absl::Status Update(const OffPolicyBatch& batch, double progress,
+                      absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
 
   const ParameterLayout& acting_layout() const override { return network_.layout; }
@@ -107,7 +108,8 @@ class Td3OnDevice final : public OffPolicyAlgorithm {
 };
 
 // Algorithm 1.
-void Td3OnDevice::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
+absl::Status Td3OnDevice::Update(const OffPolicyBatch& batch, double,
+                                 absl::Span<float> priorities) {
   Enter(UpdatePart::kPrepare);
   if (batch_.Assign(batch)) {
     critics_graph_->Forget();
@@ -125,6 +127,7 @@ void Td3OnDevice::Update(const OffPolicyBatch& batch, double, absl::Span<float> 
   }
   Enter(UpdatePart::kOptimize);
   critics_.CopyPriorities(priorities);
+  return absl::OkStatus();
 }
 
 // To y = r + gamma min_i Q'_i(s', a').

@@ -62,7 +62,7 @@ TEST(A2cTest, TheGradientIsThatOfNStepReturnsByANaiveLoop) {
 
     auto a2c = MakeA2cGradient({.gamma = 0.9, .coefficients = coefficients}, ExampleModel(action));
     Diagnostics diagnostics;
-    ASSERT_TRUE(a2c->ComputeGradient(batch, 0, diagnostics));
+    ASSERT_TRUE(a2c->ComputeGradient(batch, 0, diagnostics).value());
     EXPECT_GT(wanted.norm().item<double>(), 0.01);
     EXPECT_TRUE(torch::allclose(a2c->model().gradient(), wanted, 1e-4, 1e-6));
     const std::map<std::string, double> by_name(diagnostics.begin(), diagnostics.end());
@@ -89,7 +89,7 @@ TEST(A2cTest, AdvantagesAreNormalisedWhereTheConfigSaysSo) {
   config.set_normalize_advantages(true);
   auto a2c = MakeA2cGradient(A2cOptionsOf(config), ExampleModel(DiscreteActions(3)));
   Diagnostics diagnostics;
-  ASSERT_TRUE(a2c->ComputeGradient(batch, 0, diagnostics));
+  ASSERT_TRUE(a2c->ComputeGradient(batch, 0, diagnostics).value());
   EXPECT_TRUE(torch::allclose(a2c->model().gradient(), wanted, 1e-4, 1e-6));
 }
 

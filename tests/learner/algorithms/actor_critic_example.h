@@ -133,7 +133,7 @@ inline void Train(OffPolicyAlgorithm& algorithm, int updates, const ActionSpace&
   Random random(seed);
   const int64_t observation_size = algorithm.acting_layout().blocks().front().shape.at(1);
   for (int i = 0; i < updates; ++i)
-    algorithm.Update(TransitionsIn(action, 16, observation_size, random), 0, {});
+    EXPECT_TRUE(algorithm.Update(TransitionsIn(action, 16, observation_size, random), 0, {}).ok());
 }
 
 // Another one, restored from the first one's state, goes on with the same bits.

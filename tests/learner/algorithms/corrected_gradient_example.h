@@ -80,7 +80,7 @@ inline torch::Tensor GradientByAutograd(const StaleExample& example,
 inline std::map<std::string, double> ComputeGradient(GradientAlgorithm& algorithm,
                                                      const OnPolicyBatch& batch) {
   Diagnostics diagnostics;
-  EXPECT_TRUE(algorithm.ComputeGradient(batch, 0, diagnostics));
+  EXPECT_TRUE(algorithm.ComputeGradient(batch, 0, diagnostics).value());
   return {diagnostics.begin(), diagnostics.end()};
 }
 

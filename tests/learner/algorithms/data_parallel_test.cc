@@ -8,8 +8,11 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "learner/algorithms/a2c.h"
 #include "learner/algorithms/collective_sums.h"
+#include "learner/algorithms/gradient_descent.h"
 #include "learner/algorithms/ppo.h"
+#include "learner/algorithms/reinforce.h"
 #include "tests/learner/algorithms/example_batch.h"
 #include "tests/learner/learner_group.h"
 
@@ -18,6 +21,7 @@ namespace {
 
 constexpr double kTolerance = 1e-5;
 const std::vector<int64_t> kLengths = {6, 6, 6, 6};
+const std::vector<int64_t> kUnequalLengths = {2, 5, 3, 9};
 
 using Make = std::function<std::unique_ptr<OnPolicyAlgorithm>()>;
 
@@ -28,7 +32,8 @@ OnPolicyBatch SegmentsOf(const OnPolicyBatch& batch, int64_t first, int64_t coun
   OnPolicyBatch part;
   int64_t steps = 0;
   for (int64_t s = first; s < first + count; ++s) {
-    part.segments.push_back({steps, batch.segments[s].length, batch.segments[s].terminated});
+    part.segments.push_back(batch.segments[s]);
+    part.segments.back().first_step = steps;
     steps += batch.segments[s].length;
   }
   part.observations = batch.observations.narrow(0, row, steps + count).clone();
@@ -46,12 +51,13 @@ struct Outcome {
 
 // Three updates. `part` makes a learner's share of each batch.
 Outcome Train(OnPolicyAlgorithm& algorithm,
-              const std::function<OnPolicyBatch(const OnPolicyBatch&)>& part) {
+              const std::function<OnPolicyBatch(const OnPolicyBatch&)>& part,
+              const std::vector<int64_t>& lengths = kLengths) {
   auto behaviour = WithParameters(MakeFusedActorCritic(algorithm.model().network()));
   Random random(2);
   Outcome outcome;
   for (int i = 0; i < 3; ++i) {
-    const OnPolicyBatch batch = ExampleBatch(*behaviour, kLengths, random);
+    const OnPolicyBatch batch = ExampleBatch(*behaviour, lengths, random);
     const auto diagnostics = algorithm.Update(part(batch), 0.1 * i);
     EXPECT_TRUE(diagnostics.ok()) << diagnostics.status();
     if (!diagnostics.ok()) break;
@@ -61,26 +67,30 @@ Outcome Train(OnPolicyAlgorithm& algorithm,
   return outcome;
 }
 
-std::vector<Outcome> TrainTogether(const Make& make, int learners) {
+std::vector<Outcome> TrainTogether(const Make& make, int learners,
+                                   const std::vector<int64_t>& lengths) {
   std::vector<Outcome> outcomes(learners);
   RunLearners(learners, [&](Collective& collective) {
     const auto algorithm = make();
     algorithm->set_collective(&collective);
     const int64_t count = static_cast<int64_t>(kLengths.size()) / learners;
-    outcomes[collective.rank()] = Train(*algorithm, [&](const OnPolicyBatch& batch) {
+    const auto part = [&](const OnPolicyBatch& batch) {
       return SegmentsOf(batch, collective.rank() * count, count);
-    });
+    };
+    outcomes[collective.rank()] = Train(*algorithm, part, lengths);
   });
   return outcomes;
 }
 
 // `means`: diagnostics that are the mean over shares, not what the whole batch has.
-void ExpectLikeOneLearner(const Make& make, const std::vector<std::string>& means = {}) {
-  const Outcome one = Train(*make(), [](const OnPolicyBatch& batch) { return batch; });
+void ExpectLikeOneLearner(const Make& make, const std::vector<std::string>& means = {},
+                          const std::vector<int64_t>& lengths = kLengths) {
+  const Outcome one = Train(
+      *make(), [](const OnPolicyBatch& batch) { return batch; }, lengths);
   const torch::Tensor before = make()->model().parameters();
   ASSERT_GT((one.parameters - before).abs().max().item<double>(), 1e-3) << "nothing was learned";
   for (const int learners : {2, 4}) {
-    const std::vector<Outcome> all = TrainTogether(make, learners);
+    const std::vector<Outcome> all = TrainTogether(make, learners, lengths);
     for (const Outcome& outcome : all) {
       EXPECT_TRUE(torch::equal(outcome.parameters, all[0].parameters)) << "not the same bits";
       EXPECT_EQ(outcome.diagnostics, all[0].diagnostics);
@@ -160,6 +170,76 @@ TEST(DataParallelTest, LearnersWithUnequalSharesTakeTheSameSteps) {
   ASSERT_EQ(outcomes[0].diagnostics.size(), 3);
   EXPECT_TRUE(torch::equal(outcomes[0].parameters, outcomes[1].parameters));
   EXPECT_EQ(outcomes[0].diagnostics, outcomes[1].diagnostics);
+}
+
+OptimizerConfig SgdWithClipping() {
+  OptimizerConfig config;
+  config.mutable_sgd();
+  config.set_learning_rate(0.1);
+  config.set_max_gradient_norm(0.5);
+  return config;
+}
+
+// Each learner has another number of steps: the mean is over steps, not over learners.
+TEST(DataParallelTest, A2cLearnsWhatOneLearnerWithTheWholeBatchWould) {
+  for (const bool normalize : {false, true}) {
+    A2cOptions options{.coefficients = {.value = 0.5, .entropy = 0.01}};
+    options.normalize_advantages = normalize;
+    ExpectLikeOneLearner(
+        [=] {
+          return MakeGradientDescent(
+              MakeA2cGradient(
+                  options, WithParameters(MakeFusedActorCritic(ExamplePolicy(DiscreteActions(3))))),
+              SgdWithClipping());
+        },
+        {"explained_variance"}, kUnequalLengths);
+  }
+}
+
+TEST(DataParallelTest, ReinforceLearnsWhatOneLearnerWithTheWholeBatchWould) {
+  for (const auto baseline : {ReinforceConfig::NONE, ReinforceConfig::CONSTANT_BASELINE,
+                              ReinforceConfig::TIME_DEPENDENT, ReinforceConfig::VALUE}) {
+    ReinforceConfig config;
+    config.set_baseline(baseline);
+    config.set_normalize_advantages(true);
+    ExpectLikeOneLearner(
+        [=] {
+          return MakeGradientDescent(
+              MakeReinforceGradient(config, WithParameters(MakeFusedActorCritic(
+                                                ExamplePolicy(ContinuousActions(2))))),
+              SgdWithClipping());
+        },
+        {"explained_variance", "episodes_learned"}, kUnequalLengths);
+  }
+}
+
+// Whose segments go on: it has no episode yet, and takes part all the same.
+TEST(DataParallelTest, ALearnerWithoutEpisodesTakesTheStepsOfTheOthers) {
+  ReinforceConfig config;
+  config.set_normalize_advantages(true);
+  config.set_baseline(ReinforceConfig::TIME_DEPENDENT);
+  const auto make = [=] {
+    return MakeGradientDescent(
+        MakeReinforceGradient(
+            config, WithParameters(MakeFusedActorCritic(ExamplePolicy(DiscreteActions(3))))),
+        SgdWithClipping());
+  };
+  const Outcome one =
+      Train(*make(), [](const OnPolicyBatch& batch) { return SegmentsOf(batch, 0, 2); });
+  std::vector<Outcome> outcomes(2);
+  RunLearners(2, [&](Collective& collective) {
+    const auto algorithm = make();
+    algorithm->set_collective(&collective);
+    outcomes[collective.rank()] = Train(*algorithm, [&](const OnPolicyBatch& batch) {
+      OnPolicyBatch part = SegmentsOf(batch, 2 * collective.rank(), 2);
+      if (collective.rank() == 1)
+        for (SegmentBounds& segment : part.segments)
+          segment = {segment.first_step, segment.length, false, true, segment.origin};
+      return part;
+    });
+  });
+  EXPECT_TRUE(torch::equal(outcomes[0].parameters, outcomes[1].parameters));
+  EXPECT_LE((outcomes[0].parameters - one.parameters).abs().max().item<double>(), kTolerance);
 }
 
 TEST(DataParallelTest, ALearnerThatIsLostEndsTheUpdateOfTheOthers) {

@@ -86,7 +86,7 @@ TEST(DdpgTest, IsTheNotebooksAlgorithm) {
   for (int i = 0; i < 5; ++i) {
     const OffPolicyBatch batch = TransitionsIn(kActions, 9 + i, kObservationSize, random);
     std::vector<float> priorities(batch.size(), -1);
-    ddpg->Update(batch, 0, absl::MakeSpan(priorities));
+    EXPECT_TRUE(ddpg->Update(batch, 0, absl::MakeSpan(priorities)).ok());
     notebook.Update(batch);
     ExpectClose(torch::tensor(priorities), notebook.errors, "priorities");
     EXPECT_NEAR(Diagnostic(*ddpg, "policy_loss"), notebook.policy_loss, 1e-5);
@@ -122,9 +122,9 @@ TEST(DdpgTest, TerminalStatesAreWorthNothing) {
   Random random(4);
   OffPolicyBatch batch = TransitionsIn(kActions, 8, kObservationSize, random);
   batch.discounts.zero_();
-  ddpg->Update(batch, 0, {});
+  EXPECT_TRUE(ddpg->Update(batch, 0, {}).ok());
   batch.next_observations.mul_(-3);
-  other->Update(batch, 0, {});
+  EXPECT_TRUE(other->Update(batch, 0, {}).ok());
   EXPECT_TRUE(torch::equal(ddpg->acting_parameters(), other->acting_parameters()));
 }
 
@@ -135,7 +135,7 @@ TEST(DdpgTest, ValuesOfAConstantRewardReachItsDiscountedSum) {
     OffPolicyBatch batch = TransitionsIn(kActions, 16, kObservationSize, random);
     batch.rewards.fill_(1);
     batch.discounts.fill_(0.5);
-    ddpg->Update(batch, 0, {});
+    EXPECT_TRUE(ddpg->Update(batch, 0, {}).ok());
   }
   EXPECT_NEAR(Diagnostic(*ddpg, "mean_q"), 2, 0.05);
 }
@@ -148,7 +148,8 @@ TEST(DdpgTest, FindsTheBestActionOfABandit) {
     auto ddpg = MakeDdpg({}, model, VectorSpace(1), action, Random(seed), torch::kCPU);
     ASSERT_TRUE(ddpg.ok());
     Random random(100 + seed);
-    for (int i = 0; i < 2000; ++i) (*ddpg)->Update(BanditBatch(64, action, best, random), 0, {});
+    for (int i = 0; i < 2000; ++i)
+      EXPECT_TRUE((*ddpg)->Update(BanditBatch(64, action, best, random), 0, {}).ok());
     for (const double s : {-0.8, 0.0, 0.8})
       EXPECT_NEAR(GreedyAction(**ddpg, Policy(model, 1, action), s), best(s), 0.35)
           << "seed " << seed << ", s " << s;

@@ -110,7 +110,7 @@ TEST(DiscreteSacTest, IsTheNotebooksAlgorithm) {
   for (int i = 0; i < 5; ++i) {
     const OffPolicyBatch batch = TransitionsIn(kActions, 9 + i, kObservationSize, random);
     std::vector<float> priorities(batch.size(), -1);
-    sac->Update(batch, 0, absl::MakeSpan(priorities));
+    EXPECT_TRUE(sac->Update(batch, 0, absl::MakeSpan(priorities)).ok());
     notebook.Update(batch);
     ExpectClose(torch::tensor(priorities), notebook.errors, "priorities");
     EXPECT_NEAR(Diagnostic(*sac, "policy_loss"), notebook.policy_loss, 1e-5);
@@ -137,7 +137,7 @@ TEST(DiscreteSacTest, ThePolicyOfABanditIsTheSoftmaxOfItsRewards) {
       batch.discounts.zero_();
       for (int64_t b = 0; b < 64; ++b)
         Flat(batch.rewards)[b] = static_cast<float>(rewards[batch.actions.data_ptr<int64_t>()[b]]);
-      sac->Update(batch, 0, {});
+      EXPECT_TRUE(sac->Update(batch, 0, {}).ok());
     }
     const std::vector<double> p = Probabilities(*sac, {0.3, -0.2, 0.5});
     for (size_t a = 0; a < 4; ++a)
@@ -155,7 +155,7 @@ TEST(DiscreteSacTest, SoftValuesOfNothingAreTheEntropysWorth) {
     OffPolicyBatch batch = TransitionsIn(kActions, 32, kObservationSize, random);
     batch.rewards.zero_();
     batch.discounts.fill_(0.5);
-    sac->Update(batch, 0, {});
+    EXPECT_TRUE(sac->Update(batch, 0, {}).ok());
   }
   EXPECT_NEAR(Diagnostic(*sac, "mean_q"), 0.5 * 0.3 * std::log(4) / (1 - 0.5), 0.02);
   EXPECT_NEAR(Diagnostic(*sac, "entropy"), std::log(4), 0.01);

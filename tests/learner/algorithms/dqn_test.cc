@@ -44,7 +44,8 @@ OffPolicyBatch Batch(Random& random) {
 std::vector<float> Train(OffPolicyAlgorithm& dqn, int updates, uint64_t seed = 2) {
   Random random(seed);
   std::vector<float> priorities(kItems);
-  for (int i = 0; i < updates; ++i) dqn.Update(Batch(random), 0, absl::MakeSpan(priorities));
+  for (int i = 0; i < updates; ++i)
+    EXPECT_TRUE(dqn.Update(Batch(random), 0, absl::MakeSpan(priorities)).ok());
   return priorities;
 }
 
@@ -90,7 +91,7 @@ TEST(DqnTest, TheTargetNetworkIsCopiedAtTheIntervalAndStaysBetween) {
   Random random(2);
   std::vector<float> copied = initial;
   for (int update = 1; update <= 7; ++update) {
-    dqn->Update(Batch(random), 0, {});
+    EXPECT_TRUE(dqn->Update(Batch(random), 0, {}).ok());
     ASSERT_NE(Acting(*dqn), copied);
     if (update % 3 == 0) copied = Acting(*dqn);
     ASSERT_EQ(Target(*dqn), copied) << "after update " << update;
@@ -105,7 +106,7 @@ TEST(DqnTest, APolyakTargetTakesItsShareEachTime) {
   std::vector<float> wanted = Acting(*dqn);
   Random random(2);
   for (int update = 1; update <= 4; ++update) {
-    dqn->Update(Batch(random), 0, {});
+    EXPECT_TRUE(dqn->Update(Batch(random), 0, {}).ok());
     const std::vector<float> online = Acting(*dqn), target = Target(*dqn);
     for (size_t i = 0; i < wanted.size(); ++i) {
       if (update % 2 == 0) wanted[i] += 0.25f * (online[i] - wanted[i]);
@@ -121,7 +122,7 @@ TEST(DqnTest, PrioritiesAreTheAbsoluteErrorsBeforeTheStep) {
   const std::vector<double> q = NaiveValues(*dqn, batch.observations);
   const std::vector<double> next = NaiveValues(*dqn, batch.next_observations);
   std::vector<float> priorities(kItems);
-  dqn->Update(batch, 0, absl::MakeSpan(priorities));
+  EXPECT_TRUE(dqn->Update(batch, 0, absl::MakeSpan(priorities)).ok());
   double mean = 0, mean_square = 0, mean_target = 0;
   for (int64_t b = 0; b < kItems; ++b) {
     const auto row = next.begin() + b * kActions;
@@ -158,13 +159,13 @@ TEST(DqnTest, AnItemWithoutWeightTeachesNothing) {
   OffPolicyBatch batch = Batch(random);
   Flat(batch.weights)[5] = 0;
   auto one = ExampleDqn(ExampleConfig()), other = ExampleDqn(ExampleConfig());
-  one->Update(batch, 0, {});
+  EXPECT_TRUE(one->Update(batch, 0, {}).ok());
   Flat(batch.rewards)[5] += 1000;
-  other->Update(batch, 0, {});
+  EXPECT_TRUE(other->Update(batch, 0, {}).ok());
   EXPECT_EQ(Acting(*one), Acting(*other));
   Flat(batch.weights)[5] = 1;
   auto third = ExampleDqn(ExampleConfig());
-  third->Update(batch, 0, {});
+  EXPECT_TRUE(third->Update(batch, 0, {}).ok());
   EXPECT_NE(Acting(*one), Acting(*third));
 }
 
@@ -188,14 +189,14 @@ TEST(DqnTest, TheLearningRateFallsToZeroWhereItIsScheduled) {
   config.set_learning_rate_schedule(LINEAR_TO_ZERO);
   auto dqn = ExampleDqn(config);
   Random random(5);
-  dqn->Update(Batch(random), 0.25, {});
+  EXPECT_TRUE(dqn->Update(Batch(random), 0.25, {}).ok());
   EXPECT_DOUBLE_EQ(Report(*dqn)["learning_rate"], 0.75e-2);
   const std::vector<float> before = Acting(*dqn);
-  dqn->Update(Batch(random), 1, {});
+  EXPECT_TRUE(dqn->Update(Batch(random), 1, {}).ok());
   EXPECT_EQ(Acting(*dqn), before);
   config.set_learning_rate_schedule(CONSTANT);
   auto constant = ExampleDqn(config);
-  constant->Update(Batch(random), 1, {});
+  EXPECT_TRUE(constant->Update(Batch(random), 1, {}).ok());
   EXPECT_DOUBLE_EQ(Report(*constant)["learning_rate"], 1e-2);
 }
 
@@ -352,7 +353,7 @@ TEST_P(DqnSwitchesTest, SolvesAChain) {
       batch.actions = torch::tensor(actions, torch::kInt64);
       batch.observations = one_hot.index_select(0, torch::tensor(states, torch::kInt64));
       batch.next_observations = one_hot.index_select(0, torch::tensor(nexts, torch::kInt64));
-      dqn.Update(batch, 0, {});
+      EXPECT_TRUE(dqn.Update(batch, 0, {}).ok());
     }
     // With a reward of q and a terminal state, an item's error is what it is off q.
     for (int64_t s = 0; s < kStates; ++s) {
@@ -365,7 +366,7 @@ TEST_P(DqnSwitchesTest, SolvesAChain) {
         probe.rewards = torch::full({1}, value);
         probe.discounts = probe.weights = torch::zeros({1});
         float error = 0;
-        dqn.Update(probe, 0, absl::MakeSpan(&error, 1));
+        EXPECT_TRUE(dqn.Update(probe, 0, absl::MakeSpan(&error, 1)).ok());
         if (!config_.has_distributional())
           EXPECT_NEAR(error, 0, 0.06)
               << "seed " << seed << ", state " << s << ", action " << action;

@@ -30,8 +30,8 @@ class FixedGradient final : public GradientAlgorithm {
  public:
   explicit FixedGradient(torch::Tensor gradient)
       : gradient_(std::move(gradient)), model_(ExampleModel()) {}
-  bool ComputeGradient(const OnPolicyBatch& /*batch*/, double /*progress*/,
-                       Diagnostics& diagnostics) override {
+  absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& /*batch*/, double /*progress*/,
+                                       Diagnostics& diagnostics) override {
     Enter(UpdatePart::kBackward);
     diagnostics.emplace_back("fixed", 1);
     if (gradient_.defined()) model_->gradient().copy_(gradient_);

@@ -122,7 +122,7 @@ TEST(NStepQTest, TheGradientIsThatOfTheNaiveLoss) {
     ShiftParameters(*algorithm, 0.05f);  // So that the two networks differ.
     const std::vector<double> online = Doubles(algorithm->model().parameters());
     Diagnostics diagnostics;
-    ASSERT_TRUE(algorithm->ComputeGradient(batch, 0, diagnostics));
+    ASSERT_TRUE(algorithm->ComputeGradient(batch, 0, diagnostics).value());
     EXPECT_THAT(Doubles(algorithm->model().gradient()),
                 Pointwise(FloatNear(1e-4f), NaiveGradient(kind, online, target, batch)));
     EXPECT_EQ(diagnostics[0].first, "value_loss");
@@ -133,17 +133,17 @@ TEST(NStepQTest, TheGradientIsThatOfTheNaiveLoss) {
 TEST(NStepQTest, EachGradientIsOfItsBatchAlone) {
   auto algorithm = Example(NStepTarget::kGreatest);
   Diagnostics diagnostics;
-  ASSERT_TRUE(algorithm->ComputeGradient(Batch(), 0, diagnostics));
+  ASSERT_TRUE(algorithm->ComputeGradient(Batch(), 0, diagnostics).value());
   const std::vector<double> first = Doubles(algorithm->model().gradient());
-  ASSERT_TRUE(algorithm->ComputeGradient(Batch(), 0, diagnostics));
+  ASSERT_TRUE(algorithm->ComputeGradient(Batch(), 0, diagnostics).value());
   EXPECT_EQ(Doubles(algorithm->model().gradient()), first);
 }
 
 TEST(NStepQTest, SarsaLearnsNothingFromASegmentOfOneStepThatGoesOn) {
   Diagnostics diagnostics;
-  EXPECT_FALSE(Example(NStepTarget::kTaken)->ComputeGradient(Batch({1}), 0, diagnostics));
-  EXPECT_TRUE(Example(NStepTarget::kGreatest)->ComputeGradient(Batch({1}), 0, diagnostics));
-  EXPECT_TRUE(Example(NStepTarget::kTaken)->ComputeGradient(Batch({1, 1}), 0, diagnostics))
+  EXPECT_FALSE(Example(NStepTarget::kTaken)->ComputeGradient(Batch({1}), 0, diagnostics).value());
+  EXPECT_TRUE(Example(NStepTarget::kGreatest)->ComputeGradient(Batch({1}), 0, diagnostics).value());
+  EXPECT_TRUE(Example(NStepTarget::kTaken)->ComputeGradient(Batch({1, 1}), 0, diagnostics).value())
       << "the second ends in a terminal state";
 }
 

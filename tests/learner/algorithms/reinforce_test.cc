@@ -32,9 +32,9 @@ TEST(ReinforceTest, RewardToGoByHand) {
 TEST(ReinforceTest, BaselinesByHand) {
   const std::vector<float> returns = {1, 2, 3, 5, 6, 7};
   std::vector<float> baseline(6);
-  ConstantBaseline(returns, absl::MakeSpan(baseline));
+  ASSERT_TRUE(ConstantBaseline(nullptr, returns, absl::MakeSpan(baseline)).ok());
   EXPECT_THAT(baseline, ElementsAre(4, 4, 4, 4, 4, 4));
-  TimeDependentBaseline(returns, kEpisodes, absl::MakeSpan(baseline));
+  ASSERT_TRUE(TimeDependentBaseline(nullptr, returns, kEpisodes, absl::MakeSpan(baseline)).ok());
   EXPECT_THAT(baseline, ElementsAre(4, 4.5, 3, 4, 4, 4.5));
 }
 
@@ -137,7 +137,7 @@ TEST(ReinforceTest, TheGradientIsThatOfANaiveLoopOverEpisodes) {
         for (int i = 0; i < 6; ++i) {
           const OnPolicyBatch batch = policy.See(world.NextBatch(9, random));
           Diagnostics diagnostics;
-          const bool any = reinforce->ComputeGradient(batch, 0, diagnostics);
+          const bool any = reinforce->ComputeGradient(batch, 0, diagnostics).value();
           const std::vector<std::vector<float>> episodes(world.finished().begin() + learned,
                                                          world.finished().end());
           const std::vector<bool> terminated(world.terminated().begin() + learned,
@@ -166,9 +166,12 @@ TEST(ReinforceTest, DiagnosticsHaveTheSameNamesBeforeTheFirstEpisode) {
     Diagnostics before, after;
     const SegmentOrigin first{0, 0, 1, 1}, second{0, 0, 1, 2};
     EXPECT_FALSE(
-        reinforce->ComputeGradient(policy.See(SegmentsBatch({{3, kCut, 0, first}})), 0, before));
-    EXPECT_TRUE(reinforce->ComputeGradient(policy.See(SegmentsBatch({{3, kTerminated, 3, second}})),
-                                           0, after));
+        reinforce->ComputeGradient(policy.See(SegmentsBatch({{3, kCut, 0, first}})), 0, before)
+            .value());
+    EXPECT_TRUE(
+        reinforce
+            ->ComputeGradient(policy.See(SegmentsBatch({{3, kTerminated, 3, second}})), 0, after)
+            .value());
     ASSERT_EQ(before.size(), after.size());
     for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].first, after[i].first);
     EXPECT_TRUE(std::isnan(before[0].second));
@@ -182,13 +185,15 @@ TEST(ReinforceTest, EpisodesThatWaitSurviveACheckpoint) {
   auto resumed = MakeReinforceGradient({}, Policy(true).model);
   Diagnostics diagnostics;
   const SegmentOrigin first{0, 0, 1, 1}, second{0, 0, 1, 2};
-  through->ComputeGradient(policy.See(SegmentsBatch({{3, kCut, 0, first}})), 0, diagnostics);
+  ASSERT_FALSE(
+      through->ComputeGradient(policy.See(SegmentsBatch({{3, kCut, 0, first}})), 0, diagnostics)
+          .value());
   TensorMap state;
   through->Save(state);
   ASSERT_TRUE(resumed->Restore(state).ok());
   const OnPolicyBatch rest = policy.See(SegmentsBatch({{2, kTerminated, 3, second}}));
   for (auto* algorithm : {through.get(), resumed.get()}) {
-    ASSERT_TRUE(algorithm->ComputeGradient(rest, 0, diagnostics));
+    ASSERT_TRUE(algorithm->ComputeGradient(rest, 0, diagnostics).value());
     EXPECT_EQ(algorithm->steps_learned(rest), 5);
   }
   EXPECT_TRUE(torch::equal(through->model().gradient(), resumed->model().gradient()));

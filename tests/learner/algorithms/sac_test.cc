@@ -132,7 +132,7 @@ TEST(SacTest, IsTheNotebooksAlgorithm) {
   for (int i = 0; i < 5; ++i) {
     const OffPolicyBatch batch = TransitionsIn(kActions, 9 + i, kObservationSize, random);
     std::vector<float> priorities(batch.size(), -1);
-    sac->Update(batch, 0, absl::MakeSpan(priorities));
+    EXPECT_TRUE(sac->Update(batch, 0, absl::MakeSpan(priorities)).ok());
     notebook.Update(batch);
     ExpectClose(torch::tensor(priorities), notebook.errors, "priorities");
     EXPECT_NEAR(Diagnostic(*sac, "mean_q"), notebook.mean_q, 1e-5);
@@ -182,7 +182,7 @@ TEST(SacTest, ValuesOfAConstantRewardReachItsDiscountedSum) {
     OffPolicyBatch batch = TransitionsIn(kActions, 16, kObservationSize, random);
     batch.rewards.fill_(1);
     batch.discounts.fill_(0.5);
-    sac->Update(batch, 0, {});
+    EXPECT_TRUE(sac->Update(batch, 0, {}).ok());
   }
   EXPECT_NEAR(Diagnostic(*sac, "mean_q"), 2, 0.05);
 }
@@ -200,7 +200,7 @@ TEST(SacTest, EntropyReachesItsTargetAgainstTheRewards) {
     // A reward for keeping to the middle, which entropy then pays for.
     batch.rewards = -batch.actions.square().sum(1);
     batch.discounts.zero_();
-    sac->Update(batch, 0, {});
+    EXPECT_TRUE(sac->Update(batch, 0, {}).ok());
     if (i >= kUpdates - kCounted) sum += Diagnostic(*sac, "entropy");
   }
   EXPECT_NEAR(sum / kCounted, 0.2, 0.1);
@@ -216,7 +216,8 @@ TEST(SacTest, FindsTheBestActionOfABandit) {
     auto sac = MakeSac(config, model, VectorSpace(1), action, Random(seed), torch::kCPU);
     ASSERT_TRUE(sac.ok());
     Random random(100 + seed);
-    for (int i = 0; i < 3000; ++i) (*sac)->Update(BanditBatch(64, action, best, random), 0, {});
+    for (int i = 0; i < 3000; ++i)
+      EXPECT_TRUE((*sac)->Update(BanditBatch(64, action, best, random), 0, {}).ok());
     for (const double s : {-0.8, 0.0, 0.8})
       EXPECT_NEAR(GreedyAction(**sac, Policy(model, 1, action), s), best(s), 0.35)
           << "seed " << seed << ", s " << s;

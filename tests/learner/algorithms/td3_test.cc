@@ -90,7 +90,7 @@ TEST(Td3Test, IsTheNotebooksAlgorithm) {
   for (int i = 0; i < 6; ++i) {
     const OffPolicyBatch batch = TransitionsIn(kActions, 9 + i, kObservationSize, random);
     std::vector<float> priorities(batch.size(), -1);
-    td3->Update(batch, 0, absl::MakeSpan(priorities));
+    EXPECT_TRUE(td3->Update(batch, 0, absl::MakeSpan(priorities)).ok());
     notebook.Update(batch);
     ExpectClose(torch::tensor(priorities), notebook.errors, "priorities");
   }
@@ -157,7 +157,7 @@ TEST(Td3Test, ValuesOfAConstantRewardReachItsDiscountedSum) {
     OffPolicyBatch batch = TransitionsIn(kActions, 16, kObservationSize, random);
     batch.rewards.fill_(1);
     batch.discounts.fill_(0.5);
-    td3->Update(batch, 0, {});
+    EXPECT_TRUE(td3->Update(batch, 0, {}).ok());
   }
   EXPECT_NEAR(Diagnostic(*td3, "mean_q"), 2, 0.05);
 }
@@ -170,7 +170,8 @@ TEST(Td3Test, FindsTheBestActionOfABandit) {
     auto td3 = MakeTd3({}, model, VectorSpace(1), action, Random(seed), torch::kCPU);
     ASSERT_TRUE(td3.ok());
     Random random(100 + seed);
-    for (int i = 0; i < 2000; ++i) (*td3)->Update(BanditBatch(64, action, best, random), 0, {});
+    for (int i = 0; i < 2000; ++i)
+      EXPECT_TRUE((*td3)->Update(BanditBatch(64, action, best, random), 0, {}).ok());
     for (const double s : {-0.8, 0.0, 0.8})
       EXPECT_NEAR(GreedyAction(**td3, Policy(model, 1, action), s), best(s), 0.35)
           << "seed " << seed << ", s " << s;

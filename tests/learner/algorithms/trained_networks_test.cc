@@ -165,7 +165,7 @@ TEST(TrainedNetworksTest, StartTogetherAndTheTargetFollows) {
   networks.Forward(x, online);
   networks.Backward({torch::ones({5, 1}), torch::ones({5, 1})});
   EXPECT_DOUBLE_EQ(networks.GradientNorm(), norm) << "not the last one's alone";
-  networks.Step(0.1);
+  EXPECT_TRUE(networks.Step(0.1, nullptr).ok());
   networks.Forward(x, online);
   networks.TargetForward(x, target);
   EXPECT_FALSE(torch::equal(online[0], target[0]));

@@ -122,8 +122,9 @@ void DeviceParityTest::ExpectParity(const OffPolicyMaker& make, const ActionSpac
   const auto update = [&](OffPolicyAlgorithm& on_cpu, OffPolicyAlgorithm& on_device, int i) {
     const OffPolicyBatch batch = TransitionsIn(action, kItems, 5, random);
     std::vector<float> priorities(kItems), device_priorities(kItems);
-    on_cpu.Update(batch, 0.05 * i, absl::MakeSpan(priorities));
-    on_device.Update(OnDevice(batch), 0.05 * i, absl::MakeSpan(device_priorities));
+    EXPECT_TRUE(on_cpu.Update(batch, 0.05 * i, absl::MakeSpan(priorities)).ok());
+    EXPECT_TRUE(
+        on_device.Update(OnDevice(batch), 0.05 * i, absl::MakeSpan(device_priorities)).ok());
     for (int64_t b = 0; b < kItems; ++b)
       ASSERT_NEAR(device_priorities[b], priorities[b], 1e-3 * std::max(1.0f, priorities[b]));
   };
