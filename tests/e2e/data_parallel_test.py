@@ -54,6 +54,23 @@ class DataParallelTest(cadre_run.CadreTest):
         self.assertEqual(queue["returned_rollouts"], 0)
         self.assertEqual(queue["dropped_stale_rollouts"], 0)
 
+    def test_two_processes_share_the_batches_of_a_replay_table(self):
+        steps = 2_000
+        trained = cadre_run.Run(self.folder / "replay")
+        process = self.start("cadre", "train", cadre_run.CONFIGS / "sac_pendulum.textproto",
+                             "--mode", "processes", "--out", trained, *TWO,
+                             "--set", f"stop.env_steps={steps}")
+        process.wait()
+        self.assertEqual(process.code, 0, process)
+        self.assert_ended(process)
+        summary, table = trained.summary(), trained.table()
+        self.assertEqual(summary["env_steps"], steps)
+        self.assertGreater(summary["updates"], steps // 4)
+        # One batch for each learner and update, half of the config's 128 each.
+        self.assertEqual(table["sampled_batches"], 2 * summary["updates"])
+        self.assertEqual(table["sampled_items"], 128 * summary["updates"])
+        self.assertEqual(table["duplicate_rollouts"] + table["lost_rollouts"], 0)
+
     def kill(self, rank, other):
         interval = 10_000
         self.begin("--set", f"checkpoint.every_env_steps={interval}")
