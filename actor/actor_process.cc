@@ -11,6 +11,7 @@
 #include "actor/experience_target.h"
 #include "common/config.h"
 #include "common/metrics.h"
+#include "common/process_metrics.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
@@ -93,8 +94,9 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
   std::unique_ptr<MetricsServer> metrics;
   if (!options.metrics_address.empty()) {
     CADRE_ASSIGN_OR_RETURN(
-        metrics, MetricsServer::Create(options.metrics_address,
-                                       std::make_shared<ActorMetrics>(loop.get()), nullptr));
+        metrics,
+        MetricsServer::Create(options.metrics_address, std::make_shared<ActorMetrics>(loop.get()),
+                              nullptr, {std::make_shared<ProcessMetrics>("actor")}));
   }
   CallGroup calls;
   const StopLink stop(shutdown, [&] {

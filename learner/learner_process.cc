@@ -15,6 +15,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/metrics.h"
+#include "common/process_metrics.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
@@ -200,6 +201,16 @@ absl::StatusOr<std::unique_ptr<Collective>> JoinLearners(const LearnerProcessOpt
                    .stop_requested = [&shutdown] { return shutdown.requested(); }});
 }
 
+absl::StatusOr<std::shared_ptr<LearnerMetrics>> MakeMetrics(TrainingRun& run) {
+  LearnerMetrics::Options options;
+  options.times = &run.trainer().times();
+  options.version_lag_bound = VersionLagBound(run.trainer().config());
+  if (!run.folder().empty()) {
+    CADRE_ASSIGN_OR_RETURN(options.non_finite_updates, ReadNonFiniteUpdates(run.folder()));
+  }
+  return std::make_shared<LearnerMetrics>(options);
+}
+
 }  // namespace
 
 absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSignal& shutdown) {
@@ -222,11 +233,16 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   CADRE_RETURN_IF_ERROR(collective.status());
   trainer.set_collective(collective->get());
 
-  const auto metrics = std::make_shared<LearnerMetrics>(&trainer.times());
+  CADRE_ASSIGN_OR_RETURN(const auto metrics, MakeMetrics(*run));
+  const auto process_metrics = std::make_shared<ProcessMetrics>("learner");
+  if (options.rank == 0)
+    process_metrics->SavesTo(run->folder(),
+                             absl::Seconds(trainer.config().checkpoint().every_seconds()));
+  run->set_save_listener([process_metrics] { process_metrics->CheckpointSaved(); });
   std::unique_ptr<MetricsServer> metrics_server;
   if (!options.metrics_address.empty()) {
-    CADRE_ASSIGN_OR_RETURN(metrics_server,
-                           MetricsServer::Create(options.metrics_address, metrics, nullptr));
+    CADRE_ASSIGN_OR_RETURN(metrics_server, MetricsServer::Create(options.metrics_address, metrics,
+                                                                 nullptr, {process_metrics}));
   }
   // A supervisor that is gone is no reason to die before saving.
   if (options.progress_lines) std::signal(SIGPIPE, SIG_IGN);

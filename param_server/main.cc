@@ -29,7 +29,8 @@ absl::Status Serve(const Flags& flags) {
   std::unique_ptr<cadre::MetricsServer> exposer;
   if (!flags.metrics_port.empty()) {
     CADRE_ASSIGN_OR_RETURN(
-        exposer, cadre::MetricsServer::Create(flags.metrics_port, registry, absl::OkStatus));
+        exposer, cadre::MetricsServer::Create(flags.metrics_port, registry, absl::OkStatus,
+                                              process->more_metrics()));
   }
   CADRE_RETURN_IF_ERROR(cadre::WritePortFile(flags.port_file, process->server().port()));
   spdlog::info("serving run '{}' on {}{}", flags.server.run_id, process->server().address(),

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/process_metrics.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "prometheus/counter.h"
@@ -43,9 +45,10 @@ class MetricsTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     registry_ = std::make_shared<prometheus::Registry>();
-    auto server = MetricsServer::Create("127.0.0.1:0", registry_, [] {
-      return healthy_ ? absl::OkStatus() : absl::UnavailableError("no learner");
-    });
+    auto server = MetricsServer::Create(
+        "127.0.0.1:0", registry_,
+        [] { return healthy_ ? absl::OkStatus() : absl::UnavailableError("no learner"); },
+        {std::make_shared<ProcessMetrics>("test")});
     ASSERT_EQ(server.status(), absl::OkStatus());
     server_ = *std::move(server);
   }
@@ -75,6 +78,11 @@ TEST_F(MetricsTest, ServesTheRegistry) {
   EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; version=0.0.4"));
   EXPECT_THAT(answer, HasSubstr("# TYPE cadre_test_steps_total counter\n"
                                 "cadre_test_steps_total{actor=\"3\"} 42\n"));
+}
+
+TEST_F(MetricsTest, ServesWhatElseThereIsToCollect) {
+  EXPECT_THAT(Get(server_->port(), "/metrics"),
+              HasSubstr("# TYPE cadre_test_start_time_seconds gauge\n"));
 }
 
 TEST_F(MetricsTest, TellsItsHealth) {
