@@ -1,5 +1,7 @@
 #include "param_server/parameter_metrics.h"
 
+#include "absl/strings/string_view.h"
+
 namespace cadre {
 namespace {
 
@@ -26,16 +28,23 @@ ParameterMetrics::ParameterMetrics(prometheus::Registry* registry)
       sent_bytes(Counters(registry, "cadre_param_sent_bytes_total",
                           "Bytes of responses that carry parameters")
                      .Add({})),
-      gradients(Counters(registry, "cadre_param_gradients_total",
-                         "Pushed gradients: applied, too_old, duplicate or broken")),
       snapshots(Counters(registry, "cadre_param_snapshots_total", "Snapshots written").Add({})),
       failed_snapshots(Counters(registry, "cadre_param_failed_snapshots_total",
                                 "Snapshots that could not be written")
                            .Add({})),
+      gradients_(Counters(registry, "cadre_param_gradients_total",
+                          "Pushed gradients: applied, too_old, duplicate or broken")),
       gradient_lag_(prometheus::BuildHistogram()
                         .Name("cadre_param_gradient_lag_versions")
                         .Help("Versions made since the one a gradient was computed at")
                         .Register(*registry)) {}
+
+void ParameterMetrics::CountGradient(const std::string& model, const char* outcome) {
+  for (const char* each : {"applied", "too_old", "duplicate", "broken"}) {
+    prometheus::Counter& counter = gradients_.Add({{"model", model}, {"outcome", each}});
+    if (absl::string_view(each) == outcome) counter.Increment();
+  }
+}
 
 prometheus::Histogram& ParameterMetrics::GradientLag(const std::string& model) {
   return gradient_lag_.Add({{"model", model}}, prometheus::Histogram::BucketBoundaries{

@@ -22,8 +22,9 @@ struct ParameterMetrics {
   prometheus::Gauge& watchers;
   prometheus::Counter& sent_bytes;  // Of responses with parameters in them.
 
-  // Pushed gradients, by `model` and `outcome`: applied, too_old, duplicate, broken.
-  prometheus::Family<prometheus::Counter>& gradients;
+  // Pushed gradients, by `model` and `outcome`: applied, too_old, duplicate, broken. From the
+  // first of a model on there are all four.
+  void CountGradient(const std::string& model, const char* outcome);
   // Versions made since a gradient's own, by `model`; of those that were not duplicates.
   prometheus::Histogram& GradientLag(const std::string& model);
 
@@ -31,6 +32,7 @@ struct ParameterMetrics {
   prometheus::Counter& failed_snapshots;
 
  private:
+  prometheus::Family<prometheus::Counter>& gradients_;
   prometheus::Family<prometheus::Histogram>& gradient_lag_;
 };
 
