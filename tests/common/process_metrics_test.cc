@@ -3,7 +3,7 @@
 #include <sys/statvfs.h>
 
 #include <chrono>
-#include <cstring>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -43,10 +43,11 @@ TEST(ProcessMetricsTest, MemoryAndProcessorTimeAreThoseOfThisProcess) {
   const ProcessMetrics metrics("actor");
   const auto before = Values(metrics);
   constexpr size_t kBytes = 64 << 20;
-  const auto block = std::make_unique<char[]>(kBytes);
+  const auto block = std::make_unique<volatile char[]>(kBytes);
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
-  do std::memset(block.get(), 1, kBytes);
-  while (std::chrono::steady_clock::now() < until);
+  do {
+    for (size_t i = 0; i < kBytes; i += 1024) block[i] = 1;
+  } while (std::chrono::steady_clock::now() < until);
   const auto after = Values(metrics);
   EXPECT_GT(before.at("cadre_actor_resident_memory_bytes"), 0);
   EXPECT_GT(after.at("cadre_actor_resident_memory_bytes"),
