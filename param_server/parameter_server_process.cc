@@ -58,7 +58,8 @@ ParameterServerProcess::ParameterServerProcess(const ParameterServerOptions& opt
     : options_(options),
       metrics_(registry),
       store_(options.run_id),
-      service_(&store_, &metrics_, options.follow) {}
+      service_(&store_, &metrics_, options.follow),
+      work_service_(&store_, options.follow) {}
 
 ParameterServerProcess::~ParameterServerProcess() = default;
 
@@ -72,7 +73,7 @@ absl::StatusOr<std::unique_ptr<ParameterServerProcess>> ParameterServerProcess::
                            Follower::Create(options.follow, &process->store_, &process->metrics_));
   }
   CADRE_ASSIGN_OR_RETURN(process->server_,
-                         RpcServer::Create(options.address, {&process->service_}));
+                         RpcServer::Create(options.address, {&process->service_, &process->work_service_}));
   return process;
 }
 

@@ -12,6 +12,7 @@
 #include "param_server/parameter_metrics.h"
 #include "param_server/parameter_service.h"
 #include "param_server/parameter_store.h"
+#include "param_server/work_service.h"
 #include "prometheus/registry.h"
 #include "rpc/server.h"
 
@@ -35,6 +36,7 @@ class ParameterServerProcess {
   ~ParameterServerProcess();
 
   const RpcServer& server() const { return *server_; }
+  const WorkService& work() const { return work_service_; }
 
   // Ends all calls and saves a last time: what was answered is in that snapshot. Once.
   absl::Status ShutDown();
@@ -47,6 +49,7 @@ class ParameterServerProcess {
   ParameterMetrics metrics_;
   ParameterStore store_;
   ParameterService service_;
+  WorkService work_service_;
   std::unique_ptr<Checkpointer> checkpointer_;  // Null where nothing is saved.
   std::unique_ptr<Follower> follower_;          // Null where it is no replica.
   std::unique_ptr<RpcServer> server_;
