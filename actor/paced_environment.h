@@ -25,9 +25,7 @@ class PacedEnvironment final : public VectorEnvironment {
   absl::Status Reset(uint64_t seed) override { return environment_->Reset(seed); }
   absl::Status Step(absl::Span<const std::byte> actions) override;
 
-  absl::Span<const std::byte> observations() const override {
-    return environment_->observations();
-  }
+  absl::Span<const std::byte> observations() const override { return environment_->observations(); }
   absl::Span<const std::byte> final_observations() const override {
     return environment_->final_observations();
   }

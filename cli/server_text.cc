@@ -123,10 +123,9 @@ std::string WorkerLine(const v1::WorkerInfo& worker) {
   if (!worker.host().empty()) absl::StrAppend(&text, " (", worker.host(), ")");
   if (worker.stages().empty()) return absl::StrCat(text, ": has just begun");
   std::vector<v1::StageShare> stages(worker.stages().begin(), worker.stages().end());
-  std::stable_sort(stages.begin(), stages.end(),
-                   [](const v1::StageShare& a, const v1::StageShare& b) {
-                     return a.share() > b.share();
-                   });
+  std::stable_sort(
+      stages.begin(), stages.end(),
+      [](const v1::StageShare& a, const v1::StageShare& b) { return a.share() > b.share(); });
   const char* separator = ": ";
   for (const v1::StageShare& stage : stages) {
     const int64_t percent = std::llround(100 * stage.share());
@@ -160,7 +159,9 @@ std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& 
     absl::StrAppend(&text, "  ", TableSize(table), "\n");
     absl::StrAppend(&text, "  ", TableRates(table, earlier), SamplesPerInsert(table), "\n");
     absl::StrAppend(&text, "  ", TableAccountLine(table), "\n");
-    absl::StrAppend(&text, "  ", Delays(table.blocked_writers_seconds(), table.waiting_samplers_seconds()), "\n");
+    absl::StrAppend(&text, "  ",
+                    Delays(table.blocked_writers_seconds(), table.waiting_samplers_seconds()),
+                    "\n");
     absl::StrAppend(&text, "  ", WhatTableWaitsFor(table), "\n");
   }
   return text;
@@ -185,8 +186,8 @@ std::string ParameterServerText(absl::string_view address, const v1::ParameterIn
 }
 
 std::string QueueDelays(const v1::ReplayWork& work) {
-  return absl::StrCat(
-      "  ", Delays(work.blocked_writers_seconds(), work.waiting_readers_seconds()), "\n");
+  return absl::StrCat("  ", Delays(work.blocked_writers_seconds(), work.waiting_readers_seconds()),
+                      "\n");
 }
 
 std::string WorkText(const v1::WorkInfoResponse& work) {

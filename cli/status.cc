@@ -40,7 +40,8 @@ absl::StatusOr<std::string> Ask(const std::string& address) {
   const absl::StatusOr<v1::ParameterInfoResponse> parameters = FetchParameterInfo(address);
   if (parameters.ok()) {
     const absl::StatusOr<v1::WorkInfoResponse> work = FetchWorkInfo(address);
-    return absl::StrCat(ParameterServerText(address, *parameters), work.ok() ? WorkText(*work) : "");
+    return absl::StrCat(ParameterServerText(address, *parameters),
+                        work.ok() ? WorkText(*work) : "");
   }
   if (!absl::IsUnimplemented(parameters.status())) return parameters.status();
   return absl::FailedPreconditionError(

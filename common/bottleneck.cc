@@ -31,9 +31,7 @@ std::string LearnerWaited(double share) {
              : absl::StrCat("the learner waited ", Percent(share), " of the time for experience");
 }
 
-Bottleneck None(std::string why) {
-  return {Verdict::kNone, 0, absl::StrCat("none (", why, ")")};
-}
+Bottleneck None(std::string why) { return {Verdict::kNone, 0, absl::StrCat("none (", why, ")")}; }
 
 Bottleneck Bound(Verdict verdict, std::string evidence) {
   return {verdict, 0, absl::StrCat(VerdictName(verdict), "-bound (", evidence, ")")};
@@ -71,25 +69,29 @@ Bottleneck FindBetween(const RunShares& run, double held_back) {
   const RunShares::Replay& replay = run.replay;
   const std::string both =
       absl::StrCat(ActorsHeldBack(held_back), " while ", LearnerWaited(run.learners.waiting));
-  if (!replay.known) return Bound(Verdict::kNetwork, absl::StrCat(both, "; a replay server does not answer"));
+  if (!replay.known)
+    return Bound(Verdict::kNetwork, absl::StrCat(both, "; a replay server does not answer"));
   if (replay.dropped >= held_back / 2)
     return Bound(Verdict::kReplay, absl::StrCat(both, "; ", Percent(replay.dropped),
                                                 " of the steps were dropped as too old: raise "
                                                 "queue.max_version_lag"));
   if (replay.held_back >= held_back / 2)
     return Bound(Verdict::kReplay,
-                 absl::StrCat(both, "; it was the replay server that did not let them on: raise "
-                                    "its capacity or replay.slack_steps"));
+                 absl::StrCat(both,
+                              "; it was the replay server that did not let them on: raise "
+                              "its capacity or replay.slack_steps"));
   const double sent = std::max(run.actors.unsettled_rollouts, 1e-9);
   const double on_the_way =
       std::clamp((sent * (1 - replay.held_back) - replay.held_rollouts) / sent, 0.0, 1.0);
   if (on_the_way >= 0.5)
-    return Bound(Verdict::kNetwork,
-                 absl::StrCat(both, "; ", Percent(on_the_way),
-                              " of the rollouts sent were still on their way to the replay server"));
+    return Bound(
+        Verdict::kNetwork,
+        absl::StrCat(both, "; ", Percent(on_the_way),
+                     " of the rollouts sent were still on their way to the replay server"));
   return Bound(Verdict::kReplay,
-               absl::StrCat(both, "; so few rollouts may wait that each waits for the others: "
-                                  "raise queue.capacity_steps"));
+               absl::StrCat(both,
+                            "; so few rollouts may wait that each waits for the others: "
+                            "raise queue.capacity_steps"));
 }
 
 Bottleneck FindInFreeRun(const RunShares& run) {
@@ -106,20 +108,20 @@ Bottleneck FindInFreeRun(const RunShares& run) {
   if (waiting < kNothing && held_back < kNothing)
     return None("balanced: actors and learner work nearly all the time");
   if (publishing > kLearnerWaits && publishing > 1 - waiting - publishing)
-    return Bound(Verdict::kNetwork,
-                 absl::StrCat("the learner spent ", Percent(publishing),
-                              " of the time publishing parameters"));
+    return Bound(Verdict::kNetwork, absl::StrCat("the learner spent ", Percent(publishing),
+                                                 " of the time publishing parameters"));
   if (waiting < kLearnerWaits && waiting <= held_back)
     return Bound(Verdict::kLearner, absl::StrCat(actors_waited, "; ", learner_waited));
   // It waits although what it waits for was there.
   const double served = run.replay.known ? std::max(0.0, waiting - run.replay.lacking) : 0;
   if (waiting >= kLearnerWaits && served >= waiting / 2) {
-    const std::string evidence = absl::StrCat(
-        learner_waited, ", of which the replay server had enough for it ", Percent(served / waiting));
+    const std::string evidence =
+        absl::StrCat(learner_waited, ", of which the replay server had enough for it ",
+                     Percent(served / waiting));
     return run.replay.sampling >= 0.5
-               ? Bound(Verdict::kReplay, absl::StrCat(evidence, ", and gathered batches ",
-                                                      Percent(run.replay.sampling),
-                                                      " of the time: add a shard"))
+               ? Bound(Verdict::kReplay,
+                       absl::StrCat(evidence, ", and gathered batches ",
+                                    Percent(run.replay.sampling), " of the time: add a shard"))
                : Bound(Verdict::kNetwork, evidence);
   }
   if (waiting >= kLearnerWaits && held_back >= kActorWaits) return FindBetween(run, held_back);

@@ -28,20 +28,20 @@ struct RunShares {
 
   struct Actors {
     int64_t count = 0;
-    double acting = 0;          // Stepping and choosing actions. Means over actors.
-    double slowest_acting = 0;  // Of the one that acts most of the time.
-    double held_back = 0;       // In append, as too much of what it sent is not settled.
+    double acting = 0;              // Stepping and choosing actions. Means over actors.
+    double slowest_acting = 0;      // Of the one that acts most of the time.
+    double held_back = 0;           // In append, as too much of what it sent is not settled.
     double unsettled_rollouts = 0;  // Sent and not settled, of all actors together.
   } actors;
 
   struct Replay {
-    bool known = false;         // Somebody could ask all servers.
-    bool filling = false;       // A table has not yet what the first sample waits for.
-    double held_back = 0;       // Of an actor's time, for which a server did not read on.
-    double lacking = 0;         // Of a learner's time, for which a server had too little for it.
-    double sampling = 0;        // For which the busiest server gathered batches.
-    double held_rollouts = 0;   // That wait in queues, or are at a learner.
-    double dropped = 0;         // Share of the steps that came which were too old.
+    bool known = false;           // Somebody could ask all servers.
+    bool filling = false;         // A table has not yet what the first sample waits for.
+    double held_back = 0;         // Of an actor's time, for which a server did not read on.
+    double lacking = 0;           // Of a learner's time, for which a server had too little for it.
+    double sampling = 0;          // For which the busiest server gathered batches.
+    double held_rollouts = 0;     // That wait in queues, or are at a learner.
+    double dropped = 0;           // Share of the steps that came which were too old.
     double steps_per_second = 0;  // That came.
   } replay;
 };

@@ -72,8 +72,9 @@ absl::StatusOr<std::unique_ptr<ParameterServerProcess>> ParameterServerProcess::
     CADRE_ASSIGN_OR_RETURN(process->follower_,
                            Follower::Create(options.follow, &process->store_, &process->metrics_));
   }
-  CADRE_ASSIGN_OR_RETURN(process->server_,
-                         RpcServer::Create(options.address, {&process->service_, &process->work_service_}));
+  CADRE_ASSIGN_OR_RETURN(
+      process->server_,
+      RpcServer::Create(options.address, {&process->service_, &process->work_service_}));
   return process;
 }
 

@@ -50,8 +50,7 @@ void WorkBoard::Report(v1::WorkReport report, absl::Time now) {
   const double seconds = TotalSeconds(report);
   readings.push_back({now, seconds, std::move(report)});
   // The oldest stays only while the second would leave less than a window.
-  while (readings.size() > 2 &&
-         absl::Seconds(seconds - readings[1].seconds) >= kWindow)
+  while (readings.size() > 2 && absl::Seconds(seconds - readings[1].seconds) >= kWindow)
     readings.pop_front();
 }
 
@@ -96,9 +95,8 @@ RunShares WorkBoard::Shares(v1::RunState state, absl::Time now) const {
       actors.acting += acting;
       actors.slowest_acting = std::max(actors.slowest_acting, acting);
       actors.held_back += share("append");
-      actors.unsettled_rollouts += Moved(before.unsettled_rollouts_seconds(),
-                                         after.unsettled_rollouts_seconds()) /
-                                   seconds;
+      actors.unsettled_rollouts +=
+          Moved(before.unsettled_rollouts_seconds(), after.unsettled_rollouts_seconds()) / seconds;
     }
   }
   const auto actor_count = static_cast<double>(std::max<int64_t>(1, actors.count));
@@ -139,8 +137,8 @@ void WorkBoard::AddReplay(const Worker& worker, RunShares::Replay* replay) {
     replay->lacking = std::max(
         replay->lacking,
         Moved(before.waiting_readers_seconds(), after.waiting_readers_seconds()) / seconds);
-    replay->sampling =
-        std::max(replay->sampling, Moved(before.sampling_seconds(), after.sampling_seconds()) / seconds);
+    replay->sampling = std::max(
+        replay->sampling, Moved(before.sampling_seconds(), after.sampling_seconds()) / seconds);
     replay->held_rollouts +=
         Moved(before.held_rollouts_seconds(), after.held_rollouts_seconds()) / seconds;
     const double steps = Moved(static_cast<double>(before.arrived_steps()),
@@ -173,8 +171,8 @@ std::vector<v1::WorkerInfo> WorkBoard::Workers(absl::Time now) const {
         share.set_stage(stage.stage());
         share.set_share((stage.seconds() - StageOf(begin->report, stage.stage())) / seconds);
       }
-      info.set_steps_per_second(
-          static_cast<double>(newest.report.steps() - begin->report.steps()) / seconds);
+      info.set_steps_per_second(static_cast<double>(newest.report.steps() - begin->report.steps()) /
+                                seconds);
     }
     infos.push_back(std::move(info));
   }

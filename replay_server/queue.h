@@ -1,6 +1,7 @@
 // The on-policy queue: each rollout that actors append is handed to one consumer,
 // once, oldest first. Bounded in steps and bytes. It knows no gRPC and no log, and a
-// clock only to count how long others wait; rollouts are moved in and out, never copied. Thread-safe.
+// clock only to count how long others wait; rollouts are moved in and out, never copied.
+// Thread-safe.
 //
 //   Append --> [parked while full] --> waiting --Take--> leased --Acknowledge--> gone
 //                                         ^                |

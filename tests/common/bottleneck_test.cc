@@ -14,8 +14,8 @@ using testing::StartsWith;
 RunShares Busy() {
   RunShares run;
   run.learners = {.count = 1, .waiting = 0, .publishing = 0.02};
-  run.actors = {.count = 4, .acting = 1, .slowest_acting = 1, .held_back = 0,
-                .unsettled_rollouts = 2};
+  run.actors = {
+      .count = 4, .acting = 1, .slowest_acting = 1, .held_back = 0, .unsettled_rollouts = 2};
   run.replay.known = true;
   run.replay.held_rollouts = 2;
   run.replay.steps_per_second = 1000;

@@ -47,20 +47,20 @@ class FakeWorker {
  public:
   FakeWorker(const std::string& address, v1::WorkerRole role, const std::string& name,
              const std::string& stage, const std::string& run_id = "run-7")
-      : reporter_({.channel = *MakeChannel(address), .run_id = run_id,
-                   .interval = absl::Milliseconds(5)},
-                  [=, this](CallGroup&) {
-                    v1::WorkReport report;
-                    report.set_role(role);
-                    report.set_name(name);
-                    const int turn = ++turns_;
-                    report.set_steps(100 * turn);
-                    v1::StageSeconds& seconds = *report.add_stages();
-                    seconds.set_stage(stage);
-                    seconds.set_seconds(turn);
-                    if (turn == 4 && !reported_.HasBeenNotified()) reported_.Notify();
-                    return report;
-                  }) {}
+      : reporter_(
+            {.channel = *MakeChannel(address), .run_id = run_id, .interval = absl::Milliseconds(5)},
+            [=, this](CallGroup&) {
+              v1::WorkReport report;
+              report.set_role(role);
+              report.set_name(name);
+              const int turn = ++turns_;
+              report.set_steps(100 * turn);
+              v1::StageSeconds& seconds = *report.add_stages();
+              seconds.set_stage(stage);
+              seconds.set_seconds(turn);
+              if (turn == 4 && !reported_.HasBeenNotified()) reported_.Notify();
+              return report;
+            }) {}
   // The third report is there when the fourth is about to go.
   void WaitForReports() { reported_.WaitForNotification(); }
 
@@ -118,7 +118,8 @@ TEST(WorkServiceTest, AServerThatDoesNotKnowTheCallIsLeftAlone) {
   ASSERT_TRUE(server.ok()) << server.status();
   std::atomic<int> reads = 0;
   {
-    WorkReporter reporter({.channel = *MakeChannel((*server)->address()), .run_id = "run-7",
+    WorkReporter reporter({.channel = *MakeChannel((*server)->address()),
+                           .run_id = "run-7",
                            .interval = absl::ZeroDuration()},
                           [&](CallGroup&) {
                             ++reads;
