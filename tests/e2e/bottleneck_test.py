@@ -48,6 +48,8 @@ class BottleneckTest(cadre_run.CadreTest):
             self.start("cadre_actor", *RUN, "--config", resolved, "--index", index, "--replay",
                        self.through(actor_link, replay), "--parameters", parameters,
                        "--step_seconds", step_seconds(index))
+        cadre_run.wait_until(
+            lambda: self.finish("cadre", "status", parameters).code == 0, "its parameter server")
 
     def through(self, rates, address):
         if rates is None:
@@ -73,17 +75,19 @@ class BottleneckTest(cadre_run.CadreTest):
             if time.monotonic() > deadline:
                 self.fail(f"wanted {wanted}-bound; got\n" + "\n".join(seen) + "\n" + text)
             time.sleep(1)
-        self.assert_metrics(wanted)
+        expected = {verdict: str(int(verdict == wanted)) for verdict in (
+            "none", "actor", "replay", "network", "learner")}
+        cadre_run.wait_until(
+            lambda: self.metrics_now() == (expected, wanted == "actor"), f"metrics: {expected}")
         return text
 
-    def assert_metrics(self, wanted):
+    def metrics_now(self):
+        """The verdicts as Prometheus sees them, and whether actors are to be added."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=30) as page:
             text = page.read().decode()
         verdicts = dict(re.findall(r'^cadre_param_bottleneck\{verdict="(\w+)"\} (\d)', text, re.M))
-        self.assertEqual(verdicts, {verdict: str(int(verdict == wanted)) for verdict in (
-            "none", "actor", "replay", "network", "learner")})
         to_add, = re.findall(r"^cadre_param_actors_to_add (\d+)", text, re.M)
-        self.assertEqual(int(to_add) > 0, wanted == "actor")
+        return verdicts, int(to_add) > 0
 
     def test_a_slow_environment(self):
         self.begin(IMPALA, actors=4, step_seconds=lambda index: 0.02)
