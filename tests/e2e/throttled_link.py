@@ -54,13 +54,15 @@ class ThrottledLink:
                     threading.Thread(target=self._carry, args=(way, *ends), daemon=True).start()
 
     def _carry(self, way, source, sink):
-        with contextlib.suppress(OSError):
+        try:
             while piece := source.recv(PIECE):
                 time.sleep(self._delay(way, len(piece)))
                 sink.sendall(piece)
-        for each in (source, sink):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+            sink.shutdown(socket.SHUT_WR)  # The other direction goes on.
+        except OSError:
+            for each in (source, sink):
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
     def _delay(self, way, size):
         """Until a piece of `size` bytes is over."""
