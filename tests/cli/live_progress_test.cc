@@ -169,7 +169,8 @@ TEST(LiveProgressTest, TheVerdictIsShownUntilItIsOver) {
   }
   EXPECT_EQ(lines.Take(), FormatLine(HalfWay(), Goal(), absl::ZeroDuration()) +
                               ", actor-bound: add about 6 actors\n");
-  EXPECT_THAT(terminal.Take(), HasSubstr("verdict: actor-bound: add about 6 actors\x1b[K\n"))
+  EXPECT_THAT(terminal.Take(),
+              testing::HasSubstr("verdict: actor-bound: add about 6 actors\x1b[K\n"))
       << "cut at 40 columns";
   plain.SetVerdict("");
   plain.Update(HalfWay(), kStart + absl::Seconds(9));
