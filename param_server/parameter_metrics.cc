@@ -51,4 +51,30 @@ prometheus::Histogram& ParameterMetrics::GradientLag(const std::string& model) {
                                                    0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024});
 }
 
+std::vector<prometheus::MetricFamily> ParameterRegistry::Collect() const {
+  std::vector<prometheus::MetricFamily> families = prometheus::Registry::Collect();
+  if (!find_) return families;
+  const Bottleneck found = find_();
+  prometheus::MetricFamily verdicts{"cadre_param_bottleneck",
+                                    "1: what holds the run back, as its workers report",
+                                    prometheus::MetricType::Gauge,
+                                    {}};
+  for (const Verdict verdict : kVerdicts) {
+    prometheus::ClientMetric series;
+    series.label.push_back({"verdict", VerdictName(verdict)});
+    series.gauge.value = verdict == found.verdict ? 1 : 0;
+    verdicts.metric.push_back(std::move(series));
+  }
+  prometheus::MetricFamily actors{"cadre_param_actors_to_add",
+                                  "With which the learner would not wait; 0 unless actor-bound",
+                                  prometheus::MetricType::Gauge,
+                                  {}};
+  prometheus::ClientMetric series;
+  series.gauge.value = static_cast<double>(found.actors_to_add);
+  actors.metric.push_back(std::move(series));
+  families.push_back(std::move(verdicts));
+  families.push_back(std::move(actors));
+  return families;
+}
+
 }  // namespace cadre

@@ -60,7 +60,8 @@ ParameterServerProcess::ParameterServerProcess(const ParameterServerOptions& opt
       metrics_(registry),
       store_(options.run_id),
       run_metrics_(std::make_shared<RunMetrics>(&store_)),
-      service_(&store_, &metrics_, options.follow) {}
+      service_(&store_, &metrics_, options.follow),
+      work_service_(&store_, options.follow) {}
 
 ParameterServerProcess::~ParameterServerProcess() = default;
 
@@ -73,8 +74,9 @@ absl::StatusOr<std::unique_ptr<ParameterServerProcess>> ParameterServerProcess::
     CADRE_ASSIGN_OR_RETURN(process->follower_,
                            Follower::Create(options.follow, &process->store_, &process->metrics_));
   }
-  CADRE_ASSIGN_OR_RETURN(process->server_,
-                         RpcServer::Create(options.address, {&process->service_}));
+  CADRE_ASSIGN_OR_RETURN(
+      process->server_,
+      RpcServer::Create(options.address, {&process->service_, &process->work_service_}));
   return process;
 }
 

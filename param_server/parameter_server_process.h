@@ -15,6 +15,7 @@
 #include "param_server/parameter_service.h"
 #include "param_server/parameter_store.h"
 #include "param_server/run_metrics.h"
+#include "param_server/work_service.h"
 #include "prometheus/registry.h"
 #include "rpc/server.h"
 
@@ -38,6 +39,7 @@ class ParameterServerProcess {
   ~ParameterServerProcess();
 
   const RpcServer& server() const { return *server_; }
+  const WorkService& work() const { return work_service_; }
 
   // What it shows besides its registry. They must not outlive it.
   MetricsServer::Collectables more_metrics() const { return {run_metrics_, process_metrics_}; }
@@ -56,6 +58,7 @@ class ParameterServerProcess {
   const std::shared_ptr<ProcessMetrics> process_metrics_ =
       std::make_shared<ProcessMetrics>("param");
   ParameterService service_;
+  WorkService work_service_;
   std::unique_ptr<Checkpointer> checkpointer_;  // Null where nothing is saved.
   std::unique_ptr<Follower> follower_;          // Null where it is no replica.
   std::unique_ptr<RpcServer> server_;

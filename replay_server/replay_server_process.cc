@@ -111,7 +111,9 @@ absl::Status ReplayServerProcess::StartCheckpoints(const ReplayServerOptions& op
 
 absl::Status ReplayServerProcess::Listen(const ReplayServerOptions& options) {
   service_ = std::make_unique<ExperienceService>(queues(), tables(), checkpointer_.get());
-  CADRE_ASSIGN_OR_RETURN(server_, RpcServer::Create(options.address, {service_.get()}));
+  work_service_ = std::make_unique<ReplayWorkService>(ExperienceDirectory(queues(), tables()));
+  CADRE_ASSIGN_OR_RETURN(server_,
+                         RpcServer::Create(options.address, {service_.get(), work_service_.get()}));
   if (!options.metrics_port.empty()) {
     CADRE_ASSIGN_OR_RETURN(metrics_, MetricsServer::Create(options.metrics_port, registry_, nullptr,
                                                            {process_metrics_}));

@@ -13,6 +13,7 @@
 #include "replay_server/experience_service.h"
 #include "replay_server/metrics.h"
 #include "replay_server/queue.h"
+#include "replay_server/replay_work_service.h"
 #include "replay_server/server_config.h"
 #include "replay_server/table.h"
 #include "replay_server/table_checkpointer.h"
@@ -61,6 +62,7 @@ class ReplayServerProcess {
   std::unique_ptr<CheckpointMetrics> checkpoint_metrics_;
   std::unique_ptr<TableCheckpointer> checkpointer_;  // Null: there is nothing to save, or nowhere.
   std::unique_ptr<ExperienceService> service_;
+  std::unique_ptr<ReplayWorkService> work_service_;
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<MetricsServer> metrics_;
 };
