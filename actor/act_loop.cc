@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actor/delayed_parameter_source.h"
+#include "actor/paced_environment.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "envs/registry.h"
@@ -18,11 +19,14 @@ constexpr uint64_t kActionStream = 0xAC710;
 
 absl::StatusOr<std::unique_ptr<ActLoop>> ActLoop::Create(const ExperimentConfig& config,
                                                          int32_t index, ParameterSource* source,
-                                                         ExperienceSink* sink) {
+                                                         ExperienceSink* sink,
+                                                         std::chrono::nanoseconds pace) {
   CADRE_ASSIGN_OR_RETURN(
       auto environments,
       MakeVectorEnvironment(config.environment().id(), config.actors().environments_per_actor(),
                             config.environment().max_episode_steps()));
+  if (pace > pace.zero())
+    environments = std::make_unique<PacedEnvironment>(std::move(environments), pace);
   const EnvironmentSpec& spec = environments->spec();
   const ActingPlace place{.first_row = index * environments->count(),
                           .all_rows = config.actors().count() * environments->count()};

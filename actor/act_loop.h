@@ -5,8 +5,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -28,13 +30,23 @@ namespace cadre {
 enum class ActStage { kWaitForParameters, kInference, kEnvironment, kBuild, kAppend };
 using ActTimes = StageTimes<ActStage, 5>;
 
+// As metrics and reports name them.
+inline constexpr std::pair<ActStage, const char*> kActStageNames[] = {
+    {ActStage::kWaitForParameters, "wait_for_parameters"},
+    {ActStage::kInference, "inference"},
+    {ActStage::kEnvironment, "environment"},
+    {ActStage::kBuild, "build"},
+    {ActStage::kAppend, "append"},
+};
+
 class ActLoop {
  public:
   // Actor `index` of the run. Everything that it does follows from `config` and
-  // the parameters it gets. `source` and `sink` must outlive it.
-  static absl::StatusOr<std::unique_ptr<ActLoop>> Create(const ExperimentConfig& config,
-                                                         int32_t index, ParameterSource* source,
-                                                         ExperienceSink* sink);
+  // the parameters it gets. `source` and `sink` must outlive it. A step of its environments
+  // takes `pace` at least.
+  static absl::StatusOr<std::unique_ptr<ActLoop>> Create(
+      const ExperimentConfig& config, int32_t index, ParameterSource* source, ExperienceSink* sink,
+      std::chrono::nanoseconds pace = std::chrono::nanoseconds(0));
 
   // Acts until the run is FINISHED (OK) or a port is closed (CANCELLED) or fails.
   absl::Status Run();

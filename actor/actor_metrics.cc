@@ -7,14 +7,6 @@
 namespace cadre {
 namespace {
 
-constexpr std::pair<ActStage, const char*> kStages[] = {
-    {ActStage::kWaitForParameters, "wait_for_parameters"},
-    {ActStage::kInference, "inference"},
-    {ActStage::kEnvironment, "environment"},
-    {ActStage::kBuild, "build"},
-    {ActStage::kAppend, "append"},
-};
-
 prometheus::MetricFamily Counter(const char* name, const char* help) {
   prometheus::MetricFamily family;
   family.name = name;
@@ -40,7 +32,7 @@ std::vector<prometheus::MetricFamily> ActorMetrics::Collect() const {
 
   prometheus::MetricFamily seconds =
       Counter("cadre_actor_stage_seconds_total", "Where the time goes");
-  for (const auto& [stage, name] : kStages) {
+  for (const auto& [stage, name] : kActStageNames) {
     prometheus::ClientMetric metric = Value(loop_->times().seconds(stage));
     metric.label.push_back({"stage", name});
     seconds.metric.push_back(std::move(metric));

@@ -1,5 +1,6 @@
 #include "actor/actor_process.h"
 
+#include <chrono>
 #include <limits>
 #include <memory>
 #include <thread>
@@ -11,6 +12,7 @@
 #include "actor/experience_target.h"
 #include "common/config.h"
 #include "common/metrics.h"
+#include "common/process_metrics.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
@@ -19,6 +21,7 @@
 #include "rpc/experience_client.h"
 #include "rpc/parameter_client.h"
 #include "rpc/parameter_fetch.h"
+#include "rpc/work_reporter.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -60,12 +63,38 @@ absl::StatusOr<v1::ValueEncoding> ParseEncoding(const std::string& name) {
       absl::StrCat("parameter_encoding: got '", name, "'; wanted float32 or bf16"));
 }
 
+absl::StatusOr<std::chrono::nanoseconds> ParsePace(double seconds) {
+  constexpr double kMost = 3600;
+  if (seconds >= 0 && seconds <= kMost)
+    return std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
+  return absl::InvalidArgumentError(
+      absl::StrCat("step_seconds: got ", seconds, "; wanted 0 to ", kMost));
+}
+
+v1::WorkReport ReportOf(const ExperimentConfig& config, const ActLoop& loop,
+                        const RemoteExperienceSink& sink, const std::string& name) {
+  v1::WorkReport report;
+  report.set_role(v1::WORKER_ROLE_ACTOR);
+  report.set_name(name);
+  for (const auto& [stage, stage_name] : kActStageNames) {
+    v1::StageSeconds& seconds = *report.add_stages();
+    seconds.set_stage(stage_name);
+    seconds.set_seconds(loop.times().seconds(stage));
+  }
+  report.set_steps(loop.steps());
+  report.set_environments(config.actors().environments_per_actor());
+  report.set_lockstep(config.actors().mode() == ActorsConfig::LOCKSTEP);
+  report.set_unsettled_rollouts_seconds(sink.counts().unsettled_seconds);
+  return report;
+}
+
 }  // namespace
 
 absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal& shutdown) {
   CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
                          LoadExperiment(options.config, options.overrides));
   const ExperimentConfig& config = experiment.config;
+  CADRE_ASSIGN_OR_RETURN(const std::chrono::nanoseconds pace, ParsePace(options.step_seconds));
   ParameterClientOptions source_options;
   CADRE_ASSIGN_OR_RETURN(source_options.address,
                          OneOfAddresses(options.parameter_address, options.index));
@@ -88,13 +117,14 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
   sink_options.outage.connect_timeout = patience;
   CADRE_ASSIGN_OR_RETURN(auto sink, RemoteExperienceSink::Create(sink_options));
   CADRE_ASSIGN_OR_RETURN(auto loop,
-                         ActLoop::Create(config, options.index, source.get(), sink.get()));
+                         ActLoop::Create(config, options.index, source.get(), sink.get(), pace));
 
   std::unique_ptr<MetricsServer> metrics;
   if (!options.metrics_address.empty()) {
     CADRE_ASSIGN_OR_RETURN(
-        metrics, MetricsServer::Create(options.metrics_address,
-                                       std::make_shared<ActorMetrics>(loop.get()), nullptr));
+        metrics,
+        MetricsServer::Create(options.metrics_address, std::make_shared<ActorMetrics>(loop.get()),
+                              nullptr, {std::make_shared<ProcessMetrics>("actor")}));
   }
   CallGroup calls;
   const StopLink stop(shutdown, [&] {
@@ -109,6 +139,9 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
     spdlog::info("actor {} of '{}' acts for run '{}'", options.index, config.name(),
                  options.run_id);
     const FinishWatch watch(source.get(), sink.get());
+    const WorkReporter reporter(
+        {.channel = source->channel(), .run_id = options.run_id},
+        [&](CallGroup&) { return ReportOf(config, *loop, *sink, sink_options.name); });
     status = loop->Run();
     spdlog::info("actor {} made {} steps", options.index, loop->steps());
   }

@@ -19,6 +19,7 @@ struct ActorProcessOptions {
   std::string parameter_address;               // host:port; of several, separated by commas
   std::string parameter_encoding = "float32";  // Or "bf16": half the bytes.
   std::string metrics_address;                 // Empty: no metrics.
+  double step_seconds = 0;                     // A step of its environments takes at least.
   double connect_seconds = 60;                 // To reach the servers at first.
 };
 

@@ -24,6 +24,8 @@ int main(int argc, char** argv) {
                  "float32, or bf16 for half the bytes")
       ->capture_default_str();
   app.add_option("--metrics_port", options.metrics_address, "[host:]port of /metrics and /healthz");
+  app.add_option("--step_seconds", options.step_seconds,
+                 "a step of its environments takes so long at least: to try a cluster");
   app.add_option("--connect_timeout", options.connect_seconds,
                  "seconds to reach the servers at first");
   if (const auto exit = cadre::ParseFlags(app, argc, argv)) return *exit;

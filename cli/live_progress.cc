@@ -168,6 +168,11 @@ void LiveProgress::Update(const Progress& progress, absl::Time now) {
   Show(progress, now);
 }
 
+void LiveProgress::SetVerdict(std::string verdict) {
+  absl::MutexLock lock(&mutex_);
+  verdict_ = std::move(verdict);
+}
+
 void LiveProgress::Print(absl::string_view line) {
   absl::MutexLock lock(&mutex_);
   if (options_.terminal) {
@@ -187,9 +192,15 @@ void LiveProgress::Show(const Progress& progress, absl::Time now) {
   const absl::Duration elapsed = now - start_;
   if (options_.terminal) {
     const int width = options_.width > 0 ? options_.width : TerminalWidth(file_);
-    Redraw("", FormatBlock(progress, goal_, elapsed, width));
+    std::vector<std::string> block = FormatBlock(progress, goal_, elapsed, width);
+    if (!verdict_.empty())
+      block.push_back(absl::StrCat("verdict: ", verdict_).substr(0, static_cast<size_t>(width)));
+    Redraw("", std::move(block));
   } else {
-    Write(absl::StrCat(FormatLine(progress, goal_, elapsed), "\n"));
+    // Without its evidence, which is in parentheses.
+    const std::string verdict =
+        verdict_.empty() ? "" : absl::StrCat(", ", verdict_.substr(0, verdict_.find(" (")));
+    Write(absl::StrCat(FormatLine(progress, goal_, elapsed), verdict, "\n"));
   }
   last_shown_ = now;
   held_back_.reset();

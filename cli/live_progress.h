@@ -62,6 +62,9 @@ class LiveProgress {
   // Shows the newest progress, unless it showed one a moment ago.
   void Update(const Progress& progress, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What holds the run back, from now on shown with the progress; empty: nothing known.
+  void SetVerdict(std::string verdict) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Prints a line of text above the block.
   void Print(absl::string_view line) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -83,6 +86,7 @@ class LiveProgress {
   absl::Mutex mutex_;
   absl::Time last_shown_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::optional<Progress> held_back_ ABSL_GUARDED_BY(mutex_);
+  std::string verdict_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> block_ ABSL_GUARDED_BY(mutex_);  // As it stands on the terminal.
 };
 

@@ -3,16 +3,22 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "cli/replay_account.h"
 #include "cli/supervised_process.h"
+#include "common/bottleneck.h"
 #include "common/file_io.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
@@ -29,6 +35,7 @@ namespace {
 
 // How long actors and servers may take to end by themselves.
 constexpr absl::Duration kDrain = absl::Seconds(20);
+constexpr absl::Duration kVerdictInterval = absl::Seconds(5);
 
 // A run that is resumed keeps its id, by which a replay server knows its tables.
 absl::StatusOr<std::string> RunId(const ProcessesOptions& options) {
@@ -39,6 +46,32 @@ absl::StatusOr<std::string> RunId(const ProcessesOptions& options) {
   CADRE_RETURN_IF_ERROR(WriteFileAtomically(path, *id));
   return id;
 }
+
+// Asks a parameter server every few seconds what holds its run back.
+class VerdictWatch {
+ public:
+  VerdictWatch(std::string address, std::function<void(const std::string&)> on_verdict)
+      : address_(std::move(address)), on_verdict_(std::move(on_verdict)), thread_([this] {
+          while (!done_.WaitForNotificationWithTimeout(kVerdictInterval)) Ask();
+        }) {}
+  ~VerdictWatch() {
+    done_.Notify();
+    thread_.join();
+  }
+
+ private:
+  void Ask() const {
+    const absl::StatusOr<v1::WorkInfoResponse> work = FetchWorkInfo(address_);
+    if (!work.ok()) return;
+    const bool bound = work->bottleneck().verdict() != VerdictName(Verdict::kNone);
+    on_verdict_(bound ? work->bottleneck().text() : "");
+  }
+
+  const std::string address_;
+  const std::function<void(const std::string&)> on_verdict_;
+  absl::Notification done_;
+  std::thread thread_;
+};
 
 // The processes of one run, and what they are told on their command lines.
 class ProcessRun {
@@ -65,6 +98,8 @@ class ProcessRun {
   // What became of the experience; see replay_account.h.
   absl::Status WriteAccount(std::string& account) const;
   absl::Status WriteGradientAccount(std::string& account) const;
+
+  const std::string& parameter_address() const { return parameter_address_; }
 
  private:
   using Arguments = std::vector<std::string>;
@@ -273,7 +308,11 @@ absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shu
   ProcessRun run(options, self.parent_path().string(), std::move(run_id));
   CADRE_RETURN_IF_ERROR(run.Start());
   const StopLink stop(shutdown, [&run] { run.RequestStop(); });
-  CADRE_RETURN_IF_ERROR(run.WaitForEnd());
+  {
+    std::optional<VerdictWatch> watch;
+    if (options.on_verdict) watch.emplace(run.parameter_address(), options.on_verdict);
+    CADRE_RETURN_IF_ERROR(run.WaitForEnd());
+  }
   // A learner that was stopped before it began has not set the run FINISHED.
   if (shutdown.requested()) run.EndFollowers();
   return run.Drain(account);

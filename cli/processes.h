@@ -18,6 +18,9 @@ struct ProcessesOptions {
   std::string device = "cpu";  // The learner's.
   bool cuda_graphs = true;
   std::function<void(const Progress&)> on_progress;  // From one thread at a time.
+  // Every few seconds, what holds the run back; empty where nothing does. From a thread of
+  // its own.
+  std::function<void(const std::string&)> on_verdict;
 };
 
 // Returns when the run is finished, failed for good, or was ended by a shutdown

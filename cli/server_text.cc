@@ -1,7 +1,13 @@
 #include "cli/server_text.h"
 
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "cli/live_progress.h"
 #include "cli/replay_account.h"
@@ -80,9 +86,9 @@ std::string TableRates(const v1::TableInfo& table, const EarlierInfo* earlier) {
 }
 
 // Where it could have been faster so far.
-std::string TableDelays(const v1::TableInfo& table) {
+std::string Delays(double writers, double readers) {
   return absl::StrFormat("so far actors were held back for %.1f s, learners waited for %.1f s",
-                         table.blocked_writers_seconds(), table.waiting_samplers_seconds());
+                         writers, readers);
 }
 
 // "RUNNING".
@@ -108,6 +114,31 @@ std::string WhatParametersWaitFor(const v1::ParameterInfoResponse& info) {
   return "waits for nobody";
 }
 
+// More workers than this nobody reads.
+constexpr int kMostWorkers = 32;
+
+// "actor-3 (host-1): environment 81 %, inference 12 %; 12,300 steps/s".
+std::string WorkerLine(const v1::WorkerInfo& worker) {
+  std::string text = worker.name();
+  if (!worker.host().empty()) absl::StrAppend(&text, " (", worker.host(), ")");
+  if (worker.stages().empty()) return absl::StrCat(text, ": has just begun");
+  std::vector<v1::StageShare> stages(worker.stages().begin(), worker.stages().end());
+  std::stable_sort(
+      stages.begin(), stages.end(),
+      [](const v1::StageShare& a, const v1::StageShare& b) { return a.share() > b.share(); });
+  const char* separator = ": ";
+  for (const v1::StageShare& stage : stages) {
+    const int64_t percent = std::llround(100 * stage.share());
+    if (percent < 1) continue;
+    absl::StrAppend(&text, std::exchange(separator, ", "),
+                    absl::StrReplaceAll(stage.stage(), {{"_", " "}}), " ", percent, " %");
+  }
+  absl::StrAppend(&text, "; ", FormatCount(std::llround(worker.steps_per_second())), " steps/s");
+  if (worker.report_age_seconds() >= 10)
+    absl::StrAppendFormat(&text, "; silent for %.0f s", worker.report_age_seconds());
+  return text;
+}
+
 }  // namespace
 
 std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& info,
@@ -128,7 +159,9 @@ std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& 
     absl::StrAppend(&text, "  ", TableSize(table), "\n");
     absl::StrAppend(&text, "  ", TableRates(table, earlier), SamplesPerInsert(table), "\n");
     absl::StrAppend(&text, "  ", TableAccountLine(table), "\n");
-    absl::StrAppend(&text, "  ", TableDelays(table), "\n");
+    absl::StrAppend(&text, "  ",
+                    Delays(table.blocked_writers_seconds(), table.waiting_samplers_seconds()),
+                    "\n");
     absl::StrAppend(&text, "  ", WhatTableWaitsFor(table), "\n");
   }
   return text;
@@ -149,6 +182,21 @@ std::string ParameterServerText(absl::string_view address, const v1::ParameterIn
   }
   absl::StrAppendFormat(&text, "  %d follow it\n  %s\n", info.watchers(),
                         WhatParametersWaitFor(info));
+  return text;
+}
+
+std::string QueueDelays(const v1::ReplayWork& work) {
+  return absl::StrCat("  ", Delays(work.blocked_writers_seconds(), work.waiting_readers_seconds()),
+                      "\n");
+}
+
+std::string WorkText(const v1::WorkInfoResponse& work) {
+  std::string text;
+  for (int i = 0; i < std::min(kMostWorkers, work.workers_size()); ++i)
+    absl::StrAppend(&text, "  ", WorkerLine(work.workers(i)), "\n");
+  if (work.workers_size() > kMostWorkers)
+    absl::StrAppend(&text, "  and ", work.workers_size() - kMostWorkers, " more\n");
+  if (work.has_bottleneck()) absl::StrAppend(&text, "  verdict: ", work.bottleneck().text(), "\n");
   return text;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "proto/experience.pb.h"
 #include "proto/parameters.pb.h"
+#include "proto/work.pb.h"
 
 namespace cadre {
 
@@ -21,5 +22,11 @@ struct EarlierInfo {
 std::string ReplayServerText(absl::string_view address, const v1::InfoResponse& info,
                              const EarlierInfo* earlier = nullptr);
 std::string ParameterServerText(absl::string_view address, const v1::ParameterInfoResponse& info);
+
+// Of a server with queues: how long actors and learners waited so far.
+std::string QueueDelays(const v1::ReplayWork& work);
+
+// What each worker spends its time on, and what holds the run back.
+std::string WorkText(const v1::WorkInfoResponse& work);
 
 }  // namespace cadre

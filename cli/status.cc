@@ -19,7 +19,10 @@ constexpr absl::Duration kRateInterval = absl::Milliseconds(500);
 
 // A table is asked a second time, to see how fast it moves.
 absl::StatusOr<std::string> AskForRates(const std::string& address, const v1::InfoResponse& first) {
-  if (first.tables().empty()) return ReplayServerText(address, first);
+  if (first.tables().empty()) {
+    const absl::StatusOr<v1::ReplayWork> work = FetchReplayWork(address);
+    return absl::StrCat(ReplayServerText(address, first), work.ok() ? QueueDelays(*work) : "");
+  }
   const absl::Time asked = absl::Now();
   absl::SleepFor(kRateInterval);
   CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse second, FetchReplayInfo(address));
@@ -35,7 +38,11 @@ absl::StatusOr<std::string> Ask(const std::string& address) {
     return absl::Status(replay.status().code(),
                         absl::StripPrefix(replay.status().message(), "replay "));
   const absl::StatusOr<v1::ParameterInfoResponse> parameters = FetchParameterInfo(address);
-  if (parameters.ok()) return ParameterServerText(address, *parameters);
+  if (parameters.ok()) {
+    const absl::StatusOr<v1::WorkInfoResponse> work = FetchWorkInfo(address);
+    return absl::StrCat(ParameterServerText(address, *parameters),
+                        work.ok() ? WorkText(*work) : "");
+  }
   if (!absl::IsUnimplemented(parameters.status())) return parameters.status();
   return absl::FailedPreconditionError(
       absl::StrCat("server at ", address, " is neither a replay nor a parameter server"));

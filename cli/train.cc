@@ -40,19 +40,25 @@ void PrintIfStopped(const ShutdownSignal& shutdown, const std::string& folder) {
 
 absl::Status Supervise(const ExperimentConfig& config, const TrainOptions& options,
                        const std::string& folder, LiveProgress& display, ShutdownSignal& shutdown) {
-  std::string account;
+  std::string account, last_verdict;
   const absl::Status status = TrainProcesses(
       {.config = config,
        .run_folder = folder,
        .device = options.device,
        .cuda_graphs = options.cuda_graphs,
-       .on_progress = [&](const Progress& progress) { display.Update(progress, absl::Now()); }},
+       .on_progress = [&](const Progress& progress) { display.Update(progress, absl::Now()); },
+       .on_verdict =
+           [&](const std::string& verdict) {
+             display.SetVerdict(verdict);
+             if (!verdict.empty()) last_verdict = verdict;
+           }},
       shutdown, account);
   display.Finish(absl::Now());
   CADRE_RETURN_IF_ERROR(status);
   const absl::StatusOr<std::string> summary = ReadFile(absl::StrCat(folder, "/summary.json"));
   // Stopped before the learner began, there is none.
   if (!summary.ok() && !shutdown.requested()) return summary.status();
+  if (!last_verdict.empty()) account += "\nlast verdict: " + last_verdict;
   std::printf("%s%s\nresults in %s\n", summary.value_or("").c_str(), account.c_str(),
               folder.c_str());
   PrintIfStopped(shutdown, folder);

@@ -1,5 +1,9 @@
 #include "common/metrics.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -10,6 +14,17 @@
 #include "civetweb.h"
 #include "common/status_macros.h"
 #include "prometheus/text_serializer.h"
+
+// Debian's civetweb gives its threads stacks of 100 kB. The thread-local storage of LibTorch,
+// OpenBLAS and glog alone is larger, and then no thread starts: EINVAL. civetweb has no setting
+// for it, so this stands before libc's for all that this process loads.
+extern "C" int pthread_attr_setstacksize(pthread_attr_t* attributes, size_t bytes) noexcept {
+  constexpr size_t kSmallest = 512 * 1024;
+  using Function = int (*)(pthread_attr_t*, size_t);
+  static const auto libc =
+      reinterpret_cast<Function>(dlsym(RTLD_NEXT, "pthread_attr_setstacksize"));
+  return libc(attributes, std::max(bytes, kSmallest));
+}
 
 namespace cadre {
 namespace {
@@ -57,16 +72,18 @@ void Answer(mg_connection* connection, int status, absl::string_view reason, abs
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Create(
-    const std::string& address, std::shared_ptr<prometheus::Registry> registry,
-    HealthCheck health) {
+    const std::string& address, std::shared_ptr<prometheus::Registry> registry, HealthCheck health,
+    Collectables more) {
   CADRE_RETURN_IF_ERROR(CheckAddress(address));
-  std::unique_ptr<MetricsServer> server(new MetricsServer(std::move(registry), std::move(health)));
+  std::unique_ptr<MetricsServer> server(
+      new MetricsServer(std::move(registry), std::move(health), std::move(more)));
   CADRE_RETURN_IF_ERROR(server->Listen(address));
   return server;
 }
 
-MetricsServer::MetricsServer(std::shared_ptr<prometheus::Registry> registry, HealthCheck health)
-    : registry_(std::move(registry)), health_(std::move(health)) {}
+MetricsServer::MetricsServer(std::shared_ptr<prometheus::Registry> registry, HealthCheck health,
+                             Collectables more)
+    : registry_(std::move(registry)), health_(std::move(health)), more_(std::move(more)) {}
 
 MetricsServer::~MetricsServer() {
   if (context_ != nullptr) mg_stop(context_);
@@ -91,9 +108,11 @@ absl::Status MetricsServer::Listen(const std::string& address) {
 }
 
 int MetricsServer::AnswerMetrics(mg_connection* connection, void* server) {
+  const auto* self = static_cast<const MetricsServer*>(server);
   std::ostringstream text;
-  prometheus::TextSerializer().Serialize(
-      text, static_cast<const MetricsServer*>(server)->registry_->Collect());
+  prometheus::TextSerializer().Serialize(text, self->registry_->Collect());
+  for (const auto& more : self->more_)
+    prometheus::TextSerializer().Serialize(text, more->Collect());
   Answer(connection, 200, "OK", "text/plain; version=0.0.4; charset=utf-8", text.str());
   return 200;
 }

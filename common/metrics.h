@@ -1,5 +1,5 @@
 // Serves Prometheus metrics over HTTP:
-//   GET /metrics   the registry in the text format
+//   GET /metrics   the registry, and what else there is to collect, in the text format
 //   GET /healthz   200 "ok", or 503 and the reason
 // A process has one registry and one struct of its own with its counters, looked
 // up once; its names begin with cadre_<process>_ and end with their unit.
@@ -9,9 +9,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "prometheus/collectable.h"
 #include "prometheus/registry.h"
 
 struct mg_connection;
@@ -25,12 +27,15 @@ using HealthCheck = std::function<absl::Status()>;
 
 class MetricsServer {
  public:
+  using Collectables = std::vector<std::shared_ptr<const prometheus::Collectable>>;
+
   // Listens on `address`: "9100", "127.0.0.1:9100"; without a host, on every
   // interface. Port 0 picks a free one. `health` may be null: always healthy.
-  // UNAVAILABLE where it cannot listen, INVALID_ARGUMENT for what is no address.
+  // `more` is shown after the registry: process_metrics.h. UNAVAILABLE where it cannot
+  // listen, INVALID_ARGUMENT for what is no address.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Create(
       const std::string& address, std::shared_ptr<prometheus::Registry> registry,
-      HealthCheck health);
+      HealthCheck health, Collectables more = {});
 
   // Joins its threads, which takes up to 2 s: civetweb looks that often.
   ~MetricsServer();
@@ -40,7 +45,8 @@ class MetricsServer {
   int port() const { return port_; }
 
  private:
-  MetricsServer(std::shared_ptr<prometheus::Registry> registry, HealthCheck health);
+  MetricsServer(std::shared_ptr<prometheus::Registry> registry, HealthCheck health,
+                Collectables more);
   absl::Status Listen(const std::string& address);
 
   // Called by civetweb on its threads; `server` is a MetricsServer.
@@ -49,6 +55,7 @@ class MetricsServer {
 
   const std::shared_ptr<prometheus::Registry> registry_;  // Thread-safe itself.
   const HealthCheck health_;
+  const Collectables more_;        // Likewise.
   mg_context* context_ = nullptr;  // Constant once Create has returned.
   int port_ = 0;                   // Likewise.
 };

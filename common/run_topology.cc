@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/config.h"
+#include "common/replay_config.h"
 
 namespace cadre {
 
@@ -36,6 +37,13 @@ std::string ActingModelName(const ExperimentConfig& config, int32_t learner) {
 int64_t StepsPerQueue(const ExperimentConfig& config) {
   const int64_t learners = LearnerCount(config);
   return (config.queue().capacity_steps() + learners - 1) / learners;
+}
+
+std::optional<int64_t> VersionLagBound(const ExperimentConfig& config) {
+  if (UsesReplay(config)) return std::nullopt;
+  if (!PushesGradients(config)) return config.queue().max_version_lag();
+  if (!config.learners().has_max_gradient_lag()) return std::nullopt;
+  return config.queue().max_version_lag() + config.learners().max_gradient_lag();
 }
 
 int32_t ActorsPerLearner(const ExperimentConfig& config) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "proto/config.pb.h"
@@ -38,6 +39,10 @@ std::string ActingModelName(const ExperimentConfig& config, int32_t learner);
 
 // The steps that may wait in each learner's queue: its share of the config's.
 int64_t StepsPerQueue(const ExperimentConfig& config);
+
+// The most versions by which what a learner uses may be behind; none where nothing bounds
+// it: replay, and pushed gradients without learners.max_gradient_lag.
+std::optional<int64_t> VersionLagBound(const ExperimentConfig& config);
 
 // A learner's actors, and the environment steps in each of its updates.
 int32_t ActorsPerLearner(const ExperimentConfig& config);

@@ -14,20 +14,20 @@ namespace cadre {
 template <typename Stage, size_t kStages>
 class StageTimes {
  public:
-  // The time since the last Enter() counts for the stage that is left.
+  // From now on time counts for `stage`.
   void Enter(Stage stage) {
     const int64_t now = NowNanoseconds();
-    if (entered_at_ != 0)
-      nanoseconds_[static_cast<size_t>(current_)].fetch_add(now - entered_at_,
-                                                            std::memory_order_relaxed);
+    if (entered_) Add(current_, now);
+    Add(stage, -now);
     current_ = stage;
-    entered_at_ = now;
+    entered_ = true;
   }
 
-  // Seconds in `stage`, up to the last change of stage.
+  // Seconds in `stage`, those of a stage that lasts included.
   double seconds(Stage stage) const {
-    return 1e-9 * static_cast<double>(
-                      nanoseconds_[static_cast<size_t>(stage)].load(std::memory_order_relaxed));
+    int64_t value = nanoseconds_[static_cast<size_t>(stage)].load(std::memory_order_relaxed);
+    if (value < 0) value += NowNanoseconds();
+    return 1e-9 * static_cast<double>(value);
   }
 
   double total_seconds() const {
@@ -41,9 +41,17 @@ class StageTimes {
     return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
   }
 
+  // There is only one writer.
+  void Add(Stage stage, int64_t nanoseconds) {
+    std::atomic<int64_t>& sum = nanoseconds_[static_cast<size_t>(stage)];
+    sum.store(sum.load(std::memory_order_relaxed) + nanoseconds, std::memory_order_relaxed);
+  }
+
+  // Of a stage that lasts, less the time when it began: below 0 then, as the clock counts
+  // from long before. So a reader knows both from one word.
   std::array<std::atomic<int64_t>, kStages> nanoseconds_{};
   Stage current_{};
-  int64_t entered_at_ = 0;
+  bool entered_ = false;
 };
 
 }  // namespace cadre

@@ -2,10 +2,13 @@
 // thread; collecting is thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "learner/non_finite_updates.h"
 #include "learner/progress.h"
 #include "learner/trainer.h"
 #include "prometheus/registry.h"
@@ -14,16 +17,23 @@ namespace cadre {
 
 class LearnerMetrics final : public prometheus::Registry {
  public:
-  // `times` must outlive it.
-  explicit LearnerMetrics(const LearnTimes* times) : times_(times) {}
+  struct Options {
+    const LearnTimes* times = nullptr;         // Must outlive it.
+    std::optional<int64_t> version_lag_bound;  // Not shown where there is none.
+    NonFiniteUpdates non_finite_updates;       // Of the run, so far.
+  };
+  explicit LearnerMetrics(const Options& options) : options_(options) {}
 
+  // Counters begin with the first update of this process, wherever the run was: a learner
+  // that goes on from a checkpoint would else look like a very fast one.
   void Update(const Progress& progress);
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
-  const LearnTimes* const times_;
+  const Options options_;
   mutable absl::Mutex mutex_;
+  std::optional<Progress> first_ ABSL_GUARDED_BY(mutex_);
   Progress progress_ ABSL_GUARDED_BY(mutex_);
 };
 

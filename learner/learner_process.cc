@@ -1,5 +1,6 @@
 #include "learner/learner_process.h"
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <functional>
@@ -15,6 +16,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/metrics.h"
+#include "common/process_metrics.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
@@ -31,6 +33,8 @@
 #include "rpc/parameter_client.h"
 #include "rpc/parameter_fetch.h"
 #include "rpc/replay_source.h"
+#include "rpc/replay_watch.h"
+#include "rpc/work_reporter.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -200,6 +204,30 @@ absl::StatusOr<std::unique_ptr<Collective>> JoinLearners(const LearnerProcessOpt
                    .stop_requested = [&shutdown] { return shutdown.requested(); }});
 }
 
+absl::StatusOr<std::shared_ptr<LearnerMetrics>> MakeMetrics(TrainingRun& run) {
+  LearnerMetrics::Options options;
+  options.times = &run.trainer().times();
+  options.version_lag_bound = VersionLagBound(run.trainer().config());
+  if (!run.folder().empty()) {
+    CADRE_ASSIGN_OR_RETURN(options.non_finite_updates, ReadNonFiniteUpdates(run.folder()));
+  }
+  return std::make_shared<LearnerMetrics>(options);
+}
+
+v1::WorkReport ReportOf(const Trainer& trainer, int32_t rank, int64_t steps) {
+  v1::WorkReport report;
+  report.set_role(v1::WORKER_ROLE_LEARNER);
+  report.set_name(absl::StrCat("learner-", rank));
+  for (const auto& [stage, name] : kLearnStageNames) {
+    v1::StageSeconds& seconds = *report.add_stages();
+    seconds.set_stage(name);
+    seconds.set_seconds(trainer.times().seconds(stage));
+  }
+  report.set_steps(steps);
+  report.set_lockstep(trainer.config().actors().mode() == ActorsConfig::LOCKSTEP);
+  return report;
+}
+
 }  // namespace
 
 absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSignal& shutdown) {
@@ -222,17 +250,24 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   CADRE_RETURN_IF_ERROR(collective.status());
   trainer.set_collective(collective->get());
 
-  const auto metrics = std::make_shared<LearnerMetrics>(&trainer.times());
+  CADRE_ASSIGN_OR_RETURN(const auto metrics, MakeMetrics(*run));
+  const auto process_metrics = std::make_shared<ProcessMetrics>("learner");
+  if (options.rank == 0)
+    process_metrics->SavesTo(run->folder(),
+                             absl::Seconds(trainer.config().checkpoint().every_seconds()));
+  run->set_save_listener([process_metrics] { process_metrics->CheckpointSaved(); });
   std::unique_ptr<MetricsServer> metrics_server;
   if (!options.metrics_address.empty()) {
-    CADRE_ASSIGN_OR_RETURN(metrics_server,
-                           MetricsServer::Create(options.metrics_address, metrics, nullptr));
+    CADRE_ASSIGN_OR_RETURN(metrics_server, MetricsServer::Create(options.metrics_address, metrics,
+                                                                 nullptr, {process_metrics}));
   }
   // A supervisor that is gone is no reason to die before saving.
   if (options.progress_lines) std::signal(SIGPIPE, SIG_IGN);
   absl::Time last_line = absl::InfinitePast();
+  std::atomic<int64_t> steps = trainer.env_steps();
   run->set_listener([&](const Progress& progress) {
     metrics->Update(progress);
+    steps = progress.env_steps;
     if (!options.progress_lines || absl::Now() - last_line < kLineInterval) return;
     last_line = absl::Now();
     std::printf("%s\n", ProgressToJson(progress).c_str());
@@ -252,7 +287,21 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
       ports.Close();
     });
   }
+  // The first alone asks the replay servers, for all.
+  std::unique_ptr<ReplayWatch> replay;
+  if (options.rank == 0) {
+    const std::vector<std::string> addresses = absl::StrSplit(options.replay_address, ',');
+    CADRE_ASSIGN_OR_RETURN(replay, ReplayWatch::Create(addresses));
+  }
+  auto reporter = std::make_unique<WorkReporter>(
+      WorkReporterOptions{.channel = connections.sink->channel(), .run_id = options.run_id},
+      [&](CallGroup& calls) {
+        v1::WorkReport report = ReportOf(trainer, options.rank, steps);
+        if (replay != nullptr) replay->AddTo(report, calls);
+        return report;
+      });
   const absl::Status status = trainer.Run(ports, *connections.sink);
+  reporter.reset();
   finish.reset();
   ports.Close();
   CADRE_RETURN_IF_ERROR(run->Finish(status));

@@ -11,6 +11,7 @@
 #include "common/config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
+#include "learner/non_finite_updates.h"
 #include "learner/trainer_state.h"
 #include "learner/update_agreement.h"
 #include "spdlog/spdlog.h"
@@ -105,11 +106,17 @@ absl::Status Trainer::LearnOnce(const ExperiencePorts& source, ParameterSink& si
   if (collective_ != nullptr && asked_to_stop()) stop_requested_ = true;
   absl::StatusOr<Learned> learned =
       learner_->Learn(source, {.env_steps = env_steps_, .version = version_}, stop_requested_);
-  if (absl::IsDataLoss(learned.status()))
+  if (absl::IsDataLoss(learned.status())) {
+    if (first()) {
+      const absl::Status recorded =
+          RecordNonFiniteUpdate(options_.run_folder, env_steps_, absl::Now());
+      if (!recorded.ok()) spdlog::warn("{}", std::string(recorded.message()));
+    }
     return absl::DataLossError(
         absl::StrCat("update ", updates_ + 1, " made ", learned.status().message(),
                      "; the last checkpoint is at ", last_saved_steps_,
                      " steps. Lower the learning rate, or clip the gradient"));
+  }
   CADRE_RETURN_IF_ERROR(learned.status());
 
   times_.Enter(LearnStage::kPublish);
@@ -258,6 +265,7 @@ absl::Status Trainer::Save() {
       SaveCheckpoint(options_.run_folder, MakeCheckpoint(), config_.checkpoint().keep()));
   last_saved_steps_ = env_steps_;
   last_saved_seconds_ = WallSeconds();
+  if (options_.on_saved) options_.on_saved();
   return absl::OkStatus();
 }
 

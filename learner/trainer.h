@@ -37,6 +37,7 @@ class Trainer final {
     DeviceOptions device;  // Where the algorithm computes.
     // Run after each update, on the training thread.
     std::function<absl::Status(const Progress&)> on_progress;
+    std::function<void()> on_saved;  // After each checkpoint, likewise. May be null.
   };
 
   static absl::StatusOr<std::unique_ptr<Trainer>> Create(Options options);

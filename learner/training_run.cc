@@ -63,15 +63,19 @@ absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Join(const ExperimentC
 absl::Status TrainingRun::MakeTrainer(const ExperimentConfig& config,
                                       const EnvironmentSpec& environment,
                                       const DeviceOptions& device, int32_t rank) {
-  CADRE_ASSIGN_OR_RETURN(trainer_,
-                         Trainer::Create({.config = config,
-                                          .environment = environment,
-                                          .run_folder = path_,
-                                          .rank = rank,
-                                          .device = device,
-                                          .on_progress = [this](const Progress& progress) {
-                                            return OnProgress(progress);
-                                          }}));
+  CADRE_ASSIGN_OR_RETURN(
+      trainer_,
+      Trainer::Create(
+          {.config = config,
+           .environment = environment,
+           .run_folder = path_,
+           .rank = rank,
+           .device = device,
+           .on_progress = [this](const Progress& progress) { return OnProgress(progress); },
+           .on_saved =
+               [this] {
+                 if (save_listener_) save_listener_();
+               }}));
   return absl::OkStatus();
 }
 

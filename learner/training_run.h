@@ -45,6 +45,8 @@ class TrainingRun {
   void set_listener(std::function<void(const Progress&)> listener) {
     listener_ = std::move(listener);
   }
+  // Told of every checkpoint, likewise.
+  void set_save_listener(std::function<void()> listener) { save_listener_ = std::move(listener); }
 
   // After training, which ended with `training`: writes what is left to write, and
   // the summary unless training failed. Returns the first error.
@@ -63,6 +65,7 @@ class TrainingRun {
   const std::string path_;
   std::unique_ptr<Trainer> trainer_;
   std::function<void(const Progress&)> listener_;
+  std::function<void()> save_listener_;
   Progress newest_;
   bool unwritten_ = false;  // `newest_` is not in the folder yet.
   absl::Time written_at_ = absl::InfinitePast();

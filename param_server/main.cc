@@ -8,6 +8,7 @@
 #include "common/metrics.h"
 #include "common/shutdown.h"
 #include "common/status_macros.h"
+#include "param_server/parameter_metrics.h"
 #include "param_server/parameter_server_process.h"
 #include "rpc/port_file.h"
 #include "spdlog/spdlog.h"
@@ -23,13 +24,16 @@ struct Flags {
 absl::Status Serve(const Flags& flags) {
   cadre::ShutdownSignal shutdown;
   CADRE_RETURN_IF_ERROR(cadre::SetUpLogging("param"));
-  const auto registry = std::make_shared<prometheus::Registry>();
+  const auto registry = std::make_shared<cadre::ParameterRegistry>();
   CADRE_ASSIGN_OR_RETURN(const auto process,
                          cadre::ParameterServerProcess::Create(flags.server, registry.get()));
+  if (flags.server.follow.empty())
+    registry->set_bottleneck([&process] { return process->work().bottleneck(); });
   std::unique_ptr<cadre::MetricsServer> exposer;
   if (!flags.metrics_port.empty()) {
     CADRE_ASSIGN_OR_RETURN(
-        exposer, cadre::MetricsServer::Create(flags.metrics_port, registry, absl::OkStatus));
+        exposer, cadre::MetricsServer::Create(flags.metrics_port, registry, absl::OkStatus,
+                                              process->more_metrics()));
   }
   CADRE_RETURN_IF_ERROR(cadre::WritePortFile(flags.port_file, process->server().port()));
   spdlog::info("serving run '{}' on {}{}", flags.server.run_id, process->server().address(),

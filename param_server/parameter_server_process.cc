@@ -40,13 +40,14 @@ absl::Status RestoreNewest(const std::string& folder, ParameterStore* store) {
 }
 
 void Report(const absl::StatusOr<SavedCheckpoint>& saved, absl::Duration took,
-            ParameterMetrics* metrics) {
+            ParameterMetrics* metrics, ProcessMetrics* process_metrics) {
   if (!saved.ok()) {
     metrics->failed_snapshots.Increment();
     spdlog::error("no snapshot was written: {}", std::string(saved.status().message()));
     return;
   }
   metrics->snapshots.Increment();
+  process_metrics->CheckpointSaved();
   spdlog::debug("saved '{}', {} bytes in {:.3f} s", saved->path, saved->bytes,
                 absl::ToDoubleSeconds(took));
 }
@@ -58,7 +59,9 @@ ParameterServerProcess::ParameterServerProcess(const ParameterServerOptions& opt
     : options_(options),
       metrics_(registry),
       store_(options.run_id),
-      service_(&store_, &metrics_, options.follow) {}
+      run_metrics_(std::make_shared<RunMetrics>(&store_)),
+      service_(&store_, &metrics_, options.follow),
+      work_service_(&store_, options.follow) {}
 
 ParameterServerProcess::~ParameterServerProcess() = default;
 
@@ -71,19 +74,23 @@ absl::StatusOr<std::unique_ptr<ParameterServerProcess>> ParameterServerProcess::
     CADRE_ASSIGN_OR_RETURN(process->follower_,
                            Follower::Create(options.follow, &process->store_, &process->metrics_));
   }
-  CADRE_ASSIGN_OR_RETURN(process->server_,
-                         RpcServer::Create(options.address, {&process->service_}));
+  CADRE_ASSIGN_OR_RETURN(
+      process->server_,
+      RpcServer::Create(options.address, {&process->service_, &process->work_service_}));
   return process;
 }
 
 absl::Status ParameterServerProcess::StartSnapshots() {
   CADRE_RETURN_IF_ERROR(RestoreNewest(options_.snapshot_folder, &store_));
+  const absl::Duration period = options_.snapshot_seconds > 0
+                                    ? absl::Seconds(options_.snapshot_seconds)
+                                    : absl::InfiniteDuration();
+  process_metrics_->SavesTo(options_.snapshot_folder, period);
   checkpointer_ = std::make_unique<Checkpointer>(
       [this] { return SaveSnapshot(options_.snapshot_folder, store_, options_.snapshot_keep); },
-      options_.snapshot_seconds > 0 ? absl::Seconds(options_.snapshot_seconds)
-                                    : absl::InfiniteDuration(),
+      period,
       [this](const absl::StatusOr<SavedCheckpoint>& saved, absl::Duration took) {
-        Report(saved, took, &metrics_);
+        Report(saved, took, &metrics_, process_metrics_.get());
       });
   return absl::OkStatus();
 }

@@ -8,10 +8,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/checkpointer.h"
+#include "common/metrics.h"
+#include "common/process_metrics.h"
 #include "param_server/follower.h"
 #include "param_server/parameter_metrics.h"
 #include "param_server/parameter_service.h"
 #include "param_server/parameter_store.h"
+#include "param_server/run_metrics.h"
+#include "param_server/work_service.h"
 #include "prometheus/registry.h"
 #include "rpc/server.h"
 
@@ -35,6 +39,10 @@ class ParameterServerProcess {
   ~ParameterServerProcess();
 
   const RpcServer& server() const { return *server_; }
+  const WorkService& work() const { return work_service_; }
+
+  // What it shows besides its registry. They must not outlive it.
+  MetricsServer::Collectables more_metrics() const { return {run_metrics_, process_metrics_}; }
 
   // Ends all calls and saves a last time: what was answered is in that snapshot. Once.
   absl::Status ShutDown();
@@ -46,7 +54,11 @@ class ParameterServerProcess {
   const ParameterServerOptions options_;
   ParameterMetrics metrics_;
   ParameterStore store_;
+  const std::shared_ptr<const RunMetrics> run_metrics_;
+  const std::shared_ptr<ProcessMetrics> process_metrics_ =
+      std::make_shared<ProcessMetrics>("param");
   ParameterService service_;
+  WorkService work_service_;
   std::unique_ptr<Checkpointer> checkpointer_;  // Null where nothing is saved.
   std::unique_ptr<Follower> follower_;          // Null where it is no replica.
   std::unique_ptr<RpcServer> server_;

@@ -94,9 +94,7 @@ absl::StatusOr<grpc::ByteBuffer> ParameterService::ApplyPushed(const grpc::ByteB
   CADRE_RETURN_IF_ERROR(ParseMessage(request, &push));
   CADRE_RETURN_IF_ERROR(CheckMayChange(push.run_id()));
   const std::string& model = push.gradient().model();
-  const auto count = [&](const char* outcome) {
-    metrics_->gradients.Add({{"model", model}, {"outcome", outcome}}).Increment();
-  };
+  const auto count = [&](const char* outcome) { metrics_->CountGradient(model, outcome); };
   const absl::StatusOr<ModelUpdater::Pushed> pushed = store_->PushGradient(push.gradient());
   if (absl::IsInvalidArgument(pushed.status())) count("broken");  // The model is known.
   CADRE_RETURN_IF_ERROR(pushed.status());

@@ -148,6 +148,38 @@ void AddLimiterStates(const std::vector<v1::TableInfo>& infos,
   families->push_back(std::move(family));
 }
 
+// How long queues, and those who come to them, have waited.
+void AddWaits(const std::vector<Queue*>& queues, const std::vector<Table*>& tables,
+              std::vector<prometheus::MetricFamily>* families) {
+  constexpr struct {
+    const char* name;
+    const char* help;
+    double Queue::Waits::*seconds;
+  } kWaits[] = {
+      {"cadre_replay_blocked_writers_seconds_total", "For which writers were held back",
+       &Queue::Waits::blocked_writers_seconds},
+      {"cadre_replay_waiting_consumers_seconds_total", "For which takes were not answered",
+       &Queue::Waits::waiting_consumers_seconds},
+      {"cadre_replay_held_rollouts_seconds_total", "Summed over rollouts that wait or are leased",
+       &Queue::Waits::held_rollouts_seconds},
+  };
+  for (const auto& [name, help, seconds] : kWaits) {
+    if (queues.empty()) break;
+    prometheus::MetricFamily family{name, help, kCounter, {}};
+    for (const Queue* queue : queues)
+      family.metric.push_back(
+          Series(kCounter, queue->waits().*seconds, "queue", queue->options().name));
+    families->push_back(std::move(family));
+  }
+  if (tables.empty()) return;
+  prometheus::MetricFamily family{
+      "cadre_replay_table_sampling_seconds_total", "Spent on gathering batches", kCounter, {}};
+  for (const Table* table : tables)
+    family.metric.push_back(
+        Series(kCounter, table->sampling_seconds(), "table", table->options().config.name()));
+  families->push_back(std::move(family));
+}
+
 template <typename Host>
 auto InfosOf(const std::vector<Host*>& hosts) {
   std::vector<decltype(hosts[0]->Info())> infos;
@@ -179,6 +211,7 @@ std::vector<prometheus::MetricFamily> ReplayMetrics::Collect() const {
   AddFamilies(kQueueRows, "queue", InfosOf(queues_), &families);
   AddFamilies(kTableRows, "table", tables, &families);
   AddLimiterStates(tables, &families);
+  AddWaits(queues_, tables_, &families);
   return families;
 }
 

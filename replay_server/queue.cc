@@ -185,6 +185,7 @@ void Queue::Close() {
     parked_.clear();
     for (PendingTake& take : takes_) effects.AnswerTake(std::move(take.done), ClosedError());
     takes_.clear();
+    TellListeners(effects);
   }
   effects.Run();
 }
@@ -214,6 +215,12 @@ v1::QueueInfo Queue::Info() const {
   info.set_blocked_writers(static_cast<int64_t>(parked_.size()));
   info.set_waiting_consumers(static_cast<int64_t>(takes_.size()));
   return info;
+}
+
+Queue::Waits Queue::waits() const {
+  absl::MutexLock lock(&mutex_);
+  const TimeIntegral::Clock::time_point now = TimeIntegral::Clock::now();
+  return {blocked_.seconds(now), lacking_.seconds(now), held_.seconds(now)};
 }
 
 absl::Status Queue::CheckOpen(absl::string_view run_id, const v1::ExperienceSpec& spec) {
@@ -359,6 +366,10 @@ void Queue::TellListeners(Effects& effects) {
     if (auto listener = streams_.Settled(writer, settled))
       effects.callbacks.push_back([call = std::move(listener), settled] { (*call)(settled); });
   }
+  const TimeIntegral::Clock::time_point now = TimeIntegral::Clock::now();
+  blocked_.Set(static_cast<int64_t>(parked_.size()), now);
+  lacking_.Set(static_cast<int64_t>(takes_.size()), now);
+  held_.Set(static_cast<int64_t>(waiting_.size()) + counts_.leased_rollouts, now);
 }
 
 absl::Status Queue::ClosedError() const {

@@ -1,6 +1,7 @@
 // The on-policy queue: each rollout that actors append is handed to one consumer,
-// once, oldest first. Bounded in steps and bytes. It knows no gRPC, clock or log;
-// rollouts are moved in and out, never copied. Thread-safe.
+// once, oldest first. Bounded in steps and bytes. It knows no gRPC and no log, and a
+// clock only to count how long others wait; rollouts are moved in and out, never copied.
+// Thread-safe.
 //
 //   Append --> [parked while full] --> waiting --Take--> leased --Acknowledge--> gone
 //                                         ^                |
@@ -35,6 +36,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/ports.h"
 #include "common/run_topology.h"
+#include "common/time_integral.h"
 #include "proto/experience.pb.h"
 #include "replay_server/waiting_rollouts.h"
 #include "replay_server/writer_sequences.h"
@@ -113,6 +115,14 @@ class Queue {
   void Close();
 
   v1::QueueInfo Info() const;
+
+  // Since the queue is, each summed over those who wait.
+  struct Waits {
+    double blocked_writers_seconds = 0;    // Streams held back because it is full.
+    double waiting_consumers_seconds = 0;  // Takes not answered.
+    double held_rollouts_seconds = 0;      // Rollouts that wait or are leased.
+  };
+  Waits waits() const;
   const QueueOptions& options() const { return options_; }
 
  private:
@@ -165,7 +175,8 @@ class Queue {
   void Advance(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Settle(uint64_t writer, uint64_t sequence, Effects& effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Turns settled writers into callbacks; the last thing under the lock.
+  // Turns settled writers into callbacks, and counts how long what waits has waited; the
+  // last thing under the lock.
   void TellListeners(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ClosedError() const;
 
@@ -188,6 +199,9 @@ class Queue {
   absl::flat_hash_map<uint64_t, std::vector<QueuedRollout>> leases_ ABSL_GUARDED_BY(mutex_);
   int64_t newest_version_ ABSL_GUARDED_BY(mutex_) = 0;
   Counts counts_ ABSL_GUARDED_BY(mutex_);
+  TimeIntegral blocked_ ABSL_GUARDED_BY(mutex_);  // Of parked_,
+  TimeIntegral lacking_ ABSL_GUARDED_BY(mutex_);  // of takes_,
+  TimeIntegral held_ ABSL_GUARDED_BY(mutex_);     // of what waits or is leased.
 };
 
 }  // namespace cadre

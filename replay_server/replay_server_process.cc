@@ -49,13 +49,14 @@ absl::Status RestoreNewest(const std::string& folder, const std::vector<Table*>&
 }
 
 void Report(const absl::StatusOr<SavedCheckpoint>& saved, absl::Duration took,
-            CheckpointMetrics* metrics) {
+            CheckpointMetrics* metrics, ProcessMetrics* process_metrics) {
   if (!saved.ok()) {
     metrics->failed.Increment();
     spdlog::error("no checkpoint was written: {}", std::string(saved.status().message()));
     return;
   }
   metrics->saved.Increment();
+  process_metrics->CheckpointSaved();
   metrics->bytes.Set(static_cast<double>(saved->bytes));
   metrics->seconds.Set(absl::ToDoubleSeconds(took));
   spdlog::info("saved '{}', {} bytes in {:.3f} s", saved->path, saved->bytes,
@@ -98,20 +99,24 @@ absl::Status ReplayServerProcess::StartCheckpoints(const ReplayServerOptions& op
   const absl::Duration period = options.checkpoint_seconds > 0
                                     ? absl::Seconds(options.checkpoint_seconds)
                                     : absl::InfiniteDuration();
+  process_metrics_->SavesTo(options.checkpoint_folder, period);
   checkpointer_ = std::make_unique<TableCheckpointer>(
       TableCheckpointerOptions{options.checkpoint_folder, options.checkpoint_keep, period},
       Checkpointed(tables()),
-      [metrics = checkpoint_metrics_.get()](const absl::StatusOr<SavedCheckpoint>& saved,
-                                            absl::Duration took) { Report(saved, took, metrics); });
+      [this](const absl::StatusOr<SavedCheckpoint>& saved, absl::Duration took) {
+        Report(saved, took, checkpoint_metrics_.get(), process_metrics_.get());
+      });
   return absl::OkStatus();
 }
 
 absl::Status ReplayServerProcess::Listen(const ReplayServerOptions& options) {
   service_ = std::make_unique<ExperienceService>(queues(), tables(), checkpointer_.get());
-  CADRE_ASSIGN_OR_RETURN(server_, RpcServer::Create(options.address, {service_.get()}));
+  work_service_ = std::make_unique<ReplayWorkService>(ExperienceDirectory(queues(), tables()));
+  CADRE_ASSIGN_OR_RETURN(server_,
+                         RpcServer::Create(options.address, {service_.get(), work_service_.get()}));
   if (!options.metrics_port.empty()) {
-    CADRE_ASSIGN_OR_RETURN(metrics_,
-                           MetricsServer::Create(options.metrics_port, registry_, nullptr));
+    CADRE_ASSIGN_OR_RETURN(metrics_, MetricsServer::Create(options.metrics_port, registry_, nullptr,
+                                                           {process_metrics_}));
   }
   return WritePortFile(options.port_file, server_->port());
 }

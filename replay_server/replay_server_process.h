@@ -9,9 +9,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/metrics.h"
+#include "common/process_metrics.h"
 #include "replay_server/experience_service.h"
 #include "replay_server/metrics.h"
 #include "replay_server/queue.h"
+#include "replay_server/replay_work_service.h"
 #include "replay_server/server_config.h"
 #include "replay_server/table.h"
 #include "replay_server/table_checkpointer.h"
@@ -54,10 +56,13 @@ class ReplayServerProcess {
   // In the order in which they are made; each uses those before it.
   std::vector<std::unique_ptr<Queue>> queues_;
   std::vector<std::unique_ptr<Table>> tables_;
-  std::shared_ptr<ReplayMetrics> registry_;  // Shared with metrics_.
+  std::shared_ptr<ReplayMetrics> registry_;  // Shared with metrics_, and so is the next.
+  const std::shared_ptr<ProcessMetrics> process_metrics_ =
+      std::make_shared<ProcessMetrics>("replay");
   std::unique_ptr<CheckpointMetrics> checkpoint_metrics_;
   std::unique_ptr<TableCheckpointer> checkpointer_;  // Null: there is nothing to save, or nowhere.
   std::unique_ptr<ExperienceService> service_;
+  std::unique_ptr<ReplayWorkService> work_service_;
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<MetricsServer> metrics_;
 };

@@ -247,6 +247,7 @@ absl::Status Table::CheckSaved(const StateSource& read) const { return impl_->Ch
 absl::Status Table::Restore(const StateSource& read) { return impl_->Restore(read); }
 void Table::Close() { impl_->Close(); }
 v1::TableInfo Table::Info() const { return impl_->Info(); }
+double Table::sampling_seconds() const { return impl_->sampling_seconds(); }
 const TableOptions& Table::options() const { return impl_->options(); }
 
 }  // namespace cadre

@@ -142,6 +142,8 @@ class Table {
   void Close();
 
   v1::TableInfo Info() const;
+  // Spent on gathering batches, since the table is.
+  double sampling_seconds() const;
   const TableOptions& options() const;
 
  private:

@@ -6,6 +6,7 @@
 //   table_state.cc      Save and Restore
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -59,6 +60,9 @@ class Table::Impl {
   void Reset();
   void Close();
   v1::TableInfo Info() const;
+  double sampling_seconds() const {
+    return 1e-9 * static_cast<double>(gathering_nanoseconds_.load(std::memory_order_relaxed));
+  }
   const TableOptions& options() const { return options_; }
 
  private:
@@ -164,6 +168,8 @@ class Table::Impl {
   const TableOptions options_;  // Constant after construction.
   // Idle ones are beyond the budget: no more than a stream has under way.
   BatchMemoryPool batch_memory_{4};
+
+  std::atomic<int64_t> gathering_nanoseconds_ = 0;  // Spent on batches.
 
   mutable absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -63,6 +63,7 @@ absl::StatusOr<BatchInPlace> Table::Impl::Sample(uint64_t sampler_id, const Samp
           sampler->overdue != nullptr ? sampler->overdue : [] {});
     }
   }
+  const Clock::time_point gathering = Clock::now();
   layout->gather.Gather(layout->storage, sampler->items, &made);
   if (in_place)
     sampled.rows = layout->gather.Refer(layout->storage, sampler->items, made);
@@ -70,6 +71,8 @@ absl::StatusOr<BatchInPlace> Table::Impl::Sample(uint64_t sampler_id, const Samp
     EndGathers({gather});
   ImportanceWeights(made.batch.probabilities, options.importance_exponent,
                     absl::MakeSpan(made.weights, options.items));
+  gathering_nanoseconds_.fetch_add((Clock::now() - gathering) / std::chrono::nanoseconds(1),
+                                   std::memory_order_relaxed);
   sampled.batch = std::move(made.batch);
   return sampled;
 }

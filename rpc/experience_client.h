@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "common/ports.h"
 #include "common/run_topology.h"
+#include "common/time_integral.h"
 #include "proto/experience.grpc.pb.h"
 #include "rpc/call_group.h"
 #include "rpc/channel.h"
@@ -75,6 +76,7 @@ class RemoteExperienceSink final : public ExperienceSink {
     int64_t resent = 0;   // After breaks.
     int64_t refused = 0;  // By the server.
     int64_t connections = 0;
+    double unsettled_seconds = 0;  // Summed over rollouts.
   };
   Counts counts() const;
 
@@ -116,6 +118,7 @@ class RemoteExperienceSink final : public ExperienceSink {
   size_t next_to_send_ ABSL_GUARDED_BY(mutex_) = 0;  // Into the window.
   bool stream_over_ ABSL_GUARDED_BY(mutex_) = true;
   Counts counts_ ABSL_GUARDED_BY(mutex_);
+  TimeIntegral unsettled_ ABSL_GUARDED_BY(mutex_);  // Of the window's size.
 
   std::thread thread_;
 };

@@ -82,6 +82,7 @@ absl::Status RemoteExperienceSink::Append(v1::Rollout rollout) {
   window_.push_back({std::move(request), bytes});
   window_bytes_ += bytes;
   ++counts_.appended;
+  unsettled_.Set(static_cast<int64_t>(window_.size()), TimeIntegral::Clock::now());
   return absl::OkStatus();
 }
 
@@ -125,6 +126,7 @@ RemoteExperienceSink::Counts RemoteExperienceSink::counts() const {
   absl::MutexLock lock(&mutex_);
   Counts counts = counts_;
   counts.unsettled = static_cast<int64_t>(window_.size());
+  counts.unsettled_seconds = unsettled_.seconds(TimeIntegral::Clock::now());
   return counts;
 }
 
@@ -214,6 +216,7 @@ void RemoteExperienceSink::OnResponse(const v1::AppendResponse& response) {
     ++first_sequence_;
     if (next_to_send_ > 0) --next_to_send_;
   }
+  unsettled_.Set(static_cast<int64_t>(window_.size()), TimeIntegral::Clock::now());
 }
 
 void RemoteExperienceSink::Refuse(uint64_t sequence, const std::string& reason) {

@@ -70,7 +70,8 @@ RemoteParameterSource::RemoteParameterSource(const ParameterClientOptions& optio
                                              const std::shared_ptr<grpc::Channel>& channel)
     : options_(options),
       peer_(PeerName(options)),
-      stub_(v1::ParameterService::NewStub(channel)),
+      channel_(channel),
+      stub_(v1::ParameterService::NewStub(channel_)),
       thread_([this] { Follow(); }) {}
 
 RemoteParameterSource::~RemoteParameterSource() {
@@ -187,7 +188,8 @@ RemoteParameterSink::RemoteParameterSink(const ParameterClientOptions& options,
                                          const std::shared_ptr<grpc::Channel>& channel)
     : options_(options),
       peer_(PeerName(options)),
-      stub_(v1::ParameterService::NewStub(channel)),
+      channel_(channel),
+      stub_(v1::ParameterService::NewStub(channel_)),
       thread_([this] { Guard(); }) {}
 
 RemoteParameterSink::~RemoteParameterSink() {

@@ -53,6 +53,9 @@ class RemoteParameterSource final : public ParameterSource {
   v1::RunState run_state() override;
   void Close() override;
 
+  // For other calls to the same server.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
  private:
   RemoteParameterSource(const ParameterClientOptions& options,
                         const std::shared_ptr<grpc::Channel>& channel);
@@ -62,6 +65,7 @@ class RemoteParameterSource final : public ParameterSource {
 
   const ParameterClientOptions options_;
   const std::string peer_;  // For messages.
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ParameterService::Stub> stub_;
   CallGroup calls_;
 
@@ -93,6 +97,9 @@ class RemoteParameterSink final : public ParameterSink {
   absl::Status SetRunState(v1::RunState state) override;
   void Close() override;
 
+  // For other calls to the same server.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
  private:
   RemoteParameterSink(const ParameterClientOptions& options,
                       const std::shared_ptr<grpc::Channel>& channel);
@@ -104,6 +111,7 @@ class RemoteParameterSink final : public ParameterSink {
 
   const ParameterClientOptions options_;
   const std::string peer_;  // For messages.
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ParameterService::Stub> stub_;
   CallGroup calls_;
 

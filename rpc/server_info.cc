@@ -4,6 +4,7 @@
 #include "common/status_macros.h"
 #include "proto/experience.grpc.pb.h"
 #include "proto/parameters.grpc.pb.h"
+#include "proto/work.grpc.pb.h"
 #include "rpc/call_group.h"
 #include "rpc/channel.h"
 #include "rpc/retry.h"
@@ -40,6 +41,28 @@ absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(const std::string& 
   CADRE_RETURN_IF_ERROR(CallWithRetry(
       calls, Impatient(), absl::StrCat("parameter server at ", address),
       [&](grpc::ClientContext& context) { return stub->ParameterInfo(&context, {}, &response); }));
+  return response;
+}
+
+absl::StatusOr<v1::WorkInfoResponse> FetchWorkInfo(const std::string& address) {
+  CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address));
+  const auto stub = v1::WorkService::NewStub(channel);
+  v1::WorkInfoResponse response;
+  CallGroup calls;
+  CADRE_RETURN_IF_ERROR(CallWithRetry(
+      calls, Impatient(), absl::StrCat("parameter server at ", address),
+      [&](grpc::ClientContext& context) { return stub->WorkInfo(&context, {}, &response); }));
+  return response;
+}
+
+absl::StatusOr<v1::ReplayWork> FetchReplayWork(const std::string& address) {
+  CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address));
+  const auto stub = v1::ReplayWorkService::NewStub(channel);
+  v1::ReplayWork response;
+  CallGroup calls;
+  CADRE_RETURN_IF_ERROR(CallWithRetry(
+      calls, Impatient(), absl::StrCat("replay server at ", address),
+      [&](grpc::ClientContext& context) { return stub->GetReplayWork(&context, {}, &response); }));
   return response;
 }
 

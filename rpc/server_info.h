@@ -7,11 +7,16 @@
 #include "absl/status/statusor.h"
 #include "proto/experience.pb.h"
 #include "proto/parameters.pb.h"
+#include "proto/work.pb.h"
 
 namespace cadre {
 
 // `address` is host:port. UNAVAILABLE, with the address, where nobody answers soon.
 absl::StatusOr<v1::InfoResponse> FetchReplayInfo(const std::string& address);
 absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(const std::string& address);
+// Of a parameter server: what its workers do. UNIMPLEMENTED: it is of an older version.
+absl::StatusOr<v1::WorkInfoResponse> FetchWorkInfo(const std::string& address);
+// Of a replay server. UNIMPLEMENTED likewise.
+absl::StatusOr<v1::ReplayWork> FetchReplayWork(const std::string& address);
 
 }  // namespace cadre

@@ -16,7 +16,7 @@ for argument in "$@"; do
 done
 
 packages=(
-  g++ make cmake ninja-build ccache mold clang-format python3 python3-venv pkg-config
+  g++ make cmake ninja-build ccache mold clang-format python3 python3-venv python3-yaml pkg-config
   libtorch-dev libopenblas0-pthread libopenblas-pthread-dev libgloo-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libabsl-dev prometheus-cpp-dev libcivetweb-dev libspdlog-dev nlohmann-json3-dev libssl-dev zlib1g-dev

@@ -159,6 +159,24 @@ TEST(LiveProgressTest, ElsewhereThanOnATerminalItWritesALineEveryFewSecondsAndTh
   EXPECT_EQ(output.Take(), "");
 }
 
+TEST(LiveProgressTest, TheVerdictIsShownUntilItIsOver) {
+  Output lines, terminal;
+  LiveProgress plain(Goal(), {}, lines.file(), kStart);
+  LiveProgress block(Goal(), {.terminal = true, .width = 40}, terminal.file(), kStart);
+  for (LiveProgress* live : {&plain, &block}) {
+    live->SetVerdict("actor-bound: add about 6 actors (the learner waited 60 % of the time)");
+    live->Update(HalfWay(), kStart);
+  }
+  EXPECT_EQ(lines.Take(), FormatLine(HalfWay(), Goal(), absl::ZeroDuration()) +
+                              ", actor-bound: add about 6 actors\n");
+  EXPECT_THAT(terminal.Take(),
+              testing::HasSubstr("verdict: actor-bound: add about 6 actors\x1b[K\n"))
+      << "cut at 40 columns";
+  plain.SetVerdict("");
+  plain.Update(HalfWay(), kStart + absl::Seconds(9));
+  EXPECT_EQ(lines.Take(), FormatLine(HalfWay(), Goal(), absl::Seconds(9)) + "\n");
+}
+
 TEST(LiveProgressTest, OnATerminalItRedrawsInPlaceTenTimesASecondAtMost) {
   Output output;
   LiveProgress live(Goal(), {.terminal = true, .width = 80}, output.file(), kStart);

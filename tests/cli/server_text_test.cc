@@ -173,5 +173,42 @@ TEST(ServerTextTest, WhatAParameterServerWaitsFor) {
               HasSubstr("waits for nobody: the run is finished\n"));
 }
 
+TEST(ServerTextTest, WhatWorkersSpendTheirTimeOn) {
+  v1::WorkInfoResponse work;
+  v1::WorkerInfo* worker = work.add_workers();
+  worker->set_name("actor-3");
+  worker->set_host("host-1");
+  const auto add = [worker](const char* stage, double share) {
+    v1::StageShare& added = *worker->add_stages();
+    added.set_stage(stage);
+    added.set_share(share);
+  };
+  add("wait_for_parameters", 0.002);
+  add("inference", 0.12);
+  add("environment", 0.81);
+  add("append", 0.07);
+  worker->set_steps_per_second(12300.4);
+  work.add_workers()->set_name("actor-4");
+  work.mutable_bottleneck()->set_text("learner-bound (why)");
+  EXPECT_EQ(WorkText(work),
+            "  actor-3 (host-1): environment 81 %, inference 12 %, append 7 %; 12,300 steps/s\n"
+            "  actor-4: has just begun\n"
+            "  verdict: learner-bound (why)\n");
+  work.mutable_workers(0)->set_report_age_seconds(14);
+  EXPECT_THAT(WorkText(work), HasSubstr("12,300 steps/s; silent for 14 s\n"));
+  for (int i = 0; i < 60; ++i) work.add_workers()->set_name("actor");
+  EXPECT_THAT(WorkText(work), HasSubstr("  and 30 more\n  verdict: "));
+}
+
+TEST(ServerTextTest, AReplicaKnowsNoVerdict) { EXPECT_EQ(WorkText({}), ""); }
+
+TEST(ServerTextTest, HowLongAQueueLetOthersWait) {
+  v1::ReplayWork work;
+  work.set_blocked_writers_seconds(1.25);
+  work.set_waiting_readers_seconds(20);
+  EXPECT_EQ(QueueDelays(work),
+            "  so far actors were held back for 1.2 s, learners waited for 20.0 s\n");
+}
+
 }  // namespace
 }  // namespace cadre

@@ -57,5 +57,17 @@ TEST(RunTopologyTest, LearnersThatPushGradientsHaveACopyOfTheModelEach) {
   EXPECT_EQ(ActingModelName(config, 3), "example/3");
 }
 
+TEST(RunTopologyTest, TheLagIsBoundedByTheQueueAndByWhatPushedGradientsMayHave) {
+  ExperimentConfig config = Config(2, 1);
+  config.mutable_queue()->set_max_version_lag(4);
+  EXPECT_EQ(VersionLagBound(config), 4);
+  config.mutable_a3c();
+  EXPECT_EQ(VersionLagBound(config), std::nullopt);
+  config.mutable_learners()->set_max_gradient_lag(16);
+  EXPECT_EQ(VersionLagBound(config), 20);
+  config.mutable_dqn();
+  EXPECT_EQ(VersionLagBound(config), std::nullopt);
+}
+
 }  // namespace
 }  // namespace cadre

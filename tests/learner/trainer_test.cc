@@ -14,6 +14,7 @@
 #include "envs/registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "learner/non_finite_updates.h"
 #include "tests/learner/example_experience.h"
 #include "tests/learner/fake_parameter_sink.h"
 #include "tests/learner/temp_folder.h"
@@ -305,6 +306,8 @@ TEST_F(TrainerTest, ParametersThatAreNotFiniteEndTheRunAndOverwriteNothing) {
   EXPECT_THAT(source_->acknowledged, ElementsAre(1000, 1001));
   EXPECT_THAT(ListCheckpoints(folder_.path()), ElementsAre(kBatch, 2 * kBatch));
   EXPECT_TRUE(Make(config)->Restore(Newest()).ok());
+  // The next learner can tell of it.
+  EXPECT_EQ(ReadNonFiniteUpdates(folder_.path())->count, 1);
 }
 
 TEST_F(TrainerTest, BadExperienceEndsTheRunByName) {

@@ -43,6 +43,9 @@ TEST(ReplayMetricsTest, ShowsTheQueueAsItIs) {
   EXPECT_EQ(values["cadre_replay_waiting_steps"], 30);
   EXPECT_EQ(values["cadre_replay_appended_steps_total"], 40);
   EXPECT_EQ(values["cadre_replay_acknowledged_rollouts_total"], 1);
+  EXPECT_EQ(values["cadre_replay_blocked_writers_seconds_total"], 0);
+  EXPECT_EQ(values.count("cadre_replay_waiting_consumers_seconds_total"), 1);
+  EXPECT_GT(values["cadre_replay_held_rollouts_seconds_total"], 0) << "one waits";
 }
 
 TEST(ReplayMetricsTest, ShowsTheTableAsItIs) {
@@ -67,6 +70,7 @@ TEST(ReplayMetricsTest, ShowsTheTableAsItIs) {
   EXPECT_EQ(values["cadre_replay_table_min_size_items"], 100);
   EXPECT_EQ(values["cadre_replay_table_limiter_state open"], 0);
   EXPECT_EQ(values["cadre_replay_table_limiter_state waits_for_size"], 1);
+  EXPECT_EQ(values["cadre_replay_table_sampling_seconds_total"], 0);
   EXPECT_EQ(values.count("cadre_replay_waiting_steps"), 0) << "there is no queue";
 }
 

@@ -1,5 +1,6 @@
 #include "replay_server/queue.h"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -164,6 +165,35 @@ TEST_F(QueueTest, ATakeOfMoreThanTheCapacityIsRefused) {
             "queue 'on_policy': take of 101 steps; wanted 1 to its capacity of 100");
   EXPECT_EQ((**Take(0)).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ((**Take(1, -1)).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(QueueTest, CountsHowLongWhatWaitsHasWaited) {
+  const auto spend = [] {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+    while (std::chrono::steady_clock::now() < until) continue;
+  };
+  const TakeAnswer take = Take(10);
+  spend();
+  EXPECT_GE(queue_.waits().waiting_consumers_seconds, 0.002);
+  EXPECT_EQ(queue_.waits().held_rollouts_seconds, 0);
+  Append(1, 10);
+  ASSERT_TRUE(take->has_value());
+  const double waited = queue_.waits().waiting_consumers_seconds;
+  spend();
+  EXPECT_EQ(queue_.waits().waiting_consumers_seconds, waited) << "it has got its rollout";
+  EXPECT_GE(queue_.waits().held_rollouts_seconds, 0.002) << "leased";
+  ASSERT_TRUE(queue_.Acknowledge((**take)->id).ok());
+  const double held = queue_.waits().held_rollouts_seconds;
+  spend();
+  EXPECT_EQ(queue_.waits().held_rollouts_seconds, held) << "settled";
+
+  Append(2, 100);
+  EXPECT_EQ(queue_.waits().blocked_writers_seconds, 0);
+  const AppendAnswer parked = Append(3, 1);
+  spend();
+  EXPECT_FALSE(parked->has_value());
+  EXPECT_GE(queue_.waits().blocked_writers_seconds, 0.002);
+  EXPECT_GE(queue_.waits().held_rollouts_seconds, held + 0.002);
 }
 
 class QueueBytesTest : public QueueTest {

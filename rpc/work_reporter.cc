@@ -1,0 +1,74 @@
+#include "rpc/work_reporter.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <limits>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/time/clock.h"
+
+namespace cadre {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(2);
+constexpr absl::Duration kLastPatience = absl::Seconds(1);
+
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "";
+}
+
+uint64_t RandomWorkerId() {
+  absl::BitGen random;
+  return absl::Uniform<uint64_t>(absl::IntervalClosed, random, 1,
+                                 std::numeric_limits<uint64_t>::max());
+}
+
+}  // namespace
+
+WorkReporter::WorkReporter(WorkReporterOptions options,
+                           std::function<v1::WorkReport(CallGroup&)> read)
+    : options_(std::move(options)),
+      read_(std::move(read)),
+      host_(HostName()),
+      worker_id_(RandomWorkerId()),
+      stub_(v1::WorkService::NewStub(options_.channel)),
+      thread_([this] { Run(); }) {}
+
+WorkReporter::~WorkReporter() {
+  calls_.Close();
+  thread_.join();
+  if (!known_) return;
+  v1::WorkReport report;
+  report.set_leaving(true);
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kLastPatience));
+  static_cast<void>(Send(std::move(report), context));
+}
+
+void WorkReporter::Run() {
+  pthread_setname_np(pthread_self(), "work-report");
+  do {
+    v1::WorkReport report = read_(calls_);
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+    const CallGroup::Member member(calls_, context);
+    const grpc::Status status = Send(std::move(report), context);
+    if (status.ok()) known_ = true;
+    if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) return;
+  } while (calls_.Sleep(options_.interval));
+}
+
+grpc::Status WorkReporter::Send(v1::WorkReport report, grpc::ClientContext& context) {
+  v1::ReportWorkRequest request;
+  request.set_run_id(options_.run_id);
+  report.set_worker_id(worker_id_);
+  report.set_host(host_);
+  *request.mutable_report() = std::move(report);
+  v1::ReportWorkResponse response;
+  return stub_->ReportWork(&context, request, &response);
+}
+
+}  // namespace cadre

@@ -1,0 +1,35 @@
+#include "actor/paced_environment.h"
+
+#include <vector>
+
+#include "envs/registry.h"
+#include "gtest/gtest.h"
+
+namespace cadre {
+namespace {
+
+TEST(PacedEnvironmentTest, TakesItsTimeAndChangesNothingElse) {
+  constexpr std::chrono::milliseconds kStep(5);
+  auto plain = MakeVectorEnvironment("CartPole-v1", 2, 3);
+  auto inner = MakeVectorEnvironment("CartPole-v1", 2, 3);
+  ASSERT_TRUE(plain.ok() && inner.ok());
+  PacedEnvironment paced(*std::move(inner), kStep);
+  EXPECT_EQ(paced.count(), 2);
+  EXPECT_EQ(paced.spec().max_episode_steps, 3);
+  ASSERT_TRUE((*plain)->Reset(7).ok() && paced.Reset(7).ok());
+  const std::vector<std::byte> actions(2 * sizeof(int32_t));
+  for (int step = 0; step < 4; ++step) {
+    const auto begin = std::chrono::steady_clock::now();
+    ASSERT_TRUE(paced.Step(actions).ok());
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, kStep);
+    ASSERT_TRUE((*plain)->Step(actions).ok());
+    EXPECT_EQ(paced.observations(), (*plain)->observations());
+    EXPECT_EQ(paced.rewards(), (*plain)->rewards());
+    EXPECT_EQ(paced.terminated(), (*plain)->terminated());
+    EXPECT_EQ(paced.truncated(), (*plain)->truncated());
+  }
+  EXPECT_FALSE(paced.Step({}).ok());
+}
+
+}  // namespace
+}  // namespace cadre
