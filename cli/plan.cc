@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "actor/step_recorder.h"
 #include "cli/commands.h"
 #include "cli/plan_model.h"
 #include "cli/plan_text.h"
@@ -22,7 +23,6 @@
 #include "common/status_macros.h"
 #include "envs/experiment.h"
 #include "learner/batch_learner.h"
-#include "actor/step_recorder.h"
 #include "replay_server/row_storage.h"
 #include "replay_server/table_capacity.h"
 #include "replay_server/table_items.h"
@@ -34,7 +34,7 @@ namespace {
 // bench's replay_stream_bench and fan_out_bench.
 constexpr double kServerBytesPerSecond = 1.9e9;
 constexpr double kFanOutBytesPerSecond = 2.9e9;
-constexpr double kNetworkGbps = 10;      // Of a cluster, where nothing is said.
+constexpr double kNetworkGbps = 10;       // Of a cluster, where nothing is said.
 constexpr double kSampledItemBytes = 24;  // Discount, key, weight and age.
 
 absl::Status CheckOptions(const PlanOptions& options) {
@@ -71,7 +71,8 @@ absl::StatusOr<ParametersPtr> FirstParameters(const Experiment& experiment) {
   parameters->set_version(1);
   parameters->set_values(flat.data_ptr<float>(), flat.numel() * sizeof(float));
   parameters->set_layout_fingerprint(learner->layout().fingerprint());
-  parameters->set_env_steps(std::max(config.stop().env_steps() / 2, config.replay().warmup_steps()));
+  parameters->set_env_steps(
+      std::max(config.stop().env_steps() / 2, config.replay().warmup_steps()));
   learner->AddStatistics(*parameters);
   return parameters;
 }
@@ -90,7 +91,7 @@ class Planning {
   void AddEvaluations();
   // The columns, with observations as large as is said.
   v1::ExperienceSpec Spec() const;
-  double LargerBy() const;  // Bytes of an observation, than those that were measured.
+  double LargerBy() const;       // Bytes of an observation, than those that were measured.
   double SampledItems() const {  // For each environment step.
     return config_.replay().updates_per_step() * config_.replay().batch_size();
   }
@@ -107,9 +108,9 @@ absl::Status Planning::MeasureCosts(ShutdownSignal& shutdown) {
   CADRE_ASSIGN_OR_RETURN(parameters_, FirstParameters({config_, environment_}));
   CADRE_ASSIGN_OR_RETURN(const RecordedActing acting, RecordActing(config_, parameters_));
   const bool processes = options_.cluster || options_.mode == "processes";
-  CADRE_ASSIGN_OR_RETURN(const RehearsedCosts rehearsed,
-                         Rehearse(RehearsalConfig(config_), environment_, acting.rollouts,
-                                  processes, shutdown));
+  CADRE_ASSIGN_OR_RETURN(
+      const RehearsedCosts rehearsed,
+      Rehearse(RehearsalConfig(config_), environment_, acting.rollouts, processes, shutdown));
   PlanCosts& costs = report_.costs;
   costs.learning = rehearsed.learning;
   costs.hand_over = rehearsed.hand_over;
@@ -175,8 +176,7 @@ void Planning::AddEvaluations() {
 }
 
 v1::ExperienceSpec Planning::Spec() const {
-  v1::ExperienceSpec spec =
-      RecordedSpec(config_, environment_.observation, environment_.action);
+  v1::ExperienceSpec spec = RecordedSpec(config_, environment_.observation, environment_.action);
   for (v1::ColumnSpec& column : *spec.mutable_columns()) {
     if (!column.per_observation() || !options_.observation_bytes.has_value()) continue;
     column.set_dtype(v1::DTYPE_UINT8);
@@ -253,8 +253,8 @@ absl::Status MakeAndPrintPlan(const PlanOptions& options, ShutdownSignal& shutdo
   CADRE_RETURN_IF_ERROR(planning.MeasureCosts(shutdown));
   CADRE_RETURN_IF_ERROR(planning.DescribeShape());
   CADRE_ASSIGN_OR_RETURN(const PlanReport report, planning.Report());
-  std::printf("%s", options.json ? absl::StrCat(PlanJson(report), "\n").c_str()
-                                 : PlanText(report).c_str());
+  std::printf(
+      "%s", options.json ? absl::StrCat(PlanJson(report), "\n").c_str() : PlanText(report).c_str());
   return absl::OkStatus();
 }
 

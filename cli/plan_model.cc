@@ -108,8 +108,7 @@ class Planner {
     const double network = machines_.network_bytes_per_second;
     if (!machines_.cluster || network <= 0) return;
     const std::string amount = absl::StrFormat("%.4g Gbit/s", network * 8e-9);
-    AddStage(kReplayNetwork, amount,
-             std::max(shape_.append_bytes, shape_.sample_bytes) / network);
+    AddStage(kReplayNetwork, amount, std::max(shape_.append_bytes, shape_.sample_bytes) / network);
     AddStage(kParameterNetwork, amount, FanOutBytes() / network);
   }
 
@@ -137,8 +136,7 @@ class Planner {
     if (shape_.lockstep) {
       // a / n is 1 - kBusyInLockstep of the round.
       plan_.wanted_rate = kBusyInLockstep / learning;
-      plan_.actors =
-          HowMany(costs_.acting * kBusyInLockstep / (1 - kBusyInLockstep), learning);
+      plan_.actors = HowMany(costs_.acting * kBusyInLockstep / (1 - kBusyInLockstep), learning);
     } else {
       plan_.wanted_rate = 1 / learning;
       plan_.actors = HowMany(costs_.acting + costs_.transfer, learning);
@@ -147,9 +145,9 @@ class Planner {
     const int64_t groups = shape_.groups;
     plan_.actors = (plan_.actors + groups - 1) / groups * groups;
     const double rate = plan_.wanted_rate, cores = machines_.cores;
-    plan_.shards = HowMany(shape_.replay_memory_bytes,
-                           shape_.server_memory_bytes > 0 ? shape_.server_memory_bytes
-                                                          : shape_.replay_memory_bytes + 1);
+    plan_.shards = HowMany(shape_.replay_memory_bytes, shape_.server_memory_bytes > 0
+                                                           ? shape_.server_memory_bytes
+                                                           : shape_.replay_memory_bytes + 1);
     int64_t parameter_servers = HowMany(rate * costs_.parameter_server, cores);
     if (machines_.cluster) {
       plan_.shards = std::max(plan_.shards, HowMany(rate * costs_.replay_server, cores));
@@ -195,9 +193,9 @@ absl::Status Check(const PlanCosts& costs, const PlanShape& shape, const PlanMac
     if (!std::isfinite(value) || value < 1)
       return absl::InvalidArgumentError(absl::StrCat(name, ": got ", value, "; wanted 1 or more"));
   if (costs.acting <= 0 || costs.learning <= 0)
-    return absl::InvalidArgumentError(
-        absl::StrCat("costs: got ", costs.acting, " s for acting and ", costs.learning,
-                     " s for learning a step; wanted more than 0"));
+    return absl::InvalidArgumentError(absl::StrCat("costs: got ", costs.acting,
+                                                   " s for acting and ", costs.learning,
+                                                   " s for learning a step; wanted more than 0"));
   return absl::OkStatus();
 }
 
@@ -217,8 +215,8 @@ absl::StatusOr<Plan> MakePlan(const PlanCosts& costs, const PlanShape& shape,
 
 std::string PlanVerdict(const Plan& plan, const PlanShape& shape, const PlanMachines& machines) {
   const PlanResource& first = plan.resources[plan.first];
-  const std::string for_busy = absl::StrCat(
-      "to keep the learner ", shape.lockstep ? "90 % " : "", "busy: ", Servers(plan));
+  const std::string for_busy =
+      absl::StrCat("to keep the learner ", shape.lockstep ? "90 % " : "", "busy: ", Servers(plan));
   if (first.name == kCores)
     return absl::StrCat("core-bound: ", Count(machines.cores, "core"),
                         " are full, more actors here do not help; ", for_busy,

@@ -34,9 +34,9 @@ std::string Rate(double rate) {
 }
 
 std::string CostLines(const PlanCosts& costs) {
-  std::string text = absl::StrFormat("a step costs  acting %s, learning %s, handing over %s\n",
-                                     Seconds(costs.acting), Seconds(costs.learning),
-                                     Seconds(costs.hand_over));
+  std::string text =
+      absl::StrFormat("a step costs  acting %s, learning %s, handing over %s\n",
+                      Seconds(costs.acting), Seconds(costs.learning), Seconds(costs.hand_over));
   absl::StrAppendFormat(&text, "  in transfer  workers %s, replay server %s, parameter server %s\n",
                         Seconds(costs.transfer), Seconds(costs.replay_server),
                         Seconds(costs.parameter_server));
@@ -83,9 +83,8 @@ std::string PlanJson(const PlanReport& report) {
   json["steps_per_second"] = plan.steps_per_second;
   json["first"] = plan.resources[plan.first].name;
   for (const PlanResource& resource : plan.resources)
-    json["resources"].push_back({{"name", resource.name},
-                                 {"steps_per_second", resource.capacity},
-                                 {"use", resource.use}});
+    json["resources"].push_back(
+        {{"name", resource.name}, {"steps_per_second", resource.capacity}, {"use", resource.use}});
   const PlanCosts& costs = report.costs;
   json["seconds_per_step"] = {{"acting", costs.acting},
                               {"acting_cpu", costs.acting_cpu},

@@ -13,7 +13,7 @@
 namespace cadre {
 namespace {
 
-constexpr double kSeconds = 0.4;          // Of acting, and at least so many rollouts:
+constexpr double kSeconds = 0.4;  // Of acting, and at least so many rollouts:
 constexpr int64_t kLeastIntervals = 2;
 constexpr int64_t kKeptBytes = 32 << 20;  // Of rollouts, but for the first.
 constexpr size_t kKeptRollouts = 256;
@@ -78,8 +78,7 @@ absl::StatusOr<RecordedActing> RecordActing(const ExperimentConfig& config,
   const double busy_environment = std::max(0.0, environment / all - waited) / (1 - waited);
   const double busy_inference = inference / all / (1 - waited);
   acting.environment_seconds = cpu * std::min(1.0, busy_environment);
-  acting.inference_seconds =
-      std::min(cpu * busy_inference, cpu - acting.environment_seconds);
+  acting.inference_seconds = std::min(cpu * busy_inference, cpu - acting.environment_seconds);
   acting.building_seconds = cpu - acting.environment_seconds - acting.inference_seconds;
   acting.rollouts = sink.TakeRollouts();
   return acting;

@@ -196,14 +196,13 @@ class RoundMeter {
     RehearsedCosts costs;
     costs.updates = end_.updates - begin_.updates;
     // A table's limiter lets actors be ahead; what they made is not yet learned from.
-    const double steps = UsesReplay(config_)
-                             ? static_cast<double>(costs.updates) /
-                                   config_.replay().updates_per_step()
-                             : static_cast<double>(end_.env_steps - begin_.env_steps);
+    const double steps =
+        UsesReplay(config_)
+            ? static_cast<double>(costs.updates) / config_.replay().updates_per_step()
+            : static_cast<double>(end_.env_steps - begin_.env_steps);
     costs.learning = measured_.working() / steps;
     costs.hand_over = measured_.waiting() / steps;
-    costs.transfer =
-        std::max(0.0, end_.process - begin_.process - measured_.working()) / steps;
+    costs.transfer = std::max(0.0, end_.process - begin_.process - measured_.working()) / steps;
     costs.replay_server = (end_.replay_server - begin_.replay_server) / steps;
     costs.parameter_server = (end_.parameter_server - begin_.parameter_server) / steps;
     return costs;
@@ -223,8 +222,8 @@ class Rehearsal {
   Rehearsal(const ExperimentConfig& config, std::unique_ptr<RehearsalStage> stage)
       : config_(config), stage_(std::move(stage)), meter_(config_, *stage_) {}
 
-  absl::Status Prepare(const EnvironmentSpec& environment,
-                       const std::vector<v1::Rollout>& rollouts, const std::string& folder) {
+  absl::Status Prepare(const EnvironmentSpec& environment, const std::vector<v1::Rollout>& rollouts,
+                       const std::string& folder) {
     Trainer::Options options;
     options.config = config_;
     options.environment = environment;
@@ -246,9 +245,9 @@ class Rehearsal {
     absl::Notification over;
     std::thread watch([this, &over] {
       if (!over.WaitForNotificationWithTimeout(kPatience))
-        End(absl::DeadlineExceededError(absl::StrCat(
-            "the rehearsal made no third update within ", absl::FormatDuration(kPatience),
-            "; plan a smaller update and scale")));
+        End(absl::DeadlineExceededError(absl::StrCat("the rehearsal made no third update within ",
+                                                     absl::FormatDuration(kPatience),
+                                                     "; plan a smaller update and scale")));
     });
     for (const auto& actor : actors_)
       actor->Start([this](const absl::Status& status) { End(status); });
@@ -312,9 +311,9 @@ absl::StatusOr<RehearsedCosts> Rehearse(const ExperimentConfig& config,
                                         const std::vector<v1::Rollout>& rollouts, bool processes,
                                         ShutdownSignal& shutdown) {
   CADRE_ASSIGN_OR_RETURN(const auto folder, TemporaryFolder::Create());
-  CADRE_ASSIGN_OR_RETURN(auto stage,
-                         processes ? MakeProcessesStage(config, environment, folder->path())
-                                   : MakeEmbeddedStage(config, environment, folder->path()));
+  CADRE_ASSIGN_OR_RETURN(auto stage, processes
+                                         ? MakeProcessesStage(config, environment, folder->path())
+                                         : MakeEmbeddedStage(config, environment, folder->path()));
   Rehearsal rehearsal(config, std::move(stage));
   CADRE_RETURN_IF_ERROR(rehearsal.Prepare(environment, rollouts, folder->path()));
   return rehearsal.Run(shutdown);
