@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "cli/commands.h"
+#include "cli/plan.h"
 #include "common/flags.h"
 #include "common/logging.h"
 #include "common/shutdown.h"

@@ -1,5 +1,7 @@
-// `cadre plan`: measures what a step costs on this machine, or takes it as told, and
-// works out from that how fast the experiment runs and what saturates first.
+// Measures what a step costs on this machine, or takes it as told, and works out from that
+// how fast the experiment runs and what saturates first.
+#include "cli/plan.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -11,7 +13,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "actor/step_recorder.h"
-#include "cli/commands.h"
 #include "cli/plan_model.h"
 #include "cli/plan_text.h"
 #include "cli/recorded_acting.h"
