@@ -27,6 +27,7 @@
 #include "replay_server/row_storage.h"
 #include "replay_server/table_capacity.h"
 #include "replay_server/table_items.h"
+#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -141,7 +142,11 @@ void Planning::TakeWhatIsGiven(const RecordedActing& acting) {
     const double updates_per_step = UsesReplay(config_)
                                         ? config_.replay().updates_per_step()
                                         : 1 / static_cast<double>(StepsPerUpdate(config_));
-    costs.learning = *options_.update_seconds * updates_per_step;
+    const double learning = *options_.update_seconds * updates_per_step;
+    // Batches of a table are fetched ahead, while the learner learns.
+    if (UsesReplay(config_) && config_.actors().mode() == ActorsConfig::ASYNCHRONOUS)
+      costs.hand_over = std::max(0.0, costs.learning + costs.hand_over - learning);
+    costs.learning = learning;
     Note("an update's time is as given");
   }
   if (options_.observation_bytes.has_value()) {
@@ -246,6 +251,7 @@ absl::StatusOr<PlanReport> Planning::Report() {
 
 absl::Status MakeAndPrintPlan(const PlanOptions& options, ShutdownSignal& shutdown) {
   CADRE_RETURN_IF_ERROR(CheckOptions(options));
+  spdlog::set_level(spdlog::level::err);  // Servers that are still starting are no news.
   std::vector<std::string> overrides = options.overrides;
   if (options.actors.has_value())
     overrides.push_back(absl::StrCat("actors.count=", *options.actors));

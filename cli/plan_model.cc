@@ -213,7 +213,9 @@ absl::StatusOr<Plan> MakePlan(const PlanCosts& costs, const PlanShape& shape,
   return Planner(costs, shape, machines).Make();
 }
 
-std::string PlanVerdict(const Plan& plan, const PlanShape& shape, const PlanMachines& machines) {
+std::string PlanVerdict(const Plan& plan, const PlanCosts& costs, const PlanShape& shape,
+                        const PlanMachines& machines) {
+  const bool waits_most = !shape.lockstep && costs.hand_over > costs.learning;
   const PlanResource& first = plan.resources[plan.first];
   const std::string for_busy =
       absl::StrCat("to keep the learner ", shape.lockstep ? "90 % " : "", "busy: ", Servers(plan));
@@ -221,6 +223,11 @@ std::string PlanVerdict(const Plan& plan, const PlanShape& shape, const PlanMach
     return absl::StrCat("core-bound: ", Count(machines.cores, "core"),
                         " are full, more actors here do not help; ", for_busy,
                         " on machines of their own");
+  if (first.name == kLearner && waits_most)
+    return absl::StrCat(
+        "learner-bound, and it waits for hand-overs more than it learns: send more "
+        "at once (environments_per_actor, segment_length); ",
+        for_busy);
   if (first.name == kLearner)
     return absl::StrCat("learner-bound: more actors do not help; ", for_busy);
   if (first.name == kHandOver)

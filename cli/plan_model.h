@@ -71,6 +71,7 @@ absl::StatusOr<Plan> MakePlan(const PlanCosts& costs, const PlanShape& shape,
                               const PlanMachines& machines);
 
 // One line: what is first, and what to do about it.
-std::string PlanVerdict(const Plan& plan, const PlanShape& shape, const PlanMachines& machines);
+std::string PlanVerdict(const Plan& plan, const PlanCosts& costs, const PlanShape& shape,
+                        const PlanMachines& machines);
 
 }  // namespace cadre

@@ -67,7 +67,8 @@ std::string PlanText(const PlanReport& report) {
   }
   absl::StrAppend(&text, "\n", CostLines(report.costs), SizeLine(report.shape));
   for (const std::string& note : report.notes) absl::StrAppend(&text, "note          ", note, "\n");
-  absl::StrAppend(&text, "\n", PlanVerdict(plan, report.shape, report.machines), "\n");
+  absl::StrAppend(&text, "\n", PlanVerdict(plan, report.costs, report.shape, report.machines),
+                  "\n");
   return text;
 }
 
@@ -103,7 +104,7 @@ std::string PlanJson(const PlanReport& report) {
                                 {"replay_shards", plan.shards},
                                 {"parameter_replicas", plan.replicas}};
   json["notes"] = report.notes;
-  json["verdict"] = PlanVerdict(plan, shape, report.machines);
+  json["verdict"] = PlanVerdict(plan, costs, shape, report.machines);
   return json.dump();
 }
 

@@ -101,7 +101,20 @@ TEST(PlanModelTest, OnFewCoresAllWorkAddsUp) {
   const Plan plan = PlanOf(costs, Asynchronous(4), machines);
   EXPECT_NEAR(plan.steps_per_second, 1e5, 1);
   EXPECT_EQ(plan.resources[plan.first].name, "cores");
-  EXPECT_THAT(PlanVerdict(plan, Asynchronous(4), machines), HasSubstr("core-bound: 1 core"));
+  EXPECT_THAT(PlanVerdict(plan, costs, Asynchronous(4), machines), HasSubstr("core-bound: 1 core"));
+}
+
+TEST(PlanModelTest, TheVerdictSaysWhenALearnerMostlyWaits) {
+  PlanCosts costs = SmallCosts();
+  const PlanShape shape = Asynchronous(4);
+  const auto verdict = [&] {
+    return PlanVerdict(PlanOf(costs, shape, {.cores = 9}), costs, shape, {.cores = 9});
+  };
+  EXPECT_THAT(verdict(), HasSubstr("learner-bound: more actors do not help"));
+  costs.hand_over = 8 * kMicro;
+  EXPECT_THAT(verdict(), HasSubstr("waits for hand-overs more than it learns"));
+  costs.acting = costs.acting_cpu = 1000 * kMicro;
+  EXPECT_THAT(verdict(), HasSubstr("actor-bound; to keep the learner busy: 67 actors"));
 }
 
 TEST(PlanModelTest, InAClusterEveryActorHasACore) {
