@@ -3,10 +3,32 @@
 #include <functional>
 
 #include "cli/commands.h"
+#include "cli/plan.h"
 #include "common/flags.h"
 #include "common/logging.h"
 #include "common/shutdown.h"
 #include "common/status_macros.h"
+
+namespace {
+
+void AddPlanFlags(CLI::App& command, cadre::PlanOptions& plan) {
+  command.add_option("config", plan.config, "Experiment")->required();
+  command.add_option("--set", plan.overrides, "Override a field: path=value")->take_all();
+  command.add_option("--actors", plan.actors, "Actors, instead of the config's");
+  command.add_option("--mode", plan.mode, "embedded: one process; processes: real servers")
+      ->check(CLI::IsMember({"embedded", "processes"}));
+  command.add_flag("--cluster", plan.cluster, "Each process on a machine of its own");
+  command.add_option("--cores", plan.cores, "Of the machine, or of each server's");
+  command.add_option("--network_gbps", plan.network_gbps, "Of each machine of the cluster");
+  command.add_option("--env_seconds", plan.env_seconds, "Of one environment step");
+  command.add_option("--inference_seconds", plan.inference_seconds, "For one environment step");
+  command.add_option("--update_seconds", plan.update_seconds, "Of one update (a gradient step)");
+  command.add_option("--observation_bytes", plan.observation_bytes, "Of one observation");
+  command.add_option("--parameters", plan.parameters, "Of the network that actors follow");
+  command.add_flag("--json", plan.json, "One line of JSON");
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   cadre::ShutdownSignal shutdown;
@@ -47,6 +69,11 @@ int main(int argc, char** argv) {
   command->add_option("config", check.config, "Experiment")->required();
   command->add_option("--set", check.overrides, "Override a field: path=value")->take_all();
   command->callback([&] { run = [&] { return cadre::CheckConfig(check); }; });
+
+  cadre::PlanOptions plan;
+  AddPlanFlags(*app.add_subcommand("plan", "Predict speed, and what saturates first"), plan);
+  app.get_subcommand("plan")->callback(
+      [&] { run = [&] { return cadre::MakeAndPrintPlan(plan, shutdown); }; });
 
   std::vector<std::string> addresses;
   command = app.add_subcommand("status", "What servers are doing, and what they wait for");
