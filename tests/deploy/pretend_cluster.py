@@ -144,10 +144,11 @@ class PretendCluster:
             source = next(v for v in pod.template["spec"]["volumes"] if v["name"] == volume)
             if "configMap" in source:
                 path = self.folder / source["configMap"]["name"]
-                path.mkdir(exist_ok=True)
-                data = self.manifests.get("ConfigMap", source["configMap"]["name"])["data"]
-                for name, text in data.items():
-                    (path / name).write_text(text)
+                if not path.exists():  # Else somebody may be reading it.
+                    path.mkdir()
+                    data = self.manifests.get("ConfigMap", source["configMap"]["name"])["data"]
+                    for name, text in data.items():
+                        (path / name).write_text(text)
             elif "persistentVolumeClaim" in source:
                 path = self.folder / source["persistentVolumeClaim"]["claimName"]
             else:
@@ -172,6 +173,7 @@ class PretendCluster:
             for path, folder in mounts.items():
                 if value == path or value.startswith(path + "/"):
                     value = folder + value[len(path):]
+                    break
             command.append(flag + equals + value)
         return command
 
