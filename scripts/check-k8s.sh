@@ -4,7 +4,7 @@
 # the two newest Kubernetes versions known, checks that it hangs together and that the binaries
 # in BUILD/bin (default: build) know its flags, and holds it against checkov's policies.
 #   --fast  without the policies, for which checkov's many packages are installed
-# Packages come from PyPI, into .venv-k8s. Says so and exits 77 without kubectl.
+# Packages come from PyPI, into .venv-k8s. Says so and exits 77 without kubectl 1.27 or later.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 policies=yes
