@@ -28,7 +28,9 @@ absl::StatusOr<std::unique_ptr<ActLoop>> ActLoop::Create(const ExperimentConfig&
   if (pace > pace.zero())
     environments = std::make_unique<PacedEnvironment>(std::move(environments), pace);
   const EnvironmentSpec& spec = environments->spec();
-  const ActingPlace place{.first_row = index * environments->count(),
+  // One beyond the config's actors explores as one of them does.
+  const int64_t place_of = index % config.actors().count();
+  const ActingPlace place{.first_row = place_of * environments->count(),
                           .all_rows = config.actors().count() * environments->count()};
   CADRE_ASSIGN_OR_RETURN(auto policy,
                          MakeActingPolicy(config, spec.observation, spec.action, place));

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "actor/act_loop.h"
+#include "actor/actor_index.h"
 #include "actor/actor_metrics.h"
 #include "actor/experience_target.h"
 #include "common/config.h"
@@ -88,13 +89,22 @@ v1::WorkReport ReportOf(const ExperimentConfig& config, const ActLoop& loop,
   return report;
 }
 
+absl::StatusOr<int32_t> IndexOf(const ActorProcessOptions& options, int32_t learners) {
+  if (options.learner >= learners)
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--learner: got ", options.learner, "; wanted one of learners.count, 0 to ", learners - 1));
+  return options.name.empty() ? options.index
+                              : ActorIndexOf(options.name, learners, options.learner);
+}
+
 }  // namespace
 
-absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal& shutdown) {
+absl::Status RunActorProcess(ActorProcessOptions options, ShutdownSignal& shutdown) {
   CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
                          LoadExperiment(options.config, options.overrides));
   const ExperimentConfig& config = experiment.config;
   CADRE_ASSIGN_OR_RETURN(const std::chrono::nanoseconds pace, ParsePace(options.step_seconds));
+  CADRE_ASSIGN_OR_RETURN(options.index, IndexOf(options, LearnerCount(config)));
   ParameterClientOptions source_options;
   CADRE_ASSIGN_OR_RETURN(source_options.address,
                          OneOfAddresses(options.parameter_address, options.index));
@@ -111,7 +121,7 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
   sink_options.run_id = options.run_id;
   sink_options.target = target.name;
   sink_options.spec = target.spec;
-  sink_options.name = absl::StrCat("actor-", options.index);
+  sink_options.name = options.name.empty() ? absl::StrCat("actor-", options.index) : options.name;
   sink_options.max_unsettled_rollouts = target.max_unsettled_rollouts;
   const absl::Duration patience = absl::Seconds(options.connect_seconds);
   sink_options.outage.connect_timeout = patience;
@@ -144,6 +154,10 @@ absl::Status RunActorProcess(const ActorProcessOptions& options, ShutdownSignal&
         [&](CallGroup&) { return ReportOf(config, *loop, *sink, sink_options.name); });
     status = loop->Run();
     spdlog::info("actor {} made {} steps", options.index, loop->steps());
+  }
+  if (status.ok() && options.stay && !shutdown.requested()) {
+    spdlog::info("the run is FINISHED; waiting to be stopped");
+    shutdown.Wait();
   }
   return absl::IsCancelled(status) && shutdown.requested() ? absl::OkStatus() : status;
 }

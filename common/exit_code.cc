@@ -26,6 +26,8 @@ int ExitCode(const absl::Status& status) {
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kResourceExhausted:
       return 6;
+    case absl::StatusCode::kAborted:
+      return 7;
     case absl::StatusCode::kCancelled:
       return 130;
     default:

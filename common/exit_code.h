@@ -6,6 +6,7 @@
 //   4    mismatch with a peer   FAILED_PRECONDITION
 //   5    damaged data           DATA_LOSS
 //   6    input or output        PERMISSION_DENIED, RESOURCE_EXHAUSTED
+//   7    stopped, to go on       ABORTED: saved, and to be started again
 //   130  interrupted            CANCELLED
 //   1    anything else
 #pragma once

@@ -23,9 +23,11 @@
 #include "common/stop_link.h"
 #include "envs/experiment.h"
 #include "learner/c10d_collective.h"
+#include "learner/checkpoint.h"
 #include "learner/learner_metrics.h"
 #include "learner/learning_device.h"
 #include "learner/progress_json.h"
+#include "learner/run_folder.h"
 #include "learner/training_run.h"
 #include "rpc/call_group.h"
 #include "rpc/experience_client.h"
@@ -88,7 +90,18 @@ class FinishWatch {
   std::thread thread_;
 };
 
-absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(const LearnerProcessOptions& options) {
+// The run folder to go on with; empty: there is none yet. What a learner left that died
+// before its first checkpoint is removed, as nobody could go on from it.
+absl::StatusOr<std::string> FolderToResume(const LearnerProcessOptions& options) {
+  if (!options.supervised || options.out.empty() || options.rank > 0) return options.resume;
+  const absl::Status begun = FindCheckpoint(options.out, "last").status();
+  if (begun.ok()) return options.out;
+  if (RunFolder::HoldsRun(options.out)) CADRE_RETURN_IF_ERROR(RunFolder::Clear(options.out));
+  return std::string();
+}
+
+absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(LearnerProcessOptions options) {
+  CADRE_ASSIGN_OR_RETURN(options.resume, FolderToResume(options));
   const bool resuming = !options.resume.empty();
   const std::string path = resuming ? ConfigPath(options.resume) : options.config;
   if (path.empty()) return absl::InvalidArgumentError("give --config, or --resume a run folder");
@@ -107,6 +120,12 @@ absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(const LearnerProcessOptions
              ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume,
                                    device)
              : TrainingRun::Create(experiment.config, experiment.environment, options.out, device);
+}
+
+// What a shutdown before the first update ends with.
+absl::Status StoppedEarly(const LearnerProcessOptions& options) {
+  return options.supervised ? absl::AbortedError("stopped before it began; start it again")
+                            : absl::OkStatus();
 }
 
 ParameterClientOptions ParameterOptions(const LearnerProcessOptions& options, std::string model) {
@@ -242,13 +261,14 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
       const int64_t published,
       PublishedVersion(ParameterOptions(options, ActingModelName(trainer.config(), options.rank)),
                        absl::Seconds(options.connect_seconds), shutdown));
-  if (shutdown.requested()) return absl::OkStatus();
+  if (shutdown.requested()) return StoppedEarly(options);
   trainer.ContinueVersionsFrom(published);
   absl::StatusOr<std::unique_ptr<Collective>> collective =
       JoinLearners(options, trainer.config(), shutdown);
-  if (shutdown.requested()) return absl::OkStatus();
+  if (shutdown.requested()) return StoppedEarly(options);
   CADRE_RETURN_IF_ERROR(collective.status());
   trainer.set_collective(collective->get());
+  trainer.set_stays_open(options.supervised);
 
   CADRE_ASSIGN_OR_RETURN(const auto metrics, MakeMetrics(*run));
   const auto process_metrics = std::make_shared<ProcessMetrics>("learner");

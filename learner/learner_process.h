@@ -27,13 +27,17 @@ struct LearnerProcessOptions {
   std::string device = "cpu";     // Or "cuda", "cuda:N".
   bool cuda_graphs = true;        // Where the device is CUDA's.
   double connect_seconds = 60;    // To reach the servers at first.
+  // Somebody starts it again, with the same options, whenever it does not end with OK: goes on
+  // with the run in `out` where there is one, and a shutdown saves, leaves the run open and
+  // ends with ABORTED.
+  bool supervised = false;
   // Writes each report to stdout as one line of JSON, for a supervisor.
   bool progress_lines = false;
 };
 
 // Trains until a stop condition of the config, or until shutdown is requested, which
-// saves first. Either way the run is FINISHED then. Other learners than the first train
-// until the run is FINISHED, or shutdown is requested.
+// saves first. Either way the run is FINISHED then, unless it is supervised. Other learners than
+// the first train until the run is FINISHED, or shutdown is requested.
 absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSignal& shutdown);
 
 }  // namespace cadre

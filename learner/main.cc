@@ -26,6 +26,9 @@ int main(int argc, char** argv) {
   app.add_option("--device", options.device, "where to learn: cpu, cuda or cuda:N");
   app.add_flag("--cuda_graphs,!--no-cuda_graphs", options.cuda_graphs,
                "one CUDA graph for each update (default: on)");
+  app.add_flag("--supervised", options.supervised,
+               "to be started again whenever it does not end with 0: goes on with the run in "
+               "--out where there is one; SIGTERM saves, leaves the run open and ends with 7");
   app.add_flag("--progress_lines", options.progress_lines, "reports as JSON lines on stdout");
   app.add_option("--connect_timeout", options.connect_seconds,
                  "seconds to reach the servers at first");

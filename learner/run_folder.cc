@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/config.h"
 #include "common/file_io.h"
@@ -102,6 +104,16 @@ bool RunFolder::HoldsRun(absl::string_view path) {
     if (std::filesystem::exists(mark, ignored)) return true;
   }
   return false;
+}
+
+absl::Status RunFolder::Clear(absl::string_view path) {
+  CADRE_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(std::string(path)));
+  for (const std::string& name : names) {
+    const bool ours = name == "config.textproto" || name == kProgress || name == kSummary ||
+                      name == "checkpoints" || absl::StartsWith(name, "events.out.tfevents.");
+    if (ours) CADRE_RETURN_IF_ERROR(RemoveTree(std::string(path), name));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Create(const ExperimentConfig& config,

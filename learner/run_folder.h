@@ -67,6 +67,9 @@ class RunFolder {
   // True where the folder has any of the files that a run writes.
   static bool HoldsRun(absl::string_view path);
 
+  // Removes what Create and the run wrote to `path`; other files stay.
+  static absl::Status Clear(absl::string_view path);
+
   // Appends a row to progress.csv and an event for TensorBoard.
   absl::Status Report(const Progress& progress, absl::Time now = absl::Now());
 

@@ -65,7 +65,9 @@ absl::Status Trainer::Run(const ExperiencePorts& source, ParameterSink& sink) {
   times_.Enter(LearnStage::kReport);
   if (first()) return EndRun(source, sink, std::move(status));
   const bool refused = absl::IsFailedPrecondition(status);
-  return source.first != nullptr && Finished(*source.first, refused) ? absl::OkStatus() : status;
+  if (status.ok()) status = StoppedOpen();
+  const bool unsure = refused || absl::IsAborted(status);
+  return source.first != nullptr && Finished(*source.first, unsure) ? absl::OkStatus() : status;
 }
 
 absl::Status Trainer::Learn(const ExperiencePorts& source, ParameterSink& sink) {
@@ -92,6 +94,7 @@ absl::Status Trainer::EndRun(const ExperiencePorts& source, ParameterSink& sink,
   }
   if (status.ok() || learner_->settled()) status.Update(SaveIfUnsaved());
   CADRE_RETURN_IF_ERROR(status);
+  CADRE_RETURN_IF_ERROR(StoppedOpen());
   status = sink.SetRunState(v1::RUN_STATE_FINISHED);
   return absl::IsCancelled(status) && stop_requested_ ? absl::OkStatus() : status;
 }
@@ -158,18 +161,29 @@ std::shared_ptr<const v1::Parameters> Trainer::MakeParameters() const {
 }
 
 bool Trainer::done() const {
-  const StopConfig& stop = config_.stop();
   if (!first() && PushesGradients(config_)) return stop_requested_;
-  if (env_steps_ >= stop.env_steps()) return true;
-  if (stop.has_mean_return() && episodes_.episodes() >= EpisodeStatistics::kWindow &&
-      episodes_.mean_return() >= stop.mean_return())
-    return true;
-  return collective_ == nullptr && asked_to_stop();
+  return enough_learned() || (collective_ == nullptr && asked_to_stop());
 }
 
-bool Trainer::asked_to_stop() const {
+bool Trainer::enough_learned() const {
   const StopConfig& stop = config_.stop();
-  return stop_requested_ || (stop.has_wall_seconds() && WallSeconds() >= stop.wall_seconds());
+  return env_steps_ >= stop.env_steps() ||
+         (stop.has_mean_return() && episodes_.episodes() >= EpisodeStatistics::kWindow &&
+          episodes_.mean_return() >= stop.mean_return());
+}
+
+bool Trainer::time_is_over() const {
+  const StopConfig& stop = config_.stop();
+  return stop.has_wall_seconds() && WallSeconds() >= stop.wall_seconds();
+}
+
+bool Trainer::asked_to_stop() const { return stop_requested_ || time_is_over(); }
+
+absl::Status Trainer::StoppedOpen() const {
+  if (!stays_open_ || enough_learned() || time_is_over()) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat("stopped at ", env_steps_, " of ",
+                                         config_.stop().env_steps(),
+                                         " steps; the run is open: start it again to go on"));
 }
 
 double Trainer::WallSeconds() const {

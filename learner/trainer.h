@@ -55,6 +55,10 @@ class Trainer final {
   // and saves. Before Run; must outlive it.
   void set_collective(Collective* collective);
 
+  // RequestStop leaves the run open, for a learner that goes on with it: Run saves, and
+  // returns ABORTED unless a stop condition holds. Before Run.
+  void set_stays_open(bool stays_open) { stays_open_ = stays_open; }
+
   // A checkpoint of the state as it is, unless there is one of as many steps.
   absl::Status SaveIfUnsaved();
 
@@ -96,6 +100,10 @@ class Trainer final {
   absl::Span<float> Flat() const;  // [P], what is published.
   bool first() const { return options_.rank == 0; }
   bool done() const;
+  bool enough_learned() const;
+  bool time_is_over() const;
+  // OK, or of a run that stays open and was stopped before it is over: ABORTED.
+  absl::Status StoppedOpen() const;
   // What a learner alone stops for at once, and several when they next agree.
   bool asked_to_stop() const;
   double WallSeconds() const;
@@ -105,6 +113,7 @@ class Trainer final {
   LearnTimes times_;
   std::unique_ptr<BatchLearner> learner_;  // Never null once created.
   Collective* collective_ = nullptr;
+  bool stays_open_ = false;
   EpisodeStatistics episodes_;
   std::atomic<bool> stop_requested_ = false;
 

@@ -17,6 +17,7 @@ TEST(ExitCodeTest, FollowsTheTable) {
   EXPECT_EQ(ExitCode(absl::DataLossError("")), 5);
   EXPECT_EQ(ExitCode(absl::PermissionDeniedError("")), 6);
   EXPECT_EQ(ExitCode(absl::ResourceExhaustedError("")), 6);
+  EXPECT_EQ(ExitCode(absl::AbortedError("")), 7);
   EXPECT_EQ(ExitCode(absl::CancelledError("")), 130);
   EXPECT_EQ(ExitCode(absl::InternalError("")), 1);
   EXPECT_EQ(ExitCode(absl::UnknownError("")), 1);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "envs/registry.h"
 #include "gmock/gmock.h"
@@ -381,6 +382,28 @@ TEST_F(TrainerTest, RequestStopEndsTheWaitForExperienceAndSaves) {
   EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
   EXPECT_THAT(ListCheckpoints(folder_.path()), ElementsAre(0));
   EXPECT_TRUE(Make(Config())->Restore(Newest()).ok());
+}
+
+TEST_F(TrainerTest, ARunThatStaysOpenIsSavedAndNotFinishedByAStop) {
+  auto trainer = Make(Config());
+  trainer->set_stays_open(true);
+  on_progress_ = [&](const Progress& progress) {
+    if (progress.updates == 3) trainer->RequestStop();
+    return absl::OkStatus();
+  };
+  const absl::Status status = Run(*trainer);
+  EXPECT_TRUE(absl::IsAborted(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              testing::HasSubstr(absl::StrCat("stopped at ", 3 * kBatch, " of ")));
+  EXPECT_NE(sink_.state, v1::RUN_STATE_FINISHED);
+  EXPECT_EQ(Newest().manifest.env_steps(), 3 * kBatch);
+
+  on_progress_ = nullptr;
+  auto next = Make(Config());
+  next->set_stays_open(true);
+  ASSERT_TRUE(next->Restore(Newest()).ok());
+  EXPECT_TRUE(Run(*next, /*first_batch=*/3).ok());
+  EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
 }
 
 TEST_F(TrainerTest, AClosedSourceWithoutAStopIsAnError) {
