@@ -1,5 +1,9 @@
 #include "common/metrics.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -10,6 +14,17 @@
 #include "civetweb.h"
 #include "common/status_macros.h"
 #include "prometheus/text_serializer.h"
+
+// Debian's civetweb gives its threads stacks of 100 kB. The thread-local storage of LibTorch,
+// OpenBLAS and glog alone is larger, and then no thread starts: EINVAL. civetweb has no setting
+// for it, so this stands before libc's for all that this process loads.
+extern "C" int pthread_attr_setstacksize(pthread_attr_t* attributes, size_t bytes) noexcept {
+  constexpr size_t kSmallest = 512 * 1024;
+  using Function = int (*)(pthread_attr_t*, size_t);
+  static const auto libc =
+      reinterpret_cast<Function>(dlsym(RTLD_NEXT, "pthread_attr_setstacksize"));
+  return libc(attributes, std::max(bytes, kSmallest));
+}
 
 namespace cadre {
 namespace {

@@ -19,6 +19,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
+// As much as LibTorch and OpenBLAS have, on the stack of every thread: civetweb's would be too
+// small, and no server start.
+thread_local volatile char thread_local_storage[200'000];
+
 // The whole answer to a GET; empty where nobody listens.
 std::string Get(int port, const std::string& path) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -42,6 +46,7 @@ std::string Get(int port, const std::string& path) {
 class MetricsTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
+    thread_local_storage[0] = 1;  // It is not left out as unused.
     registry_ = std::make_shared<prometheus::Registry>();
     auto server = MetricsServer::Create("127.0.0.1:0", registry_, [] {
       return healthy_ ? absl::OkStatus() : absl::UnavailableError("no learner");
