@@ -43,6 +43,9 @@ class CheckpointFolder {
   absl::StatusOr<SavedCheckpoint> Save(
       absl::FunctionRef<absl::Status(CheckpointFileWriter& writer)> write, int keep) const;
 
+  // Removes them all.
+  absl::Status RemoveAll() const { return RemoveOlder(0); }
+
   struct Found {
     std::string path;
     std::vector<std::string> warnings;  // One line for each newer one that was passed over.

@@ -60,6 +60,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--snapshot_keep", server.snapshot_keep, "snapshots that are kept")
       ->capture_default_str();
+  app.add_flag("--forget_finished", server.forget_finished,
+               "at the end, removes the snapshots of a run that is FINISHED: what is started "
+               "again goes on from the learner's checkpoint");
   app.add_option("--follow", server.follow, "host:port of another one: be its read-only replica");
   app.add_option("--port_file", flags.port_file, "gets the port once the server listens");
   app.add_option("--metrics_port", flags.metrics_port, "[host:]port of /metrics and /healthz");

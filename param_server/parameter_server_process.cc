@@ -22,6 +22,9 @@ absl::Status CheckOptions(const ParameterServerOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("a replica, which follows ", options.follow,
                      ", saves nothing: give the snapshot folder to that one"));
+  if (options.forget_finished && options.snapshot_folder.empty())
+    return absl::InvalidArgumentError(
+        "forget_finished: there is nothing to forget without a snapshot folder");
   return absl::OkStatus();
 }
 
@@ -99,7 +102,11 @@ absl::Status ParameterServerProcess::ShutDown() {
   follower_.reset();
   store_.Close();
   server_->Shutdown(absl::Seconds(5));
-  return checkpointer_ == nullptr ? absl::OkStatus() : checkpointer_->Save().status();
+  if (checkpointer_ == nullptr) return absl::OkStatus();
+  const bool finished = store_.Read("").run_state == v1::RUN_STATE_FINISHED;
+  if (!finished || !options_.forget_finished) return checkpointer_->Save().status();
+  checkpointer_->Stop();
+  return RemoveSnapshots(options_.snapshot_folder);
 }
 
 }  // namespace cadre

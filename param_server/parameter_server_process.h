@@ -27,6 +27,9 @@ struct ParameterServerOptions {
   std::string snapshot_folder;   // Empty: nothing is saved.
   double snapshot_seconds = 10;  // From one snapshot to the next. 0: only at the end.
   int snapshot_keep = 2;
+  // Whether the end of the process is also that of what it saved, where the run is FINISHED,
+  // so that a run that was stopped can go on from its learner's checkpoint.
+  bool forget_finished = false;
   std::string follow;  // host:port; empty: it is no replica.
 };
 
@@ -44,7 +47,8 @@ class ParameterServerProcess {
   // What it shows besides its registry. They must not outlive it.
   MetricsServer::Collectables more_metrics() const { return {run_metrics_, process_metrics_}; }
 
-  // Ends all calls and saves a last time: what was answered is in that snapshot. Once.
+  // Ends all calls and saves a last time: what was answered is in that snapshot; or forgets,
+  // see options. Once.
   absl::Status ShutDown();
 
  private:

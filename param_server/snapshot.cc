@@ -74,4 +74,6 @@ absl::StatusOr<RestoredSnapshot> RestoreSnapshot(const std::string& folder, Para
   return RestoredSnapshot{std::move(found.path), std::move(found.warnings)};
 }
 
+absl::Status RemoveSnapshots(const std::string& folder) { return FolderOf(folder).RemoveAll(); }
+
 }  // namespace cadre

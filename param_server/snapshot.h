@@ -27,4 +27,7 @@ struct RestoredSnapshot {
 // are intact are of another run.
 absl::StatusOr<RestoredSnapshot> RestoreSnapshot(const std::string& folder, ParameterStore* store);
 
+// Removes all snapshots, and nothing else, from the folder.
+absl::Status RemoveSnapshots(const std::string& folder);
+
 }  // namespace cadre

@@ -30,6 +30,9 @@ void AddFlags(CLI::App& app, cadre::ReplayServerOptions& options) {
                  "the run it serves; if none, that of the first to come");
   auto* const config = app.add_option("--config", options.files.experiment,
                                       "the experiment's file: hosts its queue or its table");
+  app.add_option("--set", options.files.overrides, "override a field of it: path=value")
+      ->take_all()
+      ->needs(config);
   app.add_option("--shards", options.files.shards, "servers that share the experiment's table")
       ->needs(config)
       ->capture_default_str();

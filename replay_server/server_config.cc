@@ -79,7 +79,7 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const ServerConfigFiles& files,
   }
   ExperimentConfig experiment;
   if (!files.experiment.empty()) {
-    CADRE_ASSIGN_OR_RETURN(experiment, LoadConfig(files.experiment, {}));
+    CADRE_ASSIGN_OR_RETURN(experiment, LoadConfig(files.experiment, files.overrides));
   }
   if (UsesReplay(experiment)) {
     CADRE_ASSIGN_OR_RETURN(const Tables tables, ExperimentTable(experiment, files.shards));

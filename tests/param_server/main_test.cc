@@ -150,6 +150,37 @@ TEST(ParamServerMainTest, KilledWhileGradientsComeItLosesNoneThatWasAnswered) {
   EXPECT_EQ(ValuesOf(*restored.Read("policy").newest)[0], -static_cast<float>(pushed));
 }
 
+// Of a server that is asked to forget runs that are finished: how many snapshots are left
+// once it has ended, where the run was in `state`.
+size_t SnapshotsLeft(v1::RunState state) {
+  const TempFolder folder;
+  ParameterClientOptions options;
+  options.address = absl::StrCat("127.0.0.1:", FreeLoopbackPorts(1)->front());
+  options.run_id = "run";
+  std::vector<std::string> flags = WithSnapshots(options.address, folder);
+  flags.push_back("--forget_finished");
+  Process process(flags);
+  const auto sink = RemoteParameterSink::Create(options);
+  EXPECT_TRUE(sink.ok()) << sink.status();
+  EXPECT_TRUE((*sink)->SetRunState(state).ok());
+  EXPECT_EQ(process.Exit(SIGTERM), 0);
+  const CheckpointFolder snapshots(folder.path(), "parameters", kParameterSnapshot);
+  return snapshots.Numbers()->size();
+}
+
+TEST(ParamServerMainTest, ForgetsARunThatIsFinishedAndNoOther) {
+  EXPECT_EQ(SnapshotsLeft(v1::RUN_STATE_FINISHED), 0);
+  EXPECT_GE(SnapshotsLeft(v1::RUN_STATE_RUNNING), 1);
+}
+
+TEST(ParamServerMainTest, ThereIsNothingToForgetWithoutAFolder) {
+  Process process({"--address=127.0.0.1:0", "--run_id=run", "--forget_finished"});
+  EXPECT_EQ(process.ReadLine(),
+            "cadre_param_server: error: forget_finished: there is nothing to forget without a "
+            "snapshot folder");
+  EXPECT_EQ(process.Exit(0), 2);
+}
+
 TEST(ParamServerMainTest, APortInUseIsOneLineAndExitCode3) {
   RunningServer server("run");
   Process process({"--address=" + server.address(), "--run_id=run"});

@@ -52,6 +52,14 @@ TEST_F(ServerConfigTest, AnOnPolicyExperimentHasItsQueue) {
   EXPECT_TRUE(config.tables.empty());
 }
 
+TEST_F(ServerConfigTest, AnExperimentCanBeOverridden) {
+  EXPECT_TRUE(WriteFileAtomically(path_, "ppo {} queue { capacity_steps: 77 }").ok());
+  const auto config = LoadServerConfig(
+      {.experiment = path_, .overrides = {"queue.capacity_steps=78"}}, "run-1", "");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->queues[0].capacity_steps, 78);
+}
+
 TEST_F(ServerConfigTest, EachLearnerHasAQueueWithItsShareOfTheSteps) {
   const ServerConfig config = *LoadExperiment(
       "a3c {} actors { count: 4 } learners { count: 2 } queue { capacity_steps: 1000 }");
