@@ -2,12 +2,14 @@
 
 #include <cstdlib>
 
+#include "common/status_macros.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "rpc/address.h"
 #include "rpc/freed_memory.h"
 #include "rpc/grpc_log.h"
 #include "rpc/http2_sizes.h"
+#include "rpc/tls.h"
 
 namespace cadre {
 namespace {
@@ -28,8 +30,8 @@ void PollOften() {
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const ChannelOptions& options) {
-  const absl::StatusOr<Address> parsed = ParseAddress(address);
-  if (!parsed.ok()) return parsed.status();
+  CADRE_RETURN_IF_ERROR(ParseAddress(address).status());
+  CADRE_ASSIGN_OR_RETURN(const auto credentials, ChannelCredentialsFromEnvironment());
   RouteGrpcLog();
   PollOften();
   KeepFreedMemory();
@@ -54,8 +56,6 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
   arguments.SetInt(GRPC_ARG_HTTP2_WRITE_BUFFER_SIZE, kWriteBuffer);
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetMaxSendMessageSize(-1);
-  const std::shared_ptr<grpc::ChannelCredentials> credentials =
-      options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
   return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 

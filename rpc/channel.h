@@ -9,7 +9,6 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
-#include "grpcpp/security/credentials.h"
 
 namespace cadre {
 
@@ -22,12 +21,10 @@ struct ChannelOptions {
   absl::Duration connect_timeout = absl::Seconds(5);
   absl::Duration initial_reconnect_backoff = absl::Milliseconds(100);
   absl::Duration maximum_reconnect_backoff = absl::Seconds(2);
-  // Null: plain text.
-  std::shared_ptr<grpc::ChannelCredentials> credentials;
 };
 
 // Connects when the first call is made, not here. INVALID_ARGUMENT unless `address`
-// is host:port. Each channel has a connection of its own.
+// is host:port or unix:/path; what ChannelCredentialsFromEnvironment (tls.h) says. Each channel has a connection of its own.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const ChannelOptions& options = {});
 

@@ -20,6 +20,7 @@
 #include "rpc/freed_memory.h"
 #include "rpc/grpc_log.h"
 #include "rpc/http2_sizes.h"
+#include "rpc/tls.h"
 
 namespace cadre {
 namespace {
@@ -109,10 +110,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
   grpc::ServerBuilder builder;
   SetArguments(options, &builder);
   int port = 0;
-  builder.AddListeningPort(
-      address,
-      options.credentials != nullptr ? options.credentials : grpc::InsecureServerCredentials(),
-      &port);
+  CADRE_ASSIGN_OR_RETURN(const auto credentials, ServerCredentialsFromEnvironment());
+  builder.AddListeningPort(address, credentials, &port);
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {

@@ -11,7 +11,6 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/impl/codegen/service_type.h"
-#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 
 namespace cadre {
@@ -22,8 +21,6 @@ struct ServerOptions {
   absl::Duration keepalive_timeout = absl::Seconds(5);
   // Clients that ping more often than this are disconnected.
   absl::Duration smallest_ping_interval = absl::Seconds(5);
-  // Null: plain text.
-  std::shared_ptr<grpc::ServerCredentials> credentials;
 };
 
 class RpcServer {
