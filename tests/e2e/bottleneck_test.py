@@ -29,27 +29,31 @@ class BottleneckTest(cadre_run.CadreTest):
     def begin(self, config, *settings, actors, step_seconds=lambda index: 0,
               actor_link=None, learner_link=None):
         """Starts all processes of a run that does not end by itself."""
-        parameters = f"127.0.0.1:{free_port()}"
-        replay = f"127.0.0.1:{free_port()}"
-        self.parameters, self.metrics = parameters, free_port()
-        common = [*RUN, "--config", config]
-        more = [part for setting in (*settings, "stop.env_steps=1000000000")
-                for part in ("--set", setting)]
-        self.start("cadre_param_server", *RUN, "--address", parameters, "--metrics_port",
-                   f"127.0.0.1:{self.metrics}")
-        self.learner = self.start(
-            "cadre_learner", *common, *more, "--out", self.folder / "run", "--replay",
-            self.through(learner_link, replay), "--parameters", parameters)
-        # The others take no overrides: they are given the config as the learner resolved it.
-        resolved = self.folder / "run" / "config.textproto"
-        cadre_run.wait_until(resolved.exists, "its config", self.learner)
-        self.start("cadre_replay_server", *RUN, "--address", replay, "--config", resolved)
-        for index in range(actors):
-            self.start("cadre_actor", *RUN, "--config", resolved, "--index", index, "--replay",
-                       self.through(actor_link, replay), "--parameters", parameters,
-                       "--step_seconds", step_seconds(index))
-        cadre_run.wait_until(
-            lambda: self.finish("cadre", "status", parameters).code == 0, "its parameter server")
+        settings += ("stop.env_steps=1000000000",)
+        resolved = self.finish("cadre", "config", "check", config,
+                               *(part for setting in settings for part in ("--set", setting)))
+        self.assertEqual(resolved.code, 0, resolved)
+        path = self.folder / "config.textproto"
+        path.write_text(resolved.stdout)
+        self.metrics = free_port()
+        self.parameters = self.serve("cadre_param_server", "--metrics_port",
+                                     f"127.0.0.1:{self.metrics}")
+        replay = self.serve("cadre_replay_server", "--config", path)
+        worker = (*RUN, "--config", path, "--parameters", self.parameters)
+        self.workers = [self.start("cadre_learner", *worker, "--out", self.folder / "run",
+                                   "--replay", self.through(learner_link, replay))]
+        self.workers += [
+            self.start("cadre_actor", *worker, "--index", index, "--step_seconds",
+                       step_seconds(index), "--replay", self.through(actor_link, replay))
+            for index in range(actors)]
+
+    def serve(self, program, *arguments):
+        """Starts a server, and its address."""
+        file = self.folder / f"{program}.port"
+        server = self.start(program, *RUN, *arguments, "--address", "127.0.0.1:0",
+                            "--port_file", file)
+        cadre_run.wait_until(file.exists, "its port", server)
+        return f"127.0.0.1:{file.read_text().strip()}"
 
     def through(self, rates, address):
         if rates is None:
@@ -69,6 +73,8 @@ class BottleneckTest(cadre_run.CadreTest):
         deadline = time.monotonic() + PATIENCE
         while in_a_row < STEADY:
             text = self.status()
+            for worker in self.workers:
+                self.assertIsNone(worker.code, worker)
             verdict = re.search(r"^  verdict: (.*)$", text, re.M)
             seen.append(verdict[1] if verdict else text)
             in_a_row = in_a_row + 1 if seen[-1].startswith(f"{wanted}-bound") else 0

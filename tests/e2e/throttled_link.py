@@ -47,6 +47,7 @@ class ThrottledLink:
                     far.connect(self._target)
                 except OSError:
                     near.close()
+                    far.close()
                     continue
                 with self._lock:
                     self._sockets += [near, far]
