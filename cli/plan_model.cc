@@ -18,6 +18,7 @@ constexpr char kLearner[] = "learner";
 constexpr char kHandOver[] = "hand-over";
 constexpr char kReplayServer[] = "replay server";
 constexpr char kParameterServer[] = "parameter server";
+constexpr char kLearnerNetwork[] = "learner network";
 constexpr char kReplayNetwork[] = "replay network";
 constexpr char kParameterNetwork[] = "parameter network";
 constexpr char kCores[] = "cores";
@@ -108,10 +109,16 @@ class Planner {
     const double network = machines_.network_bytes_per_second;
     if (!machines_.cluster || network <= 0) return;
     const std::string amount = absl::StrFormat("%.4g Gbit/s", network * 8e-9);
+    // Before the server's, which more servers would widen.
+    AddCap(kLearnerNetwork, amount, LearnerNetworkRate());
     AddStage(kReplayNetwork, amount, std::max(shape_.append_bytes, shape_.sample_bytes) / network);
     AddStage(kParameterNetwork, amount, FanOutBytes() / network);
   }
 
+  double LearnerNetworkRate() const {
+    return static_cast<double>(shape_.learners) * machines_.network_bytes_per_second /
+           shape_.sample_bytes;
+  }
   // Each of n actors gets a version for each n R steps.
   double FanOutBytes() const {
     return shape_.parameter_bytes / static_cast<double>(shape_.steps_per_rollout);
@@ -133,14 +140,13 @@ class Planner {
 
   void Recommend() {
     const double learning = LearningSeconds() + HandOverSeconds();
-    if (shape_.lockstep) {
-      // a / n is 1 - kBusyInLockstep of the round.
-      plan_.wanted_rate = kBusyInLockstep / learning;
-      plan_.actors = HowMany(costs_.acting * kBusyInLockstep / (1 - kBusyInLockstep), learning);
-    } else {
-      plan_.wanted_rate = 1 / learning;
-      plan_.actors = HowMany(costs_.acting + costs_.transfer, learning);
-    }
+    plan_.wanted_rate = (shape_.lockstep ? kBusyInLockstep : 1) / learning;
+    if (machines_.cluster && machines_.network_bytes_per_second > 0)
+      plan_.wanted_rate = std::min(plan_.wanted_rate, LearnerNetworkRate());
+    // In lockstep a / n is 1 - kBusyInLockstep of the round.
+    plan_.actors = shape_.lockstep
+                       ? HowMany(costs_.acting * kBusyInLockstep / (1 - kBusyInLockstep), learning)
+                       : HowMany(plan_.wanted_rate * (costs_.acting + costs_.transfer), 1);
     // Each of several learners that push has as many.
     const int64_t groups = shape_.groups;
     plan_.actors = (plan_.actors + groups - 1) / groups * groups;
@@ -234,6 +240,11 @@ std::string PlanVerdict(const Plan& plan, const PlanCosts& costs, const PlanShap
     return absl::StrCat(
         "bound by handing over: make rounds longer (environments_per_actor, segment_length), or "
         "let them overlap (actors.mode: ASYNCHRONOUS)");
+  if (first.name == kLearnerNetwork)
+    return absl::StrCat(
+        "bound by the learner's network: shards do not help; a faster one, more "
+        "learners or fewer samples for each step; to fill it: ",
+        Servers(plan));
   if (first.name == kActors) return absl::StrCat("actor-bound; ", for_busy);
   return absl::StrCat(first.name, "-bound; ", for_busy);
 }

@@ -55,7 +55,7 @@ struct Plan {
   double steps_per_second = 0;
   std::vector<PlanResource> resources;  // In the order of a step's way.
   size_t first = 0;                     // Of `resources`: saturates first.
-  // To keep the learners busy.
+  // To keep the learners busy, or their network.
   double wanted_rate = 0;  // Environment steps a second at which they are.
   int64_t actors = 0;
   int64_t shards = 0;    // Replay servers.

@@ -149,7 +149,7 @@ PlanShape LargeTable() {
   shape.replay = true;
   shape.steps_per_rollout = 1024;
   shape.append_bytes = 28e3;
-  shape.sample_bytes = 14e3;
+  shape.sample_bytes = 1e3;
   shape.parameter_bytes = 6.8e6;
   shape.replay_memory_bytes = 60e9;
   shape.server_memory_bytes = 4e9;
@@ -177,6 +177,26 @@ TEST(PlanModelTest, ShardsAndReplicasFollowFromBytesAndMemory) {
   PlanShape queue = LargeTable();
   queue.replay = false;
   EXPECT_EQ(PlanOf(costs, queue, machines).shards, 1);  // A queue is not shared.
+}
+
+TEST(PlanModelTest, ShardsDoNotWidenTheNetworkOfTheLearner) {
+  PlanCosts costs;
+  costs.acting = costs.acting_cpu = 100 * kMicro;
+  costs.learning = 1 * kMicro;
+  const PlanMachines machines{.cluster = true, .cores = 1, .network_bytes_per_second = 1.25e9};
+  PlanShape shape = LargeTable();
+  shape.append_bytes = 1e3;
+  shape.sample_bytes = 125e3;
+  shape.replay_memory_bytes = 1e9;
+  shape.actors = 4;
+  Plan plan = PlanOf(costs, shape, machines);
+  EXPECT_NEAR(plan.steps_per_second, 1e4, 1);
+  EXPECT_NEAR(plan.wanted_rate, 1e4, 1);  // Though the learner could do a million.
+  EXPECT_EQ(plan.actors, 1);
+  EXPECT_EQ(plan.shards, 1);
+  EXPECT_THAT(PlanVerdict(plan, costs, shape, machines), HasSubstr("the learner's network"));
+  shape.learners = 2;  // Each takes half.
+  EXPECT_NEAR(PlanOf(costs, shape, machines).wanted_rate, 2e4, 1);
 }
 
 TEST(PlanModelTest, NumbersThatMeanNothingAreRefusedByName) {
