@@ -116,16 +116,20 @@ class RunningPod:
 
 class PretendCluster:
 
-    def __init__(self, manifests, folder, network):
-        """`network`: the second number of its pods' addresses, 1 to 254."""
-        self.manifests, self.folder, self.network = manifests, pathlib.Path(folder), network
+    clusters = 0  # Of this process.
+
+    def __init__(self, manifests, folder):
+        self.manifests, self.folder = manifests, pathlib.Path(folder)
+        PretendCluster.clusters += 1
+        # Its pods' addresses, apart from those of other tests that run now.
+        self.network = f"127.{2 + os.getpid() % 250}.{PretendCluster.clusters}"
         self.addresses = {}  # Of pods, by name. A pod that comes back keeps its own.
         self.running = []
         for pod in manifests.pods():
             self.address_of(pod.name)
 
     def address_of(self, name):
-        return self.addresses.setdefault(name, f"127.{self.network}.0.{len(self.addresses) + 1}")
+        return self.addresses.setdefault(name, f"{self.network}.{len(self.addresses) + 1}")
 
     def resolve(self, host):
         """As the cluster's DNS does with the headless services here."""
