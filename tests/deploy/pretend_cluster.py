@@ -4,6 +4,7 @@ stand there. A pod's address is one of 127.0.0.0/8. There is no scheduler, no im
 isolation and no network policy here: what is shown is that the processes find each other,
 answer their probes, end well and start again."""
 
+import ctypes
 import os
 import pathlib
 import signal
@@ -17,6 +18,11 @@ import urllib.request
 import k8s
 
 BINARIES = pathlib.Path(os.environ.get("CADRE_BIN", k8s.ROOT / "build" / "bin")).resolve()
+
+
+def end_with_parent():
+    """In a child: SIGKILL when the test goes, however it goes (prctl's PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def grpc_health(host, port, timeout):
@@ -69,8 +75,9 @@ class RunningPod:
         path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, **pod.environment(), "PATH": path}
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(cluster.command(pod, address), env=environment,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                cluster.command(pod, address), env=environment, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, preexec_fn=end_with_parent)
 
     def probe(self, kind):
         probe = self.pod.container[kind]
@@ -116,16 +123,20 @@ class RunningPod:
 
 class PretendCluster:
 
-    def __init__(self, manifests, folder, network):
-        """`network`: the second number of its pods' addresses, 1 to 254."""
-        self.manifests, self.folder, self.network = manifests, pathlib.Path(folder), network
+    clusters = 0  # Of this process.
+
+    def __init__(self, manifests, folder):
+        self.manifests, self.folder = manifests, pathlib.Path(folder)
+        PretendCluster.clusters += 1
+        # Its pods' addresses, apart from those of other tests that run now.
+        self.network = f"127.{2 + os.getpid() % 250}.{PretendCluster.clusters}"
         self.addresses = {}  # Of pods, by name. A pod that comes back keeps its own.
         self.running = []
         for pod in manifests.pods():
             self.address_of(pod.name)
 
     def address_of(self, name):
-        return self.addresses.setdefault(name, f"127.{self.network}.0.{len(self.addresses) + 1}")
+        return self.addresses.setdefault(name, f"{self.network}.{len(self.addresses) + 1}")
 
     def resolve(self, host):
         """As the cluster's DNS does with the headless services here."""
