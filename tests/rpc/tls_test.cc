@@ -90,7 +90,7 @@ TEST_F(TlsTest, PlainTextIsRefused) {
 }
 
 TEST_F(TlsTest, AFileThatIsMissingIsNamed) {
-  const std::string folder = Certificates("ours");
+  const std::string folder = Certificates("missing");
   std::filesystem::remove(absl::StrCat(folder, "/tls.key"));
   Use(folder);
   const absl::Status status = MakeChannel("localhost:1").status();
@@ -100,7 +100,7 @@ TEST_F(TlsTest, AFileThatIsMissingIsNamed) {
 }
 
 TEST_F(TlsTest, AFileThatIsSomethingElseIsNamed) {
-  const std::string folder = Certificates("ours");
+  const std::string folder = Certificates("broken");
   std::ofstream(absl::StrCat(folder, "/ca.crt")) << "not a certificate";
   Use(folder);
   const absl::Status status = RpcServer::Create("127.0.0.1:0", {}).status();
