@@ -23,8 +23,9 @@ struct ChannelOptions {
   absl::Duration maximum_reconnect_backoff = absl::Seconds(2);
 };
 
-// Connects when the first call is made, not here. INVALID_ARGUMENT unless `address`
-// is host:port or unix:/path; what ChannelCredentialsFromEnvironment (tls.h) says. Each channel has a connection of its own.
+// Connects when the first call is made, not here. INVALID_ARGUMENT unless `address` is host:port
+// or unix:/path; errors of ChannelCredentialsFromEnvironment (tls.h). Each channel has a
+// connection of its own.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const ChannelOptions& options = {});
 

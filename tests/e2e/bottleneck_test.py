@@ -3,7 +3,6 @@
 place, and what is said to hold the run back."""
 
 import re
-import socket
 import time
 import urllib.request
 
@@ -18,12 +17,6 @@ PATIENCE = 90.0
 STEADY = 4
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class BottleneckTest(cadre_run.CadreTest):
 
     def begin(self, config, *settings, actors, step_seconds=lambda index: 0,
@@ -35,7 +28,7 @@ class BottleneckTest(cadre_run.CadreTest):
         self.assertEqual(resolved.code, 0, resolved)
         path = self.folder / "config.textproto"
         path.write_text(resolved.stdout)
-        self.metrics = free_port()
+        self.metrics = cadre_run.free_port()
         self.parameters = self.serve("cadre_param_server", "--metrics_port",
                                      f"127.0.0.1:{self.metrics}")
         replay = self.serve("cadre_replay_server", "--config", path)

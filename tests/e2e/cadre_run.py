@@ -9,7 +9,9 @@ import csv
 import json
 import os
 import pathlib
+import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,20 @@ TIMEOUT = 120.0
 
 # See common/exit_code.h.
 USAGE, UNREACHABLE, MISMATCH, DAMAGED, IO, INTERRUPTED = 2, 3, 4, 5, 6, 130
+
+
+def free_port():
+    """One that nobody listens on, on 127.0.0.1, and that the kernel hands out to nobody."""
+    handed_out = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    for _ in range(100):
+        port = random.randrange(10_000, max(10_001, int(handed_out[0])))
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port below those that the kernel hands out")
 
 
 def parent_and_state(pid):

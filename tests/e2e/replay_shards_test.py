@@ -4,17 +4,10 @@ table in a file. kill -9 of a server and its return: the learner goes on."""
 
 import re
 import signal
-import socket
 
 import cadre_run
 
 RUN = ("--run_id", "shards")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class ReplayShardsTest(cadre_run.CadreTest):
@@ -30,9 +23,9 @@ class ReplayShardsTest(cadre_run.CadreTest):
         self.config = self.folder / "config.textproto"
         self.config.write_text(text)
         self.more = more
-        self.addresses = [f"127.0.0.1:{free_port()}" for _ in range(servers)]
+        self.addresses = [f"127.0.0.1:{cadre_run.free_port()}" for _ in range(servers)]
         self.servers = [self.serve(i) for i in range(servers)]
-        parameters = f"127.0.0.1:{free_port()}"
+        parameters = f"127.0.0.1:{cadre_run.free_port()}"
         self.start("cadre_param_server", *RUN, "--address", parameters)
         self.trained = cadre_run.Run(self.folder / "run")
         worker = (*RUN, "--config", self.config, "--replay", ",".join(self.addresses),

@@ -3,7 +3,6 @@
 learner's --supervised and the actor's --stay, every process started by hand."""
 
 import signal
-import socket
 
 import cadre_run
 
@@ -12,16 +11,10 @@ STOPPED = 7  # common/exit_code.h
 STEPS = 100_096  # Of a whole run with configs/ppo_cartpole.textproto.
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class SupervisedTest(cadre_run.CadreTest):
 
     def begin(self):
-        replay, parameters = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        replay, parameters = (f"127.0.0.1:{cadre_run.free_port()}" for _ in range(2))
         self.start("cadre_replay_server", *RUN, "--address", replay, "--config",
                    cadre_run.CARTPOLE)
         self.start("cadre_param_server", *RUN, "--address", parameters)

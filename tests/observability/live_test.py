@@ -19,7 +19,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,9 @@ import yaml
 
 from expressions import (PROMETHEUS, ROOT, load_dashboards, metric_names, operands,
                          panel_expressions, rule_expressions, rules)
+
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+import cadre_run  # noqa: E402
 
 BINARIES = pathlib.Path(os.environ.get("CADRE_BIN", ROOT / "build" / "bin")).resolve()
 PATIENCE = 150.0  # Seconds until every expression must have had data.
@@ -53,14 +55,7 @@ RUNS = {
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    return [cadre_run.free_port() for _ in range(count)]
 
 
 def get(url, **parameters):
