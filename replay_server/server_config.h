@@ -15,7 +15,7 @@ struct ServerConfigFiles {
   // Of an experiment: the queue or the table of its algorithm.
   std::string experiment;
   std::vector<std::string> overrides;  // Of the experiment: "path=value".
-  int shards = 1;  // Servers that share the experiment's table.
+  int shards = 1;                      // Servers that share the experiment's table.
   // A ReplayServerConfig: tables for whoever comes.
   std::string tables;
 };
