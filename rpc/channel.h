@@ -17,7 +17,7 @@ struct ChannelOptions {
   // timeout to answer. Not below ServerOptions::smallest_ping_interval.
   absl::Duration keepalive_interval = absl::Seconds(10);
   absl::Duration keepalive_timeout = absl::Seconds(5);
-  // Of one attempt to connect, and between attempts.
+  // Of one attempt to connect or to look up a name, and between attempts.
   absl::Duration connect_timeout = absl::Seconds(5);
   absl::Duration initial_reconnect_backoff = absl::Milliseconds(100);
   absl::Duration maximum_reconnect_backoff = absl::Seconds(2);

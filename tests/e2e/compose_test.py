@@ -189,7 +189,7 @@ class ComposeTest(unittest.TestCase):
                f"{queue('dropped_stale_rollouts')} stale + {queue('waiting_rollouts')} waiting")
         # Whoever says `up` once more has the same run, which is done.
         self.compose("up", "--detach", "--no-build", *RUN_SERVICES)
-        self.wait_for_workers("learner", "actor", seconds=60)
+        self.wait_for_workers("learner", "actor")
         proved("a second `up` has nothing left to do, and ends with status 0 as well")
         self.passed = True
 
@@ -289,6 +289,35 @@ class ComposeTest(unittest.TestCase):
         proved(f"of {made} steps made {queue('appended_steps')} were appended, "
                f"{queue('acknowledged_steps')} learned from, {queue('waiting_steps')} left over; "
                f"{queue('duplicate_rollouts')} rollouts came twice and counted once")
+        self.passed = True
+
+    def test_5_a_server_that_moved(self):
+        # It comes back under its name, but at another address, as where it is rescheduled.
+        total = 300_000
+        self.begin("moved", *RUN_SERVICES, CADRE_ACTORS="2", CADRE_SET=f"stop.env_steps={total}")
+        network = f"{PROJECT}_default"
+        address = f'(index .NetworkSettings.Networks "{network}").IPAddress'
+        squatters = []
+        for service, at in (("param", total // 4), ("replay", total // 2)):
+            self.wait_for_steps(at)
+            server = self.containers(service)[0]
+            before = inspect(server, address)
+            docker("network", "disconnect", network, server)
+            squatters.append(docker("run", "--detach", "--rm", "--network", network,
+                                    inspect(server, ".Config.Image"), "sleep", "600"))
+            self.addCleanup(docker, "rm", "--force", squatters[-1], check=False)
+            docker("network", "connect", "--alias", service, network, server)
+            moved = time.monotonic()
+            steps = self.steps()
+            self.wait_for_steps(steps + 10 * UPDATE)
+            self.assertNotEqual(inspect(server, address), before)
+            proved(f"{service} moved from {before} to {inspect(server, address)}: ten updates "
+                   f"later {time.monotonic() - moved:.0f} s had passed")
+        self.wait_for_workers("learner", "actor")
+        summary = json.loads(self.result("summary.json"))
+        self.assertEqual(summary["updates"] * UPDATE, summary["env_steps"])
+        self.assertEqual(summary["max_version_lag"], 0)
+        docker("rm", "--force", *squatters)
         self.passed = True
 
 
