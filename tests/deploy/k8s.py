@@ -27,6 +27,16 @@ resources: [{k8s}/base]
 components: [{k8s}/components/pod-monitors, {k8s}/components/autoscaling-prometheus-adapter]
 configMapGenerator:
 - {{name: cadre-run, behavior: merge, literals: [EXPERIMENT=impala_cartpole]}}
+""", "variant-tls": """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: cadre-tls
+resources: [{k8s}/base]
+components: [{k8s}/components/parameter-replicas, {k8s}/components/tls]
+configMapGenerator:
+- name: cadre-run
+  behavior: merge
+  literals: ["ACTOR_PARAMETERS=param-replica-0.param-replica:5001,param-replica-1.param-replica:5001"]
 """}
 
 try:

@@ -108,6 +108,13 @@ class K8sManifestsTest(unittest.TestCase):
                 elif "persistentVolumeClaim" in volume:
                     claim = volume["persistentVolumeClaim"]["claimName"]
                     self.assertIsNotNone(m.get("PersistentVolumeClaim", claim), claim)
+                elif "secret" in volume:
+                    # Somebody makes it; whoever has it is told where it is.
+                    self.assertEqual(volume["secret"]["secretName"], "cadre-tls")
+                    folder = m.get("ConfigMap", container["envFrom"][0]["configMapRef"]["name"]
+                                   )["data"]["CADRE_TLS_FOLDER"]
+                    self.assertIn({"name": volume["name"], "mountPath": folder, "readOnly": True},
+                                  container["volumeMounts"])
                 else:
                     self.assertIn("emptyDir", volume)
             mounts = {mount["name"] for mount in container.get("volumeMounts", [])}
@@ -119,6 +126,15 @@ class K8sManifestsTest(unittest.TestCase):
                 self.assertEqual(service["spec"]["clusterIP"], "None")
                 self.assertEqual(self.chosen(m, {"matchLabels": service["spec"]["selector"]}),
                                  {w["metadata"]["name"]})
+
+    @of_each_overlay
+    def test_all_speak_tls_or_none_does(self, m):
+        pods = [w for w in m.workloads
+                if any("secret" in v for v in w["spec"]["template"]["spec"].get("volumes", []))]
+        self.assertIn(len(pods), (0, len(m.workloads)))
+        for pod in m.pods() if pods else ():
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                self.assertNotIn("grpc", pod.container[probe], "the kubelet knows no TLS")
 
     @of_each_overlay
     def test_images_have_tags(self, m):
