@@ -84,6 +84,7 @@ void RemoteParameterSource::Follow() {
   const absl::Status status =
       RepeatUntilClosed(calls_, options_.retry.backoff, [this](Backoff* backoff) {
         absl::Status ended = WatchOnce(backoff);
+        if (IsTransient(ended)) ConnectAnew();
         absl::MutexLock lock(&mutex_);
         last_error_ = ended;
         return ended;
@@ -91,6 +92,14 @@ void RemoteParameterSource::Follow() {
   if (!calls_.closed()) spdlog::error("{}", std::string(status.message()));
   absl::MutexLock lock(&mutex_);
   ended_ = true;
+}
+
+// A channel waits longer and longer before it asks for a name again, up to two minutes, and
+// would follow nobody so long after a network is whole again, while the actor goes on with old
+// parameters. A new one asks at once.
+void RemoteParameterSource::ConnectAnew() {
+  if (auto channel = MakeChannel(options_.address, options_.channel); channel.ok())
+    stub_ = v1::ParameterService::NewStub(*channel);
 }
 
 absl::Status RemoteParameterSource::WatchOnce(Backoff* backoff) {

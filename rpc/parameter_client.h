@@ -61,12 +61,13 @@ class RemoteParameterSource final : public ParameterSource {
                         const std::shared_ptr<grpc::Channel>& channel);
   void Follow();                             // The thread.
   absl::Status WatchOnce(Backoff* backoff);  // Until the stream ends, and why.
+  void ConnectAnew();
   absl::Status Take(std::shared_ptr<v1::WatchResponse> response);
 
   const ParameterClientOptions options_;
   const std::string peer_;  // For messages.
   const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::ParameterService::Stub> stub_;
+  std::unique_ptr<v1::ParameterService::Stub> stub_;  // The thread's.
   CallGroup calls_;
 
   absl::Mutex mutex_;  // Held for a moment only.

@@ -124,6 +124,14 @@ class ComposeTest(unittest.TestCase):
     def status(self):
         return self.compose("run", "--rm", "-T", "cadre", "status", "replay:5000", "param:5001")
 
+    def scraped(self):
+        """How many processes of each job Prometheus has reached."""
+        query = urllib.parse.quote("sum by (job) (max_over_time(up[10m]))")
+        url = f"http://127.0.0.1:{PROMETHEUS_PORT}/api/v1/query?query={query}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            result = json.load(answer)["data"]["result"]
+        return {one["metric"].get("job", ""): int(one["value"][1]) for one in result}
+
     def queue(self):
         """Ends the replay server; its last account."""
         self.compose("stop", "replay")
@@ -173,12 +181,9 @@ class ComposeTest(unittest.TestCase):
         proved(f"solved: greedy return {greedy:.1f} over 100 episodes, wanted 475")
         status = self.status()
         self.assertIn("FINISHED", status)
-        query = urllib.parse.quote("sum by (job) (max_over_time(up[10m]))")
-        url = f"http://127.0.0.1:{PROMETHEUS_PORT}/api/v1/query?query={query}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            result = json.load(answer)["data"]["result"]
-        scraped = {one["metric"].get("job", ""): int(one["value"][1]) for one in result}
-        self.assertGreaterEqual(sum(scraped.values()), 5, scraped)
+        # A quiet machine solves it before Prometheus has looked at the workers once.
+        scraped = self.scraped()
+        self.assertGreaterEqual(set(scraped), {"cadre_replay", "cadre_param"})
         proved(f"Prometheus scraped {scraped}")
         queue = self.queue()
         self.assert_balanced(queue)
@@ -195,7 +200,7 @@ class ComposeTest(unittest.TestCase):
 
     def test_2_each_container_killed_in_turn(self):
         total = 600_000
-        self.begin("kills", *RUN_SERVICES,
+        self.begin("kills", *RUN_SERVICES, "prometheus",
                    CADRE_SET=f"stop.env_steps={total} checkpoint.every_env_steps=5000")
         killed = []
         for kill in (self.crash, self.docker_kill):
@@ -204,6 +209,11 @@ class ComposeTest(unittest.TestCase):
                 kill(service)
                 killed.append(f"{service} at {at}")
         self.wait_for_workers("learner", "actor")
+        scraped = self.scraped()
+        self.assertEqual(set(scraped),
+                         {"cadre_replay", "cadre_param", "cadre_learner", "cadre_actor"})
+        self.assertGreaterEqual(scraped["cadre_actor"], 2)
+        proved(f"Prometheus scraped {scraped}")
         summary = json.loads(self.result("summary.json"))
         updates = -(-total // UPDATE)
         self.assertEqual(summary["env_steps"], updates * UPDATE)
@@ -228,9 +238,9 @@ class ComposeTest(unittest.TestCase):
         self.passed = True
 
     def test_3_stopped_and_started_again(self):
-        total = 300_000
+        total = 600_000
         self.begin("stopped", *RUN_SERVICES, CADRE_SET=f"stop.env_steps={total}")
-        at = self.wait_for_steps(total // 4)
+        at = self.wait_for_steps(total // 8)
         self.compose("stop")
         for service in RUN_SERVICES:
             self.assertEqual(inspect(self.containers(service)[0], ".State.ExitCode"), "0", service)
@@ -249,11 +259,11 @@ class ComposeTest(unittest.TestCase):
     def test_4_network_cut_for_30_seconds(self):
         # Actors run ahead, several rollouts each in flight: what they send again after the cut
         # is fresh enough to be learned from twice, if anything let it.
-        total = 400_000
+        total = 800_000
         self.begin("cut", *RUN_SERVICES, CADRE_ACTORS="2",
                    CADRE_SET=f"stop.env_steps={total} actors.mode=ASYNCHRONOUS "
                              "queue.max_version_lag=100")
-        self.wait_for_steps(total // 4)
+        self.wait_for_steps(total // 8)
         network = f"{PROJECT}_default"
         actors = self.containers("actor")
         for actor in actors:
@@ -263,7 +273,7 @@ class ComposeTest(unittest.TestCase):
         before = self.steps()
         time.sleep(max(0, cut + 30 - time.monotonic()))
         self.assertEqual(self.steps(), before, "the network is cut, and yet there are steps")
-        self.assertLess(before, total // 2)
+        self.assertLess(before, total * 3 // 4)
         for actor in actors:
             docker("network", "connect", "--alias", "actor", network, actor)
         healed = time.monotonic()
