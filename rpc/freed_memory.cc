@@ -2,6 +2,9 @@
 
 #include <malloc.h>
 
+#include <algorithm>
+#include <thread>
+
 namespace cadre {
 namespace {
 
@@ -13,6 +16,8 @@ bool Set() {
   mallopt(M_MMAP_THRESHOLD, kLargestReused);
   mallopt(M_TRIM_THRESHOLD, kKept);
   mallopt(M_TOP_PAD, kLargestReused);
+  // Each arena keeps its own peak; eight for each core would be beyond what a table promises.
+  mallopt(M_ARENA_MAX, static_cast<int>(std::max(2u, std::thread::hardware_concurrency())));
 #endif
   return true;
 }
