@@ -1,6 +1,6 @@
 // Inserting into and sampling from a replay table of another process: one server and one
 // client process on this machine, and beside each figure a plain gRPC stream of messages
-// of the same size, measured right after it. One JSON line for each.
+// of the same size, measured in turns with it. One JSON line for each.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "bench/plain_stream.h"
 #include "bench/server_process.h"
@@ -149,29 +151,52 @@ Rate MeasureSample(const std::string& address, const Workload& work, absl::Durat
   return {rate, rate * static_cast<double>(work.batch), bytes};
 }
 
-void Print(const std::string& what, const Workload& work, const Rate& rate, double plain) {
+// Ours and then the plain stream, in turns, as a machine's other work comes and goes.
+struct Turn {
+  Rate rate;
+  double share = 0;  // Of the plain stream.
+};
+
+// The turn of the median share; the shares of the others beside it.
+void Print(const std::string& what, const Workload& work, std::vector<Turn> turns) {
+  std::sort(turns.begin(), turns.end(),
+            [](const Turn& a, const Turn& b) { return a.share < b.share; });
+  const Turn& median = turns[turns.size() / 2];
   absl::PrintF(
       "{\"work\": \"%s, %s\", \"transitions_per_second\": %.0f, \"megabytes_per_second\": %.0f, "
-      "\"message_bytes\": %d, \"of_plain_stream\": %.2f}\n",
-      what, work.name, rate.transitions,
-      rate.messages * static_cast<double>(rate.message_bytes) * 1e-6, rate.message_bytes,
-      rate.messages / plain);
+      "\"message_bytes\": %d, \"of_plain_stream\": %.2f, \"turns\": [%s]}\n",
+      what, work.name, median.rate.transitions,
+      median.rate.messages * static_cast<double>(median.rate.message_bytes) * 1e-6,
+      median.rate.message_bytes, median.share,
+      absl::StrJoin(turns, ", ", [](std::string* out, const Turn& turn) {
+        absl::StrAppendFormat(out, "%.2f", turn.share);
+      }));
   std::fflush(stdout);
 }
 
+struct Effort {
+  int turns = 5;
+  absl::Duration of_each;
+};
+
 void Measure(const std::string& binary, const std::string& plain, const Workload& work,
-             absl::Duration duration) {
+             const Effort& effort) {
   TableConfig table;
   table.set_name("replay");
   table.set_capacity_bytes(work.capacity_bytes);
   if (work.prioritized) table.mutable_sampler()->mutable_prioritized();
   const ServerProcess server(binary, table);
-  const Rate insert = MeasureInsert(server.address(), work, duration);
-  Print("insert", work, insert,
-        MeasurePlainStream(plain, PlainDirection::kToServer, insert.message_bytes, duration));
-  const Rate sample = MeasureSample(server.address(), work, duration);
-  Print("sample", work, sample,
-        MeasurePlainStream(plain, PlainDirection::kToClient, sample.message_bytes, duration));
+  const auto in_turns = [&](auto measure, PlainDirection direction) {
+    std::vector<Turn> turns(effort.turns);
+    for (Turn& turn : turns) {
+      turn.rate = measure(server.address(), work, effort.of_each);
+      turn.share = turn.rate.messages /
+                   MeasurePlainStream(plain, direction, turn.rate.message_bytes, effort.of_each);
+    }
+    return turns;
+  };
+  Print("insert", work, in_turns(MeasureInsert, PlainDirection::kToServer));
+  Print("sample", work, in_turns(MeasureSample, PlainDirection::kToClient));
 }
 
 std::vector<Workload> Workloads(const std::vector<int64_t>& payloads) {
@@ -193,10 +218,16 @@ std::vector<Workload> Workloads(const std::vector<int64_t>& payloads) {
 int main(int argc, char** argv) {
   CLI::App app("How fast a replay table is over gRPC", "replay_stream_bench");
   std::vector<int64_t> payloads;
+  std::string only;
+  cadre::Effort effort;
   double seconds = 1;
   app.add_option("--payload", payloads, "bytes of an item: those only; none: everything");
+  app.add_option("--only", only, "the works whose name has this in it, such as 'uniform'");
   app.add_option("--seconds", seconds, "of each measurement");
+  app.add_option("--turns", effort.turns, "measurements of each; the median is printed")
+      ->check(CLI::PositiveNumber);
   if (const auto exit_code = cadre::ParseFlags(app, argc, argv)) return *exit_code;
+  effort.of_each = absl::Seconds(seconds);
   const absl::StatusOr<std::vector<int>> ports = cadre::FreeLoopbackPorts(1);
   CADRE_CHECK(ports.ok());
   const std::string plain = absl::StrCat("127.0.0.1:", ports->front());
@@ -209,7 +240,7 @@ int main(int argc, char** argv) {
   const std::string binary =
       std::filesystem::read_symlink("/proc/self/exe").parent_path() / "cadre_replay_server";
   for (const cadre::Workload& work : cadre::Workloads(payloads))
-    cadre::Measure(binary, plain, work, absl::Seconds(seconds));
+    if (absl::StrContains(work.name, only)) cadre::Measure(binary, plain, work, effort);
   kill(plain_server, SIGKILL);
   waitpid(plain_server, nullptr, 0);
 }

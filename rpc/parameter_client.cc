@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -14,6 +15,9 @@
 
 namespace cadre {
 namespace {
+
+// Of who follows, between two attempts.
+constexpr absl::Duration kLongestPause = absl::Milliseconds(500);
 
 std::string PeerName(const ParameterClientOptions& options) {
   return absl::StrCat("parameter server at ", options.address);
@@ -81,14 +85,18 @@ RemoteParameterSource::~RemoteParameterSource() {
 
 void RemoteParameterSource::Follow() {
   pthread_setname_np(pthread_self(), "param-watch");
-  const absl::Status status =
-      RepeatUntilClosed(calls_, options_.retry.backoff, [this](Backoff* backoff) {
-        absl::Status ended = WatchOnce(backoff);
-        if (IsTransient(ended)) ConnectAnew();
-        absl::MutexLock lock(&mutex_);
-        last_error_ = ended;
-        return ended;
-      });
+  // Every moment without is one in which actors that wait for nobody make steps that are too old.
+  BackoffOptions pauses = options_.retry.backoff;
+  pauses.maximum = std::min(pauses.maximum, kLongestPause);
+  const absl::Status status = RepeatUntilClosed(calls_, pauses, [this](Backoff* backoff) {
+    absl::Status ended = WatchOnce(backoff);
+    if (IsTransient(ended)) ConnectAnew();
+    absl::MutexLock lock(&mutex_);
+    if (IsTransient(ended) && last_error_.ok() && newest_ != nullptr && !calls_.closed())
+      spdlog::warn("{}; following it again as soon as it is there", std::string(ended.message()));
+    last_error_ = ended;
+    return ended;
+  });
   if (!calls_.closed()) spdlog::error("{}", std::string(status.message()));
   absl::MutexLock lock(&mutex_);
   ended_ = true;
@@ -137,6 +145,8 @@ absl::Status RemoteParameterSource::Take(std::shared_ptr<v1::WatchResponse> resp
   ParametersPtr previous;  // Freed after the lock.
   {
     absl::MutexLock lock(&mutex_);
+    if (!last_error_.ok() && newest_ != nullptr)
+      spdlog::info("follows the {} again, from version {} on", peer_, newest_->version());
     last_error_ = absl::OkStatus();
     run_state_ = run_state;
     if (newest != nullptr) previous = std::exchange(newest_, newest);

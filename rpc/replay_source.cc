@@ -37,16 +37,24 @@ absl::StatusOr<ReplayBatch> RemoteReplaySource::Sample(const SampleOptions& opti
   SampleOptions wanted = options;
   if (wanted.min_inserted_steps > 0)
     wanted.min_inserted_steps = std::max<int64_t>(1, wanted.min_inserted_steps - lost_steps_);
-  const size_t ahead = as_it_is_now ? 1 : static_cast<size_t>(prefetch_);
-  while (ahead_.size() < ahead) ahead_.push_back(stream_->Want(wanted));
+  if (ahead_.empty()) WantAhead(wanted, as_it_is_now ? 1 : static_cast<size_t>(prefetch_));
   CADRE_ASSIGN_OR_RETURN(const BatchOnWire part, stream_->Take(ahead_.front()));
   ahead_.pop_front();
-  if (!as_it_is_now) ahead_.push_back(stream_->Want(wanted));
+  // Several in one request: reading a request costs a server as much as a small batch.
+  if (!as_it_is_now && ahead_.size() <= static_cast<size_t>(prefetch_) / 2)
+    WantAhead(wanted, static_cast<size_t>(prefetch_));
   CADRE_ASSIGN_OR_RETURN(BatchInMaking made, Assemble({&part, 1}, stream_->columns(), pool_));
   lost_steps_ += std::max<int64_t>(0, servers_steps_ - made.batch.inserted_steps);
   servers_steps_ = made.batch.inserted_steps;
   made.batch.inserted_steps += lost_steps_;
   return std::move(made.batch);
+}
+
+void RemoteReplaySource::WantAhead(const SampleOptions& wanted, size_t batches) {
+  if (ahead_.size() >= batches) return;
+  const size_t count = batches - ahead_.size();
+  const uint64_t first = stream_->Want(wanted, count);
+  for (size_t i = 0; i < count; ++i) ahead_.push_back(first + i);
 }
 
 absl::Status RemoteReplaySource::UpdatePriorities(absl::Span<const uint64_t> keys,

@@ -49,6 +49,10 @@ class RemoteReplaySource final : public ReplaySource {
   RemoteReplaySource(int prefetch, std::unique_ptr<SampleStream> stream)
       : prefetch_(prefetch), stream_(std::move(stream)) {}
 
+  // Asks for what is missing of so many.
+  void WantAhead(const SampleOptions& wanted, size_t batches)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
+
   const int prefetch_;
   const std::unique_ptr<SampleStream> stream_;
   BatchMemoryPool pool_;

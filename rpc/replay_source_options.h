@@ -19,7 +19,8 @@ struct ReplaySourceOptions {
   std::string table = "replay";
   v1::ExperienceSpec spec;  // Of what actors append.
   std::string name;         // Who this is, for the server's log: "learner".
-  int prefetch = 4;         // Batches asked for ahead of their use, 1 to 64.
+  // Batches asked for ahead of their use, 1 to 64; asked for anew once half are used up.
+  int prefetch = 4;
   OutageOptions outage;
   ChannelOptions channel;
 };

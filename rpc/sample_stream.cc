@@ -28,6 +28,16 @@ v1::SampleRequest WantRequest(const SampleOptions& options) {
   return request;
 }
 
+// One request for the batches of both, where that says the same: `more` is then in `request`.
+bool Join(const v1::SampleRequest& more, v1::SampleRequest* request) {
+  if (!request->has_want() || !more.has_want() ||
+      request->want().importance_exponent() != more.want().importance_exponent() ||
+      request->want().min_inserted_steps() != more.want().min_inserted_steps())
+    return false;
+  request->mutable_want()->mutable_items()->MergeFrom(more.want().items());
+  return true;
+}
+
 v1::ExperienceSpec SpecOf(const v1::SampleOpened& opened) {
   v1::ExperienceSpec spec;
   *spec.mutable_columns() = opened.columns();
@@ -69,18 +79,21 @@ void SampleStream::Close() {
   calls_.Close();
 }
 
-uint64_t SampleStream::Want(const SampleOptions& options) {
+uint64_t SampleStream::Want(const SampleOptions& options, size_t count) {
   absl::MutexLock lock(&mutex_);
-  Wanted& wanted = wanted_.emplace_back();
-  wanted.ticket = ++last_ticket_;
-  wanted.options = options;
-  ForgetLostSteps(&wanted.options);
-  if (connected_) {
-    outgoing_.push_back(WantRequest(wanted.options));
-  } else if (after_break_ == AfterBreak::kLose) {
-    wanted.lost = true;
+  const uint64_t first = last_ticket_ + 1;
+  for (size_t i = 0; i < count; ++i) {
+    Wanted& wanted = wanted_.emplace_back();
+    wanted.ticket = ++last_ticket_;
+    wanted.options = options;
+    ForgetLostSteps(&wanted.options);
+    if (connected_) {
+      outgoing_.push_back(WantRequest(wanted.options));
+    } else if (after_break_ == AfterBreak::kLose) {
+      wanted.lost = true;
+    }
   }
-  return wanted.ticket;
+  return first;
 }
 
 void SampleStream::Abandon() {
@@ -256,6 +269,7 @@ std::optional<v1::SampleRequest> SampleStream::NextToSend() {
   if (stream_over_) return std::nullopt;
   v1::SampleRequest request = std::move(outgoing_.front());
   outgoing_.pop_front();
+  while (!outgoing_.empty() && Join(outgoing_.front(), &request)) outgoing_.pop_front();
   return request;
 }
 

@@ -39,7 +39,9 @@ class SampleStream {
   ~SampleStream();  // Close(), and joins the threads.
 
   // Asks for one batch, to be had by Take(the ticket). Does not block.
-  uint64_t Want(const SampleOptions& options);
+  uint64_t Want(const SampleOptions& options) { return Want(options, 1); }
+  // For `count` batches at once; the first one's ticket, which the others' follow.
+  uint64_t Want(const SampleOptions& options, size_t count);
   // Nobody will take what was wanted so far.
   void Abandon();
 

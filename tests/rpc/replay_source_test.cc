@@ -66,11 +66,23 @@ TEST_F(ReplaySourceTest, BatchesHoldWhatWasInserted) {
 
 TEST_F(ReplaySourceTest, BatchesAreFetchedAheadButNoFurther) {
   Insert(address_, 1, 10);
-  auto source = Source(/*prefetch=*/3);
+  auto source = Source(/*prefetch=*/4);
   ASSERT_TRUE(source->Sample(Items(2)).ok());
   EXPECT_TRUE(Eventually([this] { return Info().sampled_batches() == 4; }));
-  ASSERT_TRUE(source->Sample(Items(2)).ok());
-  EXPECT_TRUE(Eventually([this] { return Info().sampled_batches() == 5; }));
+  // Once half of them are used up as many are asked for again.
+  for (const int64_t sampled : {6, 6, 8}) {
+    ASSERT_TRUE(source->Sample(Items(2)).ok());
+    EXPECT_TRUE(Eventually([&] { return Info().sampled_batches() == sampled; })) << sampled;
+  }
+}
+
+TEST_F(ReplaySourceTest, OneBatchAheadIsAskedForAsTheLastIsTaken) {
+  Insert(address_, 1, 10);
+  auto source = Source(/*prefetch=*/1);
+  for (const int64_t sampled : {2, 3, 4}) {
+    ASSERT_TRUE(source->Sample(Items(2)).ok());
+    EXPECT_TRUE(Eventually([&] { return Info().sampled_batches() == sampled; })) << sampled;
+  }
 }
 
 TEST_F(ReplaySourceTest, InLockstepNothingIsFetchedAhead) {
