@@ -1,13 +1,10 @@
 #include "rpc/channel.h"
 
-#include <cstdlib>
-
 #include "common/status_macros.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "rpc/address.h"
-#include "rpc/freed_memory.h"
-#include "rpc/grpc_log.h"
+#include "rpc/grpc_set_up.h"
 #include "rpc/http2_sizes.h"
 #include "rpc/tls.h"
 
@@ -18,23 +15,13 @@ int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
 }
 
-// While a channel is broken, calls fail without polling, and gRPC notices that a new
-// connection stands only when its backup poller looks: every five seconds, unless told
-// otherwise before gRPC starts (https://github.com/grpc/grpc/issues/28866).
-void PollOften() {
-  static const int set = setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "200", 0);
-  static_cast<void>(set);
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const ChannelOptions& options) {
   CADRE_RETURN_IF_ERROR(ParseAddress(address).status());
+  SetUpGrpc();
   CADRE_ASSIGN_OR_RETURN(const auto credentials, ChannelCredentialsFromEnvironment());
-  RouteGrpcLog();
-  PollOften();
-  KeepFreedMemory();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));

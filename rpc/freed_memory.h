@@ -5,8 +5,8 @@
 
 namespace cadre {
 
-// From now on the process keeps what it frees, up to a bound, to use it again. Whatever
-// opens channels or listens calls it; any thread, more than once.
+// From now on the process keeps what it frees, up to a bound, to use it again. SetUpGrpc calls
+// it; any thread, more than once.
 void KeepFreedMemory();
 
 }  // namespace cadre

@@ -1,11 +1,21 @@
-// gRPC writes lines of its own on stderr, several for one unreachable server. What
-// matters in them also comes back as a status, so they become debug lines of ours.
+// What gRPC is told once for the process, most of which it hears only before it starts.
 #pragma once
 
 namespace cadre {
 
-// Once for the process; MakeChannel and RpcServer::Create call it. Nothing is done
-// where the environment has GRPC_VERBOSITY: somebody wants gRPC's own log.
-void RouteGrpcLog();
+// Call it before anything of gRPC is made, credentials included: MakeChannel and
+// RpcServer::Create do. Any thread, more than once.
+//
+// gRPC writes lines of its own on stderr, several for one unreachable server. What matters in
+// them also comes back as a status, so they become debug lines of ours; not where the
+// environment has GRPC_VERBOSITY: then somebody wants gRPC's own log.
+//
+// While a channel is broken, calls fail without polling, and gRPC notices that a new connection
+// stands only when its backup poller looks: every five seconds, unless told otherwise before
+// gRPC starts (https://github.com/grpc/grpc/issues/28866). Here every 200 ms; where the
+// environment has GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS, as often as that says.
+//
+// Memory that messages need is kept; see freed_memory.h.
+void SetUpGrpc();
 
 }  // namespace cadre

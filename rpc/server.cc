@@ -17,8 +17,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
 #include "rpc/address.h"
-#include "rpc/freed_memory.h"
-#include "rpc/grpc_log.h"
+#include "rpc/grpc_set_up.h"
 #include "rpc/http2_sizes.h"
 #include "rpc/tls.h"
 
@@ -104,9 +103,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
   CADRE_ASSIGN_OR_RETURN(Address bound, ParseAddress(address));
   if (!bound.path.empty() && SomebodyListens(bound.path))
     return CannotListen(address, std::strerror(EADDRINUSE));
-  RouteGrpcLog();
+  SetUpGrpc();
   EnableHealthAndReflection();
-  KeepFreedMemory();
   grpc::ServerBuilder builder;
   SetArguments(options, &builder);
   int port = 0;

@@ -15,6 +15,7 @@ namespace {
 // Somebody waits for the answer: no long patience.
 RetryPolicy Impatient() {
   RetryPolicy policy;
+  policy.backoff.maximum = absl::Milliseconds(200);
   policy.attempt_timeout = absl::Seconds(2);
   policy.give_up_after = absl::Seconds(3);
   return policy;
