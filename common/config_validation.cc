@@ -292,15 +292,19 @@ void CheckDataParallel(const ExperimentConfig& config, ErrorList* errors) {
     errors->Add(absl::StrCat("ppo.minibatch_size: got ", minibatch,
                              "; wanted a multiple of learners.count, ", learners,
                              ", as each learner takes an equal share"));
+  const bool natural = config.has_npg() || config.has_trpo();
+  const int64_t regression =
+      (config.has_npg() ? config.npg().value() : config.trpo().value()).minibatch_size();
+  if (natural && regression >= 1 && regression % learners != 0)
+    errors->Add(absl::StrCat(AlgorithmName(config), ".value.minibatch_size: got ", regression,
+                             "; wanted a multiple of learners.count, ", learners,
+                             ", as each learner takes an equal share"));
 }
 
-// Theirs is one step of the whole batch, of the policy's parameters alone.
+// Theirs is a step of the policy's parameters alone.
 void CheckNaturalGradient(const ExperimentConfig& config, ErrorList* errors) {
   if (!config.has_npg() && !config.has_trpo()) return;
   const std::string algorithm = AlgorithmName(config);
-  if (config.learners().count() > 1)
-    errors->Add(absl::StrCat("learners.count: got ", config.learners().count(), "; wanted 1 for ",
-                             algorithm, ", whose step is one learner's"));
   if (config.model().mlp().shared_trunk())
     errors->Add(absl::StrCat("model.mlp.shared_trunk: got true; wanted false for ", algorithm,
                              ", or fitting the value would move the policy out of its bound"));

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <exception>
+#include <iterator>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #ifdef USE_C10D_NCCL
+#include <ATen/cuda/CUDAContext.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
@@ -29,6 +32,9 @@ constexpr absl::Duration kRetry = absl::Milliseconds(200);
 constexpr absl::Duration kAttempt = absl::Seconds(2);
 // How long survivors of a learner wait to hear from each other who is left.
 constexpr absl::Duration kRollCall = absl::Seconds(1);
+// How long one that has nothing more to do waits for the others to be as far. Far more than a
+// device takes to end what the others' have ended.
+constexpr absl::Duration kLeave = absl::Seconds(5);
 // c10d's stores cannot be waited for and given up before their time: they are looked at.
 constexpr absl::Duration kLook = absl::Milliseconds(20);
 
@@ -71,6 +77,11 @@ class C10dCollective final : public Collective {
   C10dCollective(const C10dOptions& options, StorePtr store,
                  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo)
       : options_(options), store_(std::move(store)), gloo_(std::move(gloo)) {}
+#ifdef USE_C10D_NCCL
+  ~C10dCollective() override {
+    if (failed_.ok() && last_on_device_.defined()) LeaveTogether();
+  }
+#endif
 
   int rank() const override { return options_.rank; }
   int size() const override { return options_.size; }
@@ -89,17 +100,12 @@ class C10dCollective final : public Collective {
 
  private:
   void AllReduce(torch::Tensor& values) {
+    if (values.is_cuda() && !transport_known_) ChooseTransport(values.device());
 #ifdef USE_C10D_NCCL
-    if (values.is_cuda()) {
-      if (!nccl_.defined()) {
-        auto nccl_options = c10d::ProcessGroupNCCL::Options::create();
-        nccl_options->timeout = Milliseconds(options_.timeout);
-        nccl_ = c10::make_intrusive<c10d::ProcessGroupNCCL>(
-            c10::make_intrusive<c10d::PrefixStore>("nccl", store_), options_.rank, options_.size,
-            std::move(nccl_options));
-      }
+    if (values.is_cuda() && nccl_.defined()) {
       std::vector<torch::Tensor> tensors{values};
-      nccl_->allreduce(tensors)->wait();
+      last_on_device_ = nccl_->allreduce(tensors);
+      last_on_device_->wait();
       return;
     }
 #endif
@@ -108,11 +114,72 @@ class C10dCollective final : public Collective {
     if (!tensors[0].is_same(values)) values.copy_(tensors[0]);
   }
 
+  // Of tensors on GPUs.
+  void ChooseTransport([[maybe_unused]] torch::Device mine) {
+    const char* transport = "gloo by way of the host, as this was built without NCCL";
+#ifdef USE_C10D_NCCL
+    if (OnDevicesOfTheirOwn(mine)) {
+      ConnectNccl();
+      transport = "NCCL";
+    } else {
+      transport = "gloo by way of the host, as NCCL refuses learners that share a GPU";
+    }
+#endif
+    transport_known_ = true;
+    if (options_.on_transport) options_.on_transport(transport);
+  }
+
+#ifdef USE_C10D_NCCL
+  // NCCL refuses ranks that share a device. Each tells the others by the store which is its.
+  bool OnDevicesOfTheirOwn(torch::Device mine) {
+    const auto& uuid = at::cuda::getDeviceProperties(mine.index())->uuid.bytes;
+    const auto key = [](int rank) { return absl::StrCat("device/", rank); };
+    store_->set(key(options_.rank), std::vector<uint8_t>(std::begin(uuid), std::end(uuid)));
+    std::set<std::vector<uint8_t>> devices;
+    for (int rank = 0; rank < options_.size; ++rank) devices.insert(store_->get(key(rank)));
+    return static_cast<int>(devices.size()) == options_.size;
+  }
+
+  // The communicator is made at the first sum, on the device of its tensor, whatever this
+  // thread's current one.
+  void ConnectNccl() {
+    auto nccl_options = c10d::ProcessGroupNCCL::Options::create();
+    nccl_options->timeout = Milliseconds(options_.timeout);
+    nccl_ = c10::make_intrusive<c10d::ProcessGroupNCCL>(
+        c10::make_intrusive<c10d::PrefixStore>("nccl", store_), options_.rank, options_.size,
+        std::move(nccl_options));
+  }
+
+  // Newer LibTorch aborts what a group has under way when it is dropped, and the host has not
+  // waited for the device: so each first waits until its own last sum is done, and then for
+  // the others. By the store and not by a sum, which would meet another one of a learner that
+  // goes on; and not for long, as that one waits for our connections to close.
+  void LeaveTogether() {
+    const auto done = [](int rank) { return absl::StrCat("done/", rank); };
+    const absl::Time deadline = absl::Now() + kLeave;
+    try {
+      while (!last_on_device_->isCompleted()) {
+        if (absl::Now() >= deadline) return;
+        absl::SleepFor(kLook);
+      }
+      store_->add(done(options_.rank), 1);
+      for (int rank = 0; rank < options_.size; ++rank)
+        while (!store_->check({done(rank)})) {
+          if (absl::Now() >= deadline) return;
+          absl::SleepFor(kLook);
+        }
+    } catch (const std::exception&) {
+      // The first, which serves the store, has gone: it had heard all, or waits for none.
+    }
+  }
+#endif
+
   // Takes down the connections, so that those who wait for us learn at once; then finds
   // out who is left, by whom the store still hears from.
   absl::Status Lost(const std::string& reason) {
     gloo_.reset();
 #ifdef USE_C10D_NCCL
+    last_on_device_.reset();
     nccl_.reset();
 #endif
     return absl::UnavailableError(absl::StrCat(Missing(), " of ", options_.size,
@@ -149,8 +216,11 @@ class C10dCollective final : public Collective {
   const C10dOptions options_;
   const StorePtr store_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;  // Null once one is lost.
+  bool transport_known_ = false;                     // Of tensors on GPUs.
 #ifdef USE_C10D_NCCL
-  c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl_;  // Made when first needed.
+  c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl_;  // Null where learners share a device.
+  // The newest sum over NCCL; null before the first. Goes before its group.
+  c10::intrusive_ptr<c10d::Work> last_on_device_;
 #endif
   absl::Status failed_;
 };

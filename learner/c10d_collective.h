@@ -1,6 +1,7 @@
 // Learners that move one model together as processes, on one machine or many, through
 // LibTorch's own engine, c10d: NCCL for tensors on GPUs where LibTorch and this were built
-// with it, gloo for all else. They meet at a store that rank 0 serves.
+// with it and each learner has a GPU of its own, gloo for all else. They meet at a store that
+// rank 0 serves.
 #pragma once
 
 #include <functional>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "learner/algorithms/collective.h"
 
@@ -25,6 +27,9 @@ struct C10dOptions {
   absl::Duration timeout = absl::Minutes(10);
   // Asked while joining; true ends it with CANCELLED. May be null.
   std::function<bool()> stop_requested;
+  // Told once, at the first sum of a tensor on a GPU, over what such are summed: "NCCL", or
+  // "gloo ..." and why. May be null.
+  std::function<void(absl::string_view)> on_transport;
 };
 
 // INVALID_ARGUMENT for an address that is none, UNAVAILABLE where the others did not come.

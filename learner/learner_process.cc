@@ -15,8 +15,6 @@
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "common/metrics.h"
-#include "common/process_metrics.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
@@ -24,10 +22,10 @@
 #include "envs/experiment.h"
 #include "learner/c10d_collective.h"
 #include "learner/checkpoint.h"
-#include "learner/learner_metrics.h"
 #include "learner/learning_device.h"
 #include "learner/progress_json.h"
 #include "learner/run_folder.h"
+#include "learner/run_metrics.h"
 #include "learner/training_run.h"
 #include "rpc/call_group.h"
 #include "rpc/experience_client.h"
@@ -112,7 +110,8 @@ absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(LearnerProcessOptions optio
                                                    "; wanted one of learners.count, 0 to ",
                                                    LearnerCount(experiment.config) - 1));
   CADRE_ASSIGN_OR_RETURN(const DeviceOptions device,
-                         OpenLearningDevice(options.device, options.cuda_graphs));
+                         OpenLearningDevice(options.device, options.cuda_graphs, options.rank));
+  if (!device.device.is_cpu()) spdlog::info("learns on {}", device.device.str());
   if (options.rank > 0)
     return TrainingRun::Join(experiment.config, experiment.environment, options.resume,
                              options.rank, device);
@@ -220,17 +219,13 @@ absl::StatusOr<std::unique_ptr<Collective>> JoinLearners(const LearnerProcessOpt
                    .rank = options.rank,
                    .size = LearnerCount(config),
                    .join_timeout = absl::Seconds(options.connect_seconds),
-                   .stop_requested = [&shutdown] { return shutdown.requested(); }});
-}
-
-absl::StatusOr<std::shared_ptr<LearnerMetrics>> MakeMetrics(TrainingRun& run) {
-  LearnerMetrics::Options options;
-  options.times = &run.trainer().times();
-  options.version_lag_bound = VersionLagBound(run.trainer().config());
-  if (!run.folder().empty()) {
-    CADRE_ASSIGN_OR_RETURN(options.non_finite_updates, ReadNonFiniteUpdates(run.folder()));
-  }
-  return std::make_shared<LearnerMetrics>(options);
+                   .timeout = absl::Seconds(options.collective_seconds),
+                   .stop_requested = [&shutdown] { return shutdown.requested(); },
+                   .on_transport =
+                       [](absl::string_view transport) {
+                         spdlog::info("learners sum what is on their GPUs over {}",
+                                      std::string(transport));
+                       }});
 }
 
 v1::WorkReport ReportOf(const Trainer& trainer, int32_t rank, int64_t steps) {
@@ -270,17 +265,7 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   trainer.set_collective(collective->get());
   trainer.set_stays_open(options.supervised);
 
-  CADRE_ASSIGN_OR_RETURN(const auto metrics, MakeMetrics(*run));
-  const auto process_metrics = std::make_shared<ProcessMetrics>("learner");
-  if (options.rank == 0)
-    process_metrics->SavesTo(run->folder(),
-                             absl::Seconds(trainer.config().checkpoint().every_seconds()));
-  run->set_save_listener([process_metrics] { process_metrics->CheckpointSaved(); });
-  std::unique_ptr<MetricsServer> metrics_server;
-  if (!options.metrics_address.empty()) {
-    CADRE_ASSIGN_OR_RETURN(metrics_server, MetricsServer::Create(options.metrics_address, metrics,
-                                                                 nullptr, {process_metrics}));
-  }
+  CADRE_ASSIGN_OR_RETURN(const auto metrics, RunMetrics::Create(*run, options.metrics_address));
   // A supervisor that is gone is no reason to die before saving.
   if (options.progress_lines) std::signal(SIGPIPE, SIG_IGN);
   absl::Time last_line = absl::InfinitePast();

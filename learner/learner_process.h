@@ -24,9 +24,11 @@ struct LearnerProcessOptions {
   std::string replay_address;     // host:port
   std::string parameter_address;  // host:port
   std::string metrics_address;    // Empty: no metrics.
-  std::string device = "cpu";     // Or "cuda", "cuda:N".
+  std::string device = "cpu";     // Or "cuda:N", or "cuda": the one of this rank.
   bool cuda_graphs = true;        // Where the device is CUDA's.
   double connect_seconds = 60;    // To reach the servers at first.
+  // Silence after which learners that move one model together give one up; C10dOptions.
+  double collective_seconds = 600;
   // Somebody starts it again, with the same options, whenever it does not end with OK: goes on
   // with the run in `out` where there is one, and a shutdown saves, leaves the run open and
   // ends with ABORTED.

@@ -49,7 +49,7 @@ void LocalGroup::AddUp() {
   torch::Tensor total = waiting_[0].clone();
   for (int rank = 1; rank < size_; ++rank) {
     CADRE_CHECK(waiting_[rank].sizes() == total.sizes() && waiting_[rank].dtype() == total.dtype());
-    total.add_(waiting_[rank]);
+    total.add_(waiting_[rank].to(total.device()));
   }
   for (torch::Tensor& values : waiting_) {
     values.copy_(total);

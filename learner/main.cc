@@ -23,7 +23,8 @@ int main(int argc, char** argv) {
   app.add_option("--parameters", options.parameter_address, "parameter server, host:port")
       ->required();
   app.add_option("--metrics_port", options.metrics_address, "[host:]port of /metrics and /healthz");
-  app.add_option("--device", options.device, "where to learn: cpu, cuda or cuda:N");
+  app.add_option("--device", options.device,
+                 "where to learn: cpu, cuda:N, or cuda: of several devices that of --rank");
   app.add_flag("--cuda_graphs,!--no-cuda_graphs", options.cuda_graphs,
                "one CUDA graph for each update (default: on)");
   app.add_flag("--supervised", options.supervised,
@@ -32,6 +33,9 @@ int main(int argc, char** argv) {
   app.add_flag("--progress_lines", options.progress_lines, "reports as JSON lines on stdout");
   app.add_option("--connect_timeout", options.connect_seconds,
                  "seconds to reach the servers at first");
+  app.add_option("--collective_timeout", options.collective_seconds,
+                 "seconds without a word after which learners of one model give another up "
+                 "(default: 600)");
   if (const auto exit = cadre::ParseFlags(app, argc, argv)) return *exit;
   return cadre::RunMain("cadre_learner", [&]() -> absl::Status {
     CADRE_RETURN_IF_ERROR(cadre::SetUpLogging("learner"));

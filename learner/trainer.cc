@@ -49,6 +49,7 @@ void Trainer::set_collective(Collective* collective) {
 
 absl::Status Trainer::TakeOverFromFirst() {
   if (collective_ == nullptr) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(AgreeOnKernels(*collective_, options_.device.on_cpu_kernels()));
   CADRE_ASSIGN_OR_RETURN(
       const Checkpoint checkpoint,
       CheckpointOfFirst(*collective_, first() ? MakeCheckpoint() : Checkpoint()));

@@ -83,7 +83,7 @@ class Trainer final {
  private:
   explicit Trainer(Options options);
 
-  // The others take over the first learner's state.
+  // The others take over the first learner's state, once all know that they compute alike.
   absl::Status TakeOverFromFirst();
   absl::Status Publish(ParameterSink& sink);
   absl::Status LearnOnce(const ExperiencePorts& source, ParameterSink& sink);

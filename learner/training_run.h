@@ -39,6 +39,7 @@ class TrainingRun {
 
   Trainer& trainer() { return *trainer_; }
   const std::string& folder() const { return path_; }
+  bool saves() const { return folder_ != nullptr; }  // The first learner alone does.
   const Progress& newest() const { return newest_; }
 
   // Told of every update, on the training thread.

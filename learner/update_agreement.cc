@@ -110,6 +110,19 @@ absl::StatusOr<std::vector<RowMoments>> GatherMoments(Collective* collective,
   return all;
 }
 
+absl::Status AgreeOnKernels(Collective& collective, bool on_cpu_kernels) {
+  CADRE_ASSIGN_OR_RETURN(const torch::Tensor rows,
+                         GatherRows(&collective, {on_cpu_kernels ? 1.0 : 0.0}));
+  const absl::Span<const double> on_cpu = Flat<double>(rows);
+  const auto place = [&](int rank) { return on_cpu[rank] > 0 ? "the CPU" : "a device"; };
+  for (int rank = 1; rank < collective.size(); ++rank)
+    if (on_cpu[rank] != on_cpu[0])
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--device: learner ", rank, " computes on ", place(rank), "; wanted ", place(0),
+          ", as learner 0 does: all learners on the CPU, or all on devices"));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Checkpoint> CheckpointOfFirst(Collective& collective, const Checkpoint& mine) {
   Checkpoint all;
   CADRE_ASSIGN_OR_RETURN(const std::string manifest,

@@ -36,6 +36,10 @@ absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mi
 absl::StatusOr<std::vector<RowMoments>> GatherMoments(Collective* collective,
                                                       absl::Span<const float> rows, int64_t size);
 
+// INVALID_ARGUMENT, on each learner, unless all compute on the CPU's kernels or none does:
+// the two do not make the same sums. Before any other.
+absl::Status AgreeOnKernels(Collective& collective, bool on_cpu_kernels);
+
 // Rank 0's checkpoint, on all; `mine` counts on rank 0 alone.
 absl::StatusOr<Checkpoint> CheckpointOfFirst(Collective& collective, const Checkpoint& mine);
 

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "policy/action_range.h"
 #include "policy/mlp_layers.h"
 
 namespace cadre {
@@ -104,6 +105,18 @@ absl::StatusOr<CriticNetworks> MakeCritics(const ModelConfig& model, int count,
   for (int i = 0; i < count; ++i)
     networks.critics.push_back(AddMlp(networks.layout, absl::StrCat("critic.", i),
                                       networks.input_size, networks.outputs, model.mlp()));
+  return networks;
+}
+
+absl::StatusOr<ContinuousActorCritic> MakeContinuousActorCritic(const ModelConfig& model,
+                                                                bool gaussian, int critics,
+                                                                const ObservationSpace& observation,
+                                                                const ActionSpace& action) {
+  ContinuousActorCritic networks;
+  CADRE_ASSIGN_OR_RETURN(networks.policy,
+                         MakeContinuousPolicy(model, gaussian, observation, action));
+  CADRE_RETURN_IF_ERROR(ActionRange::Create(action).status());
+  CADRE_ASSIGN_OR_RETURN(networks.critics, MakeCritics(model, critics, observation, action));
   return networks;
 }
 

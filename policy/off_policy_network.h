@@ -61,6 +61,12 @@ struct CriticNetworks {
   int64_t outputs = 0;
 };
 
+// Of DDPG, TD3 and SAC of continuous actions.
+struct ContinuousActorCritic {
+  ContinuousPolicyNetwork policy;
+  CriticNetworks critics;
+};
+
 // INVALID_ARGUMENT where the model does not fit the spaces or the algorithm.
 absl::StatusOr<ActionValueNetwork> MakeActionValueNetwork(const ModelConfig& model,
                                                           const DqnConfig& config,
@@ -76,6 +82,11 @@ absl::StatusOr<DiscretePolicyNetwork> MakeDiscretePolicy(const ModelConfig& mode
 absl::StatusOr<CriticNetworks> MakeCritics(const ModelConfig& model, int count,
                                            const ObservationSpace& observation,
                                            const ActionSpace& action);
+// And where the actions' bounds are not those of an ActionRange.
+absl::StatusOr<ContinuousActorCritic> MakeContinuousActorCritic(const ModelConfig& model,
+                                                                bool gaussian, int critics,
+                                                                const ObservationSpace& observation,
+                                                                const ActionSpace& action);
 
 // Uniform in +-1/sqrt(inputs) for weights and biases of every layer (LeCun et al. 1998;
 // what LibTorch's Linear does too), in the layers' order. Returns [size].

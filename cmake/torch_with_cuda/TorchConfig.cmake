@@ -51,6 +51,12 @@ foreach(_name ATen c10 caffe2 torch)
   endif()
 endforeach()
 set(TORCH_INCLUDE_DIRS "${_headers}" "${_headers}/torch/csrc/api/include" "${CADRE_CUDA_INCLUDE}")
+# For learners on several GPUs; c10d's headers name it.
+find_path(CADRE_NCCL_INCLUDE nccl.h PATHS "${_torch}/../nvidia/nccl/include" ${_cuda_roots}
+          PATH_SUFFIXES include)
+if(CADRE_NCCL_INCLUDE)
+  list(APPEND TORCH_INCLUDE_DIRS "${CADRE_NCCL_INCLUDE}")
+endif()
 
 set(C10_CUDA_LIBRARY "${_torch}/lib/libc10_cuda.so")  # How others see that there is CUDA.
 get_filename_component(_cudart_folder "${CADRE_CUDART}" DIRECTORY)

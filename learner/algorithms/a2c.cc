@@ -28,11 +28,7 @@ class A2cGradient final : public GradientAlgorithm {
     const Heads heads = model_->Forward(observations_);
     Enter(UpdatePart::kLoss);
     ComputeActorCriticGradient(heads, targets, options_.coefficients, head_gradient_);
-    const ActorCriticDiagnostics& loss = head_gradient_.diagnostics;
-    diagnostics.emplace_back("policy_loss", loss.policy_loss);
-    diagnostics.emplace_back("value_loss", loss.value_loss);
-    diagnostics.emplace_back("entropy", loss.entropy);
-    diagnostics.emplace_back("explained_variance", explained_variance_);
+    Report(head_gradient_.diagnostics, explained_variance_, diagnostics);
     Enter(UpdatePart::kBackward);
     model_->Backward(head_gradient_.gradient);
     return true;

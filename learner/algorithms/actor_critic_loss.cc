@@ -123,6 +123,14 @@ void GradientInClosedForm(const Heads& heads, const ActorCriticTargets& targets,
 
 }  // namespace
 
+void Report(const ActorCriticDiagnostics& loss, double explained_variance,
+            Diagnostics& diagnostics) {
+  diagnostics.emplace_back("policy_loss", loss.policy_loss);
+  diagnostics.emplace_back("value_loss", loss.value_loss);
+  diagnostics.emplace_back("entropy", loss.entropy);
+  diagnostics.emplace_back("explained_variance", explained_variance);
+}
+
 ActorCriticLoss ComputeActorCriticLoss(const Heads& heads, const ActorCriticTargets& targets,
                                        const ActorCriticCoefficients& coefficients) {
   const torch::Tensor log_prob =  // [B]

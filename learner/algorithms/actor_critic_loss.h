@@ -7,6 +7,7 @@
 
 #include <torch/types.h>
 
+#include "learner/algorithms/diagnostics.h"
 #include "policy/actor_critic.h"
 
 namespace cadre {
@@ -29,6 +30,10 @@ struct ActorCriticDiagnostics {
   double value_loss = 0;   // (V - R)^2; 0 without a value term.
   double entropy = 0;      // Nats.
 };
+
+// Under their names, with what the values explain of the returns' variance.
+void Report(const ActorCriticDiagnostics& loss, double explained_variance,
+            Diagnostics& diagnostics);
 
 struct ActorCriticLoss {
   torch::Tensor total, policy, value, entropy;  // each []

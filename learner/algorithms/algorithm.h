@@ -5,18 +5,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "learner/algorithms/collective.h"
 #include "learner/algorithms/diagnostics.h"
 #include "learner/algorithms/on_policy_batch.h"
+#include "learner/algorithms/update_hooks.h"
 #include "learner/safetensors.h"
 #include "policy/actor_critic.h"
 
 namespace cadre {
 
-class OnPolicyAlgorithm {
+class OnPolicyAlgorithm : public UpdateHooks {
  public:
-  virtual ~OnPolicyAlgorithm() = default;
-
   // Learns from one batch. `progress` in [0, 1]: the share of the run that is over,
   // for schedules. The model's parameters are changed in place.
   // Fails only where learners in parallel lose each other.
@@ -29,23 +27,6 @@ class OnPolicyAlgorithm {
   // updates that are the same bit for bit. DATA_LOSS where something is missing.
   virtual void Save(TensorMap& state) const = 0;
   virtual absl::Status Restore(const TensorMap& state) = 0;
-
-  // `listener` may be null and must outlive the algorithm.
-  virtual void set_listener(UpdateListener* listener) { listener_ = listener; }
-
-  // Of learners that move one model together, each with a share of every batch. Null, as at
-  // first: this learner is alone. Must outlive the algorithm.
-  void set_collective(Collective* collective) { collective_ = collective; }
-
- protected:
-  Collective* collective() const { return collective_; }
-  void Enter(UpdatePart part) {
-    if (listener_ != nullptr) listener_->Enter(part);
-  }
-
- private:
-  UpdateListener* listener_ = nullptr;
-  Collective* collective_ = nullptr;
 };
 
 }  // namespace cadre

@@ -1,6 +1,7 @@
 #include "learner/algorithms/collective_sums.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "common/status_macros.h"
 #include "learner/algorithms/tensor_spans.h"
@@ -39,21 +40,58 @@ absl::StatusOr<int64_t> LeastOverLearners(Collective* collective, int64_t value)
   return static_cast<int64_t>(all.min().item<double>());
 }
 
+absl::StatusOr<int64_t> MostOverLearners(Collective* collective, int64_t value) {
+  CADRE_ASSIGN_OR_RETURN(const torch::Tensor all,
+                         GatherRows(collective, {static_cast<double>(value)}));
+  return static_cast<int64_t>(all.max().item<double>());
+}
+
+absl::Status AverageTensors(Collective& collective, absl::Span<const torch::Tensor> tensors,
+                            torch::Tensor& buffer) {
+  int64_t size = 0;
+  for (const torch::Tensor& tensor : tensors) size += tensor.numel();
+  if (!buffer.defined() || buffer.numel() != size)
+    buffer = torch::empty({size}, tensors.front().options());
+  std::vector<torch::Tensor> parts;
+  int64_t begin = 0;
+  for (const torch::Tensor& tensor : tensors) {
+    parts.push_back(buffer.narrow(0, begin, tensor.numel()).view(tensor.sizes()));
+    parts.back().copy_(tensor);
+    begin += tensor.numel();
+  }
+  CADRE_RETURN_IF_ERROR(collective.Average(buffer));
+  for (size_t i = 0; i < parts.size(); ++i) tensors[i].copy_(parts[i]);
+  return absl::OkStatus();
+}
+
 absl::Status AverageGradient(Collective& collective, torch::Tensor gradient,
                              absl::Span<double> values, torch::Tensor& buffer) {
-  const int64_t size = gradient.numel();
-  const int64_t more = static_cast<int64_t>(values.size());
-  if (!buffer.defined() || buffer.numel() != size + more)
-    buffer = torch::empty({size + more}, gradient.options());
-  const torch::Tensor beside = torch::empty({more});
-  for (int64_t i = 0; i < more; ++i) Flat(beside)[i] = static_cast<float>(values[i]);
-  buffer.narrow(0, 0, size).copy_(gradient);
-  buffer.narrow(0, size, more).copy_(beside);
-  CADRE_RETURN_IF_ERROR(collective.Average(buffer));
-  gradient.copy_(buffer.narrow(0, 0, size));
-  beside.copy_(buffer.narrow(0, size, more));
-  for (int64_t i = 0; i < more; ++i) values[i] = Flat(beside)[i];
+  const torch::Tensor host = torch::empty({static_cast<int64_t>(values.size())});
+  std::copy(values.begin(), values.end(), Flat(host).begin());
+  const torch::Tensor beside = host.to(gradient.device());
+  CADRE_RETURN_IF_ERROR(AverageTensors(collective, {gradient, beside}, buffer));
+  if (values.empty()) return absl::OkStatus();  // Nothing to wait for the device for.
+  host.copy_(beside);
+  std::copy_n(Flat(host).begin(), values.size(), values.begin());
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> AverageOverSteps(Collective& collective, int64_t steps, torch::Tensor gradient,
+                                      absl::Span<double> values, torch::Tensor& buffer) {
+  const double weight = static_cast<double>(steps);
+  std::vector<double> weighted;
+  for (const double value : values) weighted.push_back(steps > 0 ? weight * value : 0);
+  weighted.push_back(weight);
+  if (steps > 0)
+    gradient.mul_(weight);
+  else
+    gradient.zero_();
+  CADRE_RETURN_IF_ERROR(AverageGradient(collective, gradient, absl::MakeSpan(weighted), buffer));
+  const double mean_weight = weighted.back();
+  if (mean_weight == 0) return false;
+  gradient.div_(mean_weight);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = weighted[i] / mean_weight;
+  return true;
 }
 
 }  // namespace cadre

@@ -16,12 +16,24 @@ absl::Status AverageOverLearners(Collective* collective, absl::Span<double> valu
 // Each learner's row, in the order of ranks: [size, K] float64.
 absl::StatusOr<torch::Tensor> GatherRows(Collective* collective, absl::Span<const double> row);
 
-// The least over all learners.
+// The least, or the most, over all learners.
 absl::StatusOr<int64_t> LeastOverLearners(Collective* collective, int64_t value);
+absl::StatusOr<int64_t> MostOverLearners(Collective* collective, int64_t value);
 
-// The mean gradient and, beside it in the same sum, the means of these numbers. `buffer`,
-// [P + K], is made on first use.
+// Each tensor becomes its mean over all learners, in one sum. All are of one type and on one
+// device; the host waits for the device only where the collective does. `buffer`, as large
+// as all of them, is made on first use.
+absl::Status AverageTensors(Collective& collective, absl::Span<const torch::Tensor> tensors,
+                            torch::Tensor& buffer);
+
+// The mean gradient [P] float32 and, beside it in the same sum, the means of these K numbers.
 absl::Status AverageGradient(Collective& collective, torch::Tensor gradient,
                              absl::Span<double> values, torch::Tensor& buffer);
+
+// Likewise, but gradient and numbers are means over steps, of which this learner has `steps`,
+// and become those over the steps of all. Each takes part, even with none: then what it
+// brings is not looked at. False where nobody has any: then the gradient is 0.
+absl::StatusOr<bool> AverageOverSteps(Collective& collective, int64_t steps, torch::Tensor gradient,
+                                      absl::Span<double> values, torch::Tensor& buffer);
 
 }  // namespace cadre

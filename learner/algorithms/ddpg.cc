@@ -10,7 +10,6 @@
 #include "learner/algorithms/policy_ascent.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
-#include "policy/action_range.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -18,15 +17,16 @@ namespace {
 
 class Ddpg final : public OffPolicyAlgorithm {
  public:
-  Ddpg(const DdpgConfig& config, ContinuousPolicyNetwork policy, const CriticNetworks& critic,
-       Random random, torch::Device device)
+  Ddpg(const DdpgConfig& config, ContinuousActorCritic networks, Random random,
+       torch::Device device)
       : config_(config),
-        network_(std::move(policy)),
+        network_(std::move(networks.policy)),
         policy_(network_,
                 UniformInitialParameters({network_.policy}, network_.layout.size(), random),
                 config.adam_epsilon(), device),
-        critic_(critic.critics,
-                UniformInitialParameters(critic.critics, critic.layout.size(), random),
+        critic_(networks.critics.critics,
+                UniformInitialParameters(networks.critics.critics, networks.critics.layout.size(),
+                                         random),
                 config.adam_epsilon(), TrainedNetworks::Target::kPolyak, device),
         input_(network_.observation_size, network_.action, device),
         next_input_(network_.observation_size, network_.action, device) {}
@@ -124,11 +124,10 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDdpg(const DdpgConfig& c
                                                              const ObservationSpace& observation,
                                                              const ActionSpace& action,
                                                              Random random, torch::Device device) {
-  CADRE_ASSIGN_OR_RETURN(ContinuousPolicyNetwork policy,
-                         MakeContinuousPolicy(model, /*gaussian=*/false, observation, action));
-  CADRE_RETURN_IF_ERROR(ActionRange::Create(action).status());
-  CADRE_ASSIGN_OR_RETURN(CriticNetworks critic, MakeCritics(model, 1, observation, action));
-  return std::make_unique<Ddpg>(config, std::move(policy), critic, random, device);
+  CADRE_ASSIGN_OR_RETURN(
+      ContinuousActorCritic networks,
+      MakeContinuousActorCritic(model, /*gaussian=*/false, /*critics=*/1, observation, action));
+  return std::make_unique<Ddpg>(config, std::move(networks), random, device);
 }
 
 }  // namespace cadre

@@ -8,19 +8,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "learner/algorithms/collective.h"
 #include "learner/algorithms/diagnostics.h"
 #include "learner/algorithms/on_policy_batch.h"
+#include "learner/algorithms/update_hooks.h"
 #include "learner/safetensors.h"
 #include "policy/actor_critic.h"
 
 namespace cadre {
 
 // Of any model.
-class BatchGradient {
+class BatchGradient : public UpdateHooks {
  public:
-  virtual ~BatchGradient() = default;
-
   // Sets model().gradient() to that of the batch's mean loss at model().parameters(), not
   // clipped. False, with nothing to step along, where the batch does not yet hold what the
   // algorithm needs, such as a whole episode. Fails only where learners in parallel lose
@@ -41,24 +39,6 @@ class BatchGradient {
   // As OnPolicyAlgorithm's.
   virtual void Save(TensorMap& /*state*/) const {}
   virtual absl::Status Restore(const TensorMap& /*state*/) { return absl::OkStatus(); }
-
-  // `listener` may be null and must outlive the algorithm.
-  void set_listener(UpdateListener* listener) { listener_ = listener; }
-
-  // Of learners that each compute a share of one gradient, whose mean somebody else takes: what
-  // depends on the whole batch, such as the moments of the advantages, is of all of them. Null,
-  // as at first: this learner is alone. Must outlive the algorithm.
-  void set_collective(Collective* collective) { collective_ = collective; }
-
- protected:
-  Collective* collective() const { return collective_; }
-  void Enter(UpdatePart part) {
-    if (listener_ != nullptr) listener_->Enter(part);
-  }
-
- private:
-  UpdateListener* listener_ = nullptr;
-  Collective* collective_ = nullptr;
 };
 
 // Of an actor-critic.

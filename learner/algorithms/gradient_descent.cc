@@ -3,11 +3,13 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/kernels/optimizer.h"
 #include "common/optimizer.h"
 #include "common/status_macros.h"
+#include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
@@ -28,30 +30,32 @@ class GradientDescent final : public OnPolicyAlgorithm {
     OnPolicyAlgorithm::set_listener(listener);
     algorithm_->set_listener(listener);
   }
+  void set_collective(Collective* collective) override {
+    OnPolicyAlgorithm::set_collective(collective);
+    algorithm_->set_collective(collective);
+  }
 
   void Save(TensorMap& state) const override;
   absl::Status Restore(const TensorMap& state) override;
 
  private:
   // The gradient and the diagnostics become the mean over the steps of all learners, of which
-  // this one has `steps`; each takes part, even with none. False where nobody has any.
-  absl::StatusOr<bool> AverageOverSteps(int64_t steps, Diagnostics& diagnostics);
+  // this one has `steps`. False where nobody has any.
+  absl::StatusOr<bool> AverageWithOthers(int64_t steps, Diagnostics& diagnostics);
 
   const OptimizerConfig config_;
   const std::unique_ptr<GradientAlgorithm> algorithm_;
   const std::unique_ptr<FlatOptimizer> optimizer_;
-  // [P + K + 1]: the sums over steps of their gradient and of the K diagnostics; steps.
-  torch::Tensor shared_;
+  torch::Tensor shared_;  // Of AverageOverSteps.
 };
 
 absl::StatusOr<Diagnostics> GradientDescent::Update(const OnPolicyBatch& batch, double progress) {
   Diagnostics diagnostics;
-  algorithm_->set_collective(collective());
   CADRE_ASSIGN_OR_RETURN(bool step, algorithm_->ComputeGradient(batch, progress, diagnostics));
   Enter(UpdatePart::kOptimize);
   if (collective() != nullptr) {
     const int64_t steps = step ? algorithm_->steps_learned(batch) : 0;
-    CADRE_ASSIGN_OR_RETURN(step, AverageOverSteps(steps, diagnostics));
+    CADRE_ASSIGN_OR_RETURN(step, AverageWithOthers(steps, diagnostics));
   }
   const double learning_rate = ScheduledLearningRate(config_, progress);
   double norm = std::numeric_limits<double>::quiet_NaN();
@@ -67,30 +71,13 @@ absl::StatusOr<Diagnostics> GradientDescent::Update(const OnPolicyBatch& batch, 
   return diagnostics;
 }
 
-absl::StatusOr<bool> GradientDescent::AverageOverSteps(int64_t steps, Diagnostics& diagnostics) {
-  torch::Tensor gradient = model().gradient();
-  const int64_t parameters = gradient.numel();
-  const int64_t numbers = static_cast<int64_t>(diagnostics.size());
-  torch::Tensor beside = torch::zeros({numbers + 1});
-  if (steps > 0)
-    for (int64_t i = 0; i < numbers; ++i)
-      Flat(beside)[i] = static_cast<float>(diagnostics[i].second * static_cast<double>(steps));
-  Flat(beside)[numbers] = static_cast<float>(steps);
-  Reserve(shared_, {parameters + numbers + 1}, gradient.device());
-  torch::Tensor sum = shared_.narrow(0, 0, parameters);
-  if (steps > 0)
-    sum.copy_(gradient).mul_(static_cast<double>(steps));
-  else
-    sum.zero_();
-  torch::Tensor shared_beside = shared_.narrow(0, parameters, numbers + 1);
-  shared_beside.copy_(beside);
-  CADRE_RETURN_IF_ERROR(collective()->Sum(shared_));
-  beside.copy_(shared_beside);
-  const float all_steps = Flat(beside)[numbers];
-  if (all_steps == 0) return false;
-  gradient.copy_(sum.div(all_steps));
-  for (int64_t i = 0; i < numbers; ++i) diagnostics[i].second = Flat(beside)[i] / all_steps;
-  return true;
+absl::StatusOr<bool> GradientDescent::AverageWithOthers(int64_t steps, Diagnostics& diagnostics) {
+  std::vector<double> numbers;
+  for (const auto& [name, value] : diagnostics) numbers.push_back(value);
+  CADRE_ASSIGN_OR_RETURN(const bool any, AverageOverSteps(*collective(), steps, model().gradient(),
+                                                          absl::MakeSpan(numbers), shared_));
+  for (size_t i = 0; i < numbers.size(); ++i) diagnostics[i].second = numbers[i];
+  return any;
 }
 
 void GradientDescent::Save(TensorMap& state) const {

@@ -36,12 +36,8 @@ class Impala final : public GradientAlgorithm {
          .returns = targets_.to(device),
          .weights = weights_.to(device)},
         {.value = config_.value_coefficient(), .entropy = config_.entropy_coefficient()});
-    diagnostics.emplace_back("policy_loss", loss.policy_loss);
-    diagnostics.emplace_back("value_loss", loss.value_loss);
-    diagnostics.emplace_back("entropy", loss.entropy);
-    diagnostics.emplace_back("explained_variance", explained_variance_);
-    diagnostics.emplace_back("importance_weight", summary.mean);
-    diagnostics.emplace_back("clipped_share", summary.clipped_share);
+    Report(loss, explained_variance_, diagnostics);
+    Report(summary, diagnostics);
     return true;
   }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "learner/algorithms/diagnostics.h"
 
 namespace cadre {
 
@@ -11,6 +12,11 @@ struct WeightSummary {
   double mean = 0;           // Of pi/mu, unbounded. 1 in expectation.
   double clipped_share = 0;  // Of the steps whose pi/mu is above the bound.
 };
+
+inline void Report(const WeightSummary& summary, Diagnostics& diagnostics) {
+  diagnostics.emplace_back("importance_weight", summary.mean);
+  diagnostics.emplace_back("clipped_share", summary.clipped_share);
+}
 
 // `ratios` [N] are pi/mu.
 inline WeightSummary Summarize(absl::Span<const float> ratios, double bound) {

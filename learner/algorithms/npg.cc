@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/status_macros.h"
 #include "learner/algorithms/natural_gradient.h"
 
 namespace cadre {
@@ -16,18 +17,19 @@ class Npg final : public OnPolicyAlgorithm {
 
   absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double /*progress*/) override {
     Enter(UpdatePart::kPrepare);
-    natural_.Begin(batch);
+    CADRE_RETURN_IF_ERROR(natural_.Begin(batch, collective()));
     Enter(UpdatePart::kBackward);
-    const NaturalGradient::Direction direction = natural_.FindDirection();
+    CADRE_ASSIGN_OR_RETURN(const NaturalGradient::Direction direction, natural_.FindDirection());
     Enter(UpdatePart::kForward);
-    const NaturalGradient::Outcome moved = natural_.MoveTo(direction, direction.scale);
+    CADRE_ASSIGN_OR_RETURN(const NaturalGradient::Outcome moved,
+                           natural_.MoveTo(direction, direction.scale));
     Enter(UpdatePart::kOptimize);
     Diagnostics diagnostics = {{"kl", moved.kl},
                                {"surrogate_improvement", moved.improvement},
                                {"step_scale", direction.scale},
                                {"cg_residual", direction.squared_residual},
                                {"entropy", moved.entropy}};
-    natural_.FitValue(diagnostics);
+    CADRE_RETURN_IF_ERROR(natural_.FitValue(diagnostics));
     return diagnostics;
   }
 

@@ -15,8 +15,8 @@
 #include "absl/types/span.h"
 #include "common/random.h"
 #include "common/spaces.h"
-#include "learner/algorithms/collective.h"
 #include "learner/algorithms/diagnostics.h"
+#include "learner/algorithms/update_hooks.h"
 #include "learner/safetensors.h"
 #include "policy/layout.h"
 #include "proto/config.pb.h"
@@ -35,10 +35,8 @@ struct OffPolicyBatch {
   int64_t size() const { return rewards.size(0); }
 };
 
-class OffPolicyAlgorithm {
+class OffPolicyAlgorithm : public UpdateHooks {
  public:
-  virtual ~OffPolicyAlgorithm() = default;
-
   // One gradient step. `progress` in [0, 1]: the share of the run that is over, for
   // schedules. Sets `priorities` [B] to each item's absolute temporal-difference
   // error, unless it is empty. Diagnostics cost time, so they are computed by
@@ -61,23 +59,6 @@ class OffPolicyAlgorithm {
   // that are the same bit for bit. DATA_LOSS where something is missing.
   virtual void Save(TensorMap& state) const = 0;
   virtual absl::Status Restore(const TensorMap& state) = 0;
-
-  // `listener` may be null and must outlive the algorithm.
-  void set_listener(UpdateListener* listener) { listener_ = listener; }
-
-  // Of learners that move one model together, each with an equal share of every batch. Null,
-  // as at first: this learner is alone. Must outlive the algorithm.
-  void set_collective(Collective* collective) { collective_ = collective; }
-
- protected:
-  Collective* collective() const { return collective_; }
-  void Enter(UpdatePart part) {
-    if (listener_ != nullptr) listener_->Enter(part);
-  }
-
- private:
-  UpdateListener* listener_ = nullptr;
-  Collective* collective_ = nullptr;
 };
 
 // The algorithm of a resolved config, with initial parameters drawn from `random`, which

@@ -1,7 +1,6 @@
 #include "learner/algorithms/ppo.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/ppo_loss.h"
+#include "learner/algorithms/ppo_minibatches.h"
 #include "policy/torch_distributions.h"
 
 namespace cadre {
@@ -27,13 +27,6 @@ double Scheduled(double initial, Schedule schedule, double progress) {
   return schedule == LINEAR_TO_ZERO ? initial * (1.0 - std::clamp(progress, 0.0, 1.0)) : initial;
 }
 
-// Of a minibatch's advantages, those of all learners.
-struct AdvantageScale {
-  double mean = 0;
-  double factor = 1;
-};
-
-// (A - mean) / (deviation + 1e-8) in place.
 void Normalize(const AdvantageScale& scale, absl::Span<float> advantages) {
   for (float& a : advantages) a = static_cast<float>((a - scale.mean) * scale.factor);
 }
@@ -84,11 +77,6 @@ class Ppo final : public OnPolicyAlgorithm {
   };
 
   void EstimateAdvantages(const OnPolicyBatch& batch);
-  // This learner's share of a minibatch.
-  int64_t MinibatchSize() const;
-  // Of each of an epoch's minibatches, `size` steps of this learner each; none where
-  // advantages are not normalised.
-  absl::StatusOr<std::vector<AdvantageScale>> AdvantageScales(int64_t size, int64_t count) const;
   void GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows);
   absl::StatusOr<bool> UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate,
                                        Sums& sums);
@@ -131,12 +119,10 @@ absl::StatusOr<Diagnostics> Ppo::Update(const OnPolicyBatch& batch, double progr
   Enter(UpdatePart::kPrepare);
   EstimateAdvantages(batch);
   const int64_t steps = batch.steps();
-  // What all learners have, so that each takes as many gradient steps as the others.
-  CADRE_ASSIGN_OR_RETURN(const int64_t least, LeastOverLearners(collective(), steps));
-  const int64_t size = std::min(MinibatchSize(), least);
-  const int64_t minibatches = least / size;
+  CADRE_ASSIGN_OR_RETURN(const EpochSplit split,
+                         SplitEpoch(collective(), config_.minibatch_size(), steps));
   order_ = torch::arange(steps);
-  int64_t* order = order_.data_ptr<int64_t>();
+  const absl::Span<int64_t> order(order_.data_ptr<int64_t>(), steps);
 
   Sums sums;
   int64_t epoch = 0;
@@ -144,10 +130,13 @@ absl::StatusOr<Diagnostics> Ppo::Update(const OnPolicyBatch& batch, double progr
   while (epoch < config_.epochs() && !stop) {
     ++epoch;
     for (int64_t i = steps - 1; i > 0; --i) std::swap(order[i], order[random_.Below(i + 1)]);
-    // Steps that do not fill a minibatch wait for the next epoch's shuffle.
-    CADRE_ASSIGN_OR_RETURN(const auto scales, AdvantageScales(size, minibatches));
-    for (int64_t i = 0; i < minibatches && !stop; ++i) {
-      GatherMinibatch(batch, order_.narrow(0, i * size, size));
+    std::vector<AdvantageScale> scales;
+    if (config_.normalize_advantages()) {
+      CADRE_ASSIGN_OR_RETURN(scales,
+                             AdvantageScales(collective(), split, Flat(advantages_), order));
+    }
+    for (int64_t i = 0; i < split.count && !stop; ++i) {
+      GatherMinibatch(batch, order_.narrow(0, i * split.size, split.size));
       if (!scales.empty()) Normalize(scales[i], Flat(minibatch_.advantages));
       CADRE_ASSIGN_OR_RETURN(const bool stepped,
                              UpdateMinibatch(coefficients, learning_rate, sums));
@@ -184,33 +173,6 @@ void Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
     old_policy_ = heads.policy.index_select(0, batch.observation_rows);
     if (heads.log_std.defined()) old_log_std_ = heads.log_std.clone();
   }
-}
-
-int64_t Ppo::MinibatchSize() const {
-  const int64_t learners = collective() == nullptr ? 1 : collective()->size();
-  return std::max<int64_t>(1, config_.minibatch_size() / learners);
-}
-
-absl::StatusOr<std::vector<AdvantageScale>> Ppo::AdvantageScales(int64_t size,
-                                                                 int64_t count) const {
-  const double n = static_cast<double>(size * (collective() ? collective()->size() : 1));
-  if (!config_.normalize_advantages() || n < 2) return std::vector<AdvantageScale>();
-  const int64_t* order = order_.data_ptr<int64_t>();
-  const float* advantages = advantages_.data_ptr<float>();
-  std::vector<double> means(count, 0.0), squares(count, 0.0);
-  for (int64_t i = 0; i < count * size; ++i) means[i / size] += advantages[order[i]];
-  CADRE_RETURN_IF_ERROR(SumOverLearners(collective(), absl::MakeSpan(means)));
-  for (double& mean : means) mean /= n;
-  for (int64_t i = 0; i < count * size; ++i) {
-    const double deviation = advantages[order[i]] - means[i / size];
-    squares[i / size] += deviation * deviation;
-  }
-  CADRE_RETURN_IF_ERROR(SumOverLearners(collective(), absl::MakeSpan(squares)));
-  std::vector<AdvantageScale> scales(count);
-  // The unbiased deviation.
-  for (int64_t i = 0; i < count; ++i)
-    scales[i] = {means[i], 1.0 / (std::sqrt(squares[i] / (n - 1)) + 1e-8)};
-  return scales;
 }
 
 void Ppo::GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows) {

@@ -12,7 +12,6 @@
 #include "learner/algorithms/temperature.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
-#include "policy/action_range.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -20,16 +19,16 @@ namespace {
 
 class Sac final : public OffPolicyAlgorithm {
  public:
-  Sac(const SacConfig& config, ContinuousPolicyNetwork policy, const CriticNetworks& critics,
-      Random random, torch::Device device)
+  Sac(const SacConfig& config, ContinuousActorCritic networks, Random random, torch::Device device)
       : config_(config),
-        network_(std::move(policy)),
+        network_(std::move(networks.policy)),
         random_(random),
         policy_({network_.policy},
                 UniformInitialParameters({network_.policy}, network_.layout.size(), random_),
                 config.adam_epsilon(), TrainedNetworks::Target::kNone, device),
-        critics_(critics.critics,
-                 UniformInitialParameters(critics.critics, critics.layout.size(), random_),
+        critics_(networks.critics.critics,
+                 UniformInitialParameters(networks.critics.critics, networks.critics.layout.size(),
+                                          random_),
                  config.adam_epsilon(), TrainedNetworks::Target::kPolyak, device),
         temperature_(config, -static_cast<double>(network_.action.dimensions)),
         input_(network_.observation_size, network_.action, device),
@@ -174,11 +173,10 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeSac(const SacConfig& con
                                                             const ActionSpace& action,
                                                             Random random, torch::Device device) {
   if (action.discrete()) return MakeDiscreteSac(config, model, observation, action, random, device);
-  CADRE_ASSIGN_OR_RETURN(ContinuousPolicyNetwork policy,
-                         MakeContinuousPolicy(model, /*gaussian=*/true, observation, action));
-  CADRE_RETURN_IF_ERROR(ActionRange::Create(action).status());
-  CADRE_ASSIGN_OR_RETURN(CriticNetworks critics, MakeCritics(model, 2, observation, action));
-  return std::make_unique<Sac>(config, std::move(policy), critics, random, device);
+  CADRE_ASSIGN_OR_RETURN(
+      ContinuousActorCritic networks,
+      MakeContinuousActorCritic(model, /*gaussian=*/true, /*critics=*/2, observation, action));
+  return std::make_unique<Sac>(config, std::move(networks), random, device);
 }
 
 }  // namespace cadre

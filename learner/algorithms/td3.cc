@@ -12,7 +12,6 @@
 #include "learner/algorithms/policy_ascent.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
-#include "policy/action_range.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -20,16 +19,16 @@ namespace {
 
 class Td3 final : public OffPolicyAlgorithm {
  public:
-  Td3(const Td3Config& config, ContinuousPolicyNetwork policy, const CriticNetworks& critics,
-      Random random, torch::Device device)
+  Td3(const Td3Config& config, ContinuousActorCritic networks, Random random, torch::Device device)
       : config_(config),
-        network_(std::move(policy)),
+        network_(std::move(networks.policy)),
         random_(random),
         policy_(network_,
                 UniformInitialParameters({network_.policy}, network_.layout.size(), random_),
                 config.adam_epsilon(), device),
-        critics_(critics.critics,
-                 UniformInitialParameters(critics.critics, critics.layout.size(), random_),
+        critics_(networks.critics.critics,
+                 UniformInitialParameters(networks.critics.critics, networks.critics.layout.size(),
+                                          random_),
                  config.adam_epsilon(), TrainedNetworks::Target::kPolyak, device),
         input_(network_.observation_size, network_.action, device),
         next_input_(network_.observation_size, network_.action, device) {}
@@ -151,11 +150,10 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeTd3(const Td3Config& con
                                                             const ObservationSpace& observation,
                                                             const ActionSpace& action,
                                                             Random random, torch::Device device) {
-  CADRE_ASSIGN_OR_RETURN(ContinuousPolicyNetwork policy,
-                         MakeContinuousPolicy(model, /*gaussian=*/false, observation, action));
-  CADRE_RETURN_IF_ERROR(ActionRange::Create(action).status());
-  CADRE_ASSIGN_OR_RETURN(CriticNetworks critics, MakeCritics(model, 2, observation, action));
-  return std::make_unique<Td3>(config, std::move(policy), critics, random, device);
+  CADRE_ASSIGN_OR_RETURN(
+      ContinuousActorCritic networks,
+      MakeContinuousActorCritic(model, /*gaussian=*/false, /*critics=*/2, observation, action));
+  return std::make_unique<Td3>(config, std::move(networks), random, device);
 }
 
 }  // namespace cadre

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/status_macros.h"
 #include "learner/algorithms/natural_gradient.h"
 
 namespace cadre {
@@ -16,11 +17,11 @@ class Trpo final : public OnPolicyAlgorithm {
 
   absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double /*progress*/) override {
     Enter(UpdatePart::kPrepare);
-    natural_.Begin(batch);
+    CADRE_RETURN_IF_ERROR(natural_.Begin(batch, collective()));
     Enter(UpdatePart::kBackward);
-    const NaturalGradient::Direction direction = natural_.FindDirection();
+    CADRE_ASSIGN_OR_RETURN(const NaturalGradient::Direction direction, natural_.FindDirection());
     Enter(UpdatePart::kForward);
-    const Accepted accepted = SearchAlong(direction);
+    CADRE_ASSIGN_OR_RETURN(const Accepted accepted, SearchAlong(direction));
     Enter(UpdatePart::kOptimize);
     Diagnostics diagnostics = {{"kl", accepted.outcome.kl},
                                {"surrogate_improvement", accepted.outcome.improvement},
@@ -28,7 +29,7 @@ class Trpo final : public OnPolicyAlgorithm {
                                {"backtracks", static_cast<double>(accepted.backtracks)},
                                {"cg_residual", direction.squared_residual},
                                {"entropy", accepted.outcome.entropy}};
-    natural_.FitValue(diagnostics);
+    CADRE_RETURN_IF_ERROR(natural_.FitValue(diagnostics));
     return diagnostics;
   }
 
@@ -43,15 +44,18 @@ class Trpo final : public OnPolicyAlgorithm {
   };
 
   // The longest of the steps scale * backtrack_factor^i that improves the surrogate within
-  // the bound; the old parameters where there is none.
-  Accepted SearchAlong(const NaturalGradient::Direction& direction) {
+  // the bound; the old parameters where there is none. Learners in parallel accept the same,
+  // as outcomes are of the steps of all.
+  absl::StatusOr<Accepted> SearchAlong(const NaturalGradient::Direction& direction) {
     double scale = direction.scale;
     for (int i = 0; i <= config_.max_backtracks(); ++i, scale *= config_.backtrack_factor()) {
-      const NaturalGradient::Outcome outcome = natural_.MoveTo(direction, scale);
+      CADRE_ASSIGN_OR_RETURN(const NaturalGradient::Outcome outcome,
+                             natural_.MoveTo(direction, scale));
       // False for whatever is not a number.
-      if (outcome.improvement > 0 && outcome.kl <= config_.max_kl()) return {outcome, scale, i};
+      if (outcome.improvement > 0 && outcome.kl <= config_.max_kl())
+        return Accepted{outcome, scale, i};
     }
-    return {natural_.MoveBack(), 0, config_.max_backtracks()};
+    return Accepted{natural_.MoveBack(), 0, config_.max_backtracks()};
   }
 
   const TrpoConfig config_;

@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/optimizer_state.h"
 
 namespace cadre {
@@ -50,14 +51,18 @@ ValueFit::ValueFit(const ValueFitConfig& config, const ActorCriticNetwork& netwo
   CADRE_CHECK(network.trunk.empty());
 }
 
-double ValueFit::Fit(torch::Tensor parameters, const torch::Tensor& observations,
-                     const torch::Tensor& returns) {
+absl::StatusOr<double> ValueFit::Fit(torch::Tensor parameters, const torch::Tensor& observations,
+                                     const torch::Tensor& returns, Collective* collective) {
   torch::NoGradGuard no_graph;
   torch::Tensor own = parameters.narrow(0, begin_, size_);
   model_->parameters().copy_(own);
   model_->ParametersChanged();
   const int64_t steps = returns.size(0);
-  const int64_t size = std::min<int64_t>(config_.minibatch_size(), steps);
+  // As many minibatches as who has most steps needs.
+  CADRE_ASSIGN_OR_RETURN(const int64_t most, MostOverLearners(collective, steps));
+  const int64_t learners = collective == nullptr ? 1 : collective->size();
+  const int64_t share = std::max<int64_t>(1, config_.minibatch_size() / learners);
+  const int64_t size = std::min(share, most);
   torch::Tensor order = torch::arange(steps);
   int64_t* shuffled = order.data_ptr<int64_t>();
   double squares = 0;
@@ -68,22 +73,37 @@ double ValueFit::Fit(torch::Tensor parameters, const torch::Tensor& observations
     const torch::Tensor inputs = observations.index_select(0, rows);
     const torch::Tensor targets = returns.index_select(0, rows);
     squares = 0;
-    for (int64_t begin = 0; begin < steps; begin += size) {
+    for (int64_t next = 0; next < most; next += size) {
+      const int64_t begin = std::min(next, steps);
       const int64_t count = std::min(size, steps - begin);
-      squares += Step(inputs.narrow(0, begin, count), targets.narrow(0, begin, count));
+      CADRE_ASSIGN_OR_RETURN(const double sum, Step(inputs.narrow(0, begin, count),
+                                                    targets.narrow(0, begin, count), collective));
+      squares += sum;
     }
   }
   own.copy_(model_->parameters());
-  return squares / static_cast<double>(steps);
+  double sums[] = {squares, static_cast<double>(steps)};
+  CADRE_RETURN_IF_ERROR(SumOverLearners(collective, absl::MakeSpan(sums)));
+  return sums[0] / sums[1];
 }
 
-double ValueFit::Step(const torch::Tensor& observations, const torch::Tensor& returns) {
+absl::StatusOr<double> ValueFit::Step(const torch::Tensor& observations,
+                                      const torch::Tensor& returns, Collective* collective) {
+  const int64_t count = returns.size(0);
+  const double squares = count > 0 ? ComputeGradient(observations, returns) : 0;
+  if (collective != nullptr)
+    CADRE_RETURN_IF_ERROR(
+        AverageOverSteps(*collective, count, model_->gradient(), {}, shared_).status());
+  adam_.Step(model_->parameters(), model_->gradient(), config_.learning_rate());
+  model_->ParametersChanged();
+  return squares;
+}
+
+double ValueFit::ComputeGradient(const torch::Tensor& observations, const torch::Tensor& returns) {
   const torch::Tensor error = model_->Forward(0, observations).view({-1}) - returns;
   model_->gradient().zero_();
   model_->Backward(0, (error * (2.0 / static_cast<double>(error.numel()))).view({-1, 1}),
                    /*parameter_gradient=*/true, /*input_gradient=*/false);
-  adam_.Step(model_->parameters(), model_->gradient(), config_.learning_rate());
-  model_->ParametersChanged();
   return error.dot(error).item<double>();
 }
 

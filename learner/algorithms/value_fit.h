@@ -7,7 +7,9 @@
 #include <torch/types.h>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/random.h"
+#include "learner/algorithms/collective.h"
 #include "learner/algorithms/flat_adam.h"
 #include "learner/safetensors.h"
 #include "policy/actor_critic.h"
@@ -25,22 +27,32 @@ class ValueFit {
   // All epochs, each over all steps in a new order; the last minibatch may be smaller.
   // Moves the value's part of `parameters` [P]. `observations` [N, O], `returns` [N].
   // Returns the mean squared error over the last epoch's steps, each before its step.
-  double Fit(torch::Tensor parameters, const torch::Tensor& observations,
-             const torch::Tensor& returns);
+  //
+  // Learners of a `collective` have N steps each, not all as many, and an equal share of every
+  // minibatch: each step of Adam is along the mean gradient of all, in which a learner whose
+  // steps are used up takes part with none. Null: this one is alone. Fails only where learners
+  // lose each other.
+  absl::StatusOr<double> Fit(torch::Tensor parameters, const torch::Tensor& observations,
+                             const torch::Tensor& returns, Collective* collective);
 
   // The optimiser and the random numbers. DATA_LOSS where something is missing.
   void Save(TensorMap& state) const;
   absl::Status Restore(const TensorMap& state);
 
  private:
-  // One step of Adam; the sum of squared errors before it. Both [B].
-  double Step(const torch::Tensor& observations, const torch::Tensor& returns);
+  // One step of Adam; this learner's sum of squared errors before it. [B, O] and [B], of which
+  // there may be none where other learners have some.
+  absl::StatusOr<double> Step(const torch::Tensor& observations, const torch::Tensor& returns,
+                              Collective* collective);
+  // Sets the gradient of the mean squared error; the sum of squared errors.
+  double ComputeGradient(const torch::Tensor& observations, const torch::Tensor& returns);
 
   const ValueFitConfig config_;
   const int64_t begin_, size_;  // The value's place in the flat vector.
   const std::unique_ptr<MlpModel> model_;
   FlatAdam adam_;
   Random random_;
+  torch::Tensor shared_;  // Of AverageOverSteps.
 };
 
 }  // namespace cadre

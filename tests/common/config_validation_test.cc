@@ -282,19 +282,16 @@ TEST(ConfigValidationTest, TheValuesOfC51AreARange) {
             "dqn.distributional.min_value: got 1; wanted less than max_value, 1");
 }
 
-TEST(ConfigValidationTest, NaturalGradientsAreOneLearnersAndMoveThePolicyAlone) {
+TEST(ConfigValidationTest, NaturalGradientsMoveThePolicyAlone) {
   for (const std::string algorithm : {"npg", "trpo"}) {
-    absl::StatusOr<ExperimentConfig> config = ParseConfig(
-        "name: 'natural' environment { id: 'Pendulum-v1' } " + algorithm + " {} " +
-            "learners { count: 2 } model { mlp { shared_trunk: true } } stop { env_steps: 1000 }",
-        "test");
+    absl::StatusOr<ExperimentConfig> config =
+        ParseConfig("name: 'natural' environment { id: 'Pendulum-v1' } " + algorithm + " {} " +
+                        "model { mlp { shared_trunk: true } } stop { env_steps: 1000 }",
+                    "test");
     ASSERT_EQ(config.status(), absl::OkStatus());
     EXPECT_EQ(ErrorsOf(*config),
-              "learners.count: got 2; wanted 1 for " + algorithm +
-                  ", whose step is one learner's\n"
-                  "model.mlp.shared_trunk: got true; wanted false for " +
-                  algorithm + ", or fitting the value would move the policy out of its bound");
-    config->mutable_learners()->set_count(1);
+              "model.mlp.shared_trunk: got true; wanted false for " + algorithm +
+                  ", or fitting the value would move the policy out of its bound");
     config->mutable_model()->mutable_mlp()->set_shared_trunk(false);
     EXPECT_EQ(ErrorsOf(*config), "");
   }
@@ -334,6 +331,21 @@ TEST(ConfigValidationTest, LearnersInParallelTakeEqualShares) {
             "takes an equal share");
   config.mutable_learners()->set_count(4);
   EXPECT_EQ(ErrorsOf(config), "learners.count: got 4; wanted a divisor of actors.count, 6");
+}
+
+TEST(ConfigValidationTest, LearnersTakeEqualSharesOfTheValuesMinibatches) {
+  for (const std::string algorithm : {"npg", "trpo"}) {
+    const auto errors = [&](const std::string& learners) {
+      return ErrorsOf(*ParseConfig("name: 'natural' environment { id: 'Pendulum-v1' } " +
+                                       algorithm + " {} learners { count: " + learners +
+                                       " } actors { count: 6 } stop { env_steps: 1000 }",
+                                   "test"));
+    };
+    EXPECT_EQ(errors("2"), "");
+    EXPECT_EQ(errors("3"), algorithm +
+                               ".value.minibatch_size: got 64; wanted a multiple of "
+                               "learners.count, 3, as each learner takes an equal share");
+  }
 }
 
 TEST(ConfigValidationTest, LearnersTakeEqualSharesOfAReplayBatch) {

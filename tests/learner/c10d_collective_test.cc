@@ -94,6 +94,26 @@ TEST(C10dCollectiveTest, TheFirstIsNamedWhereItIsGone) {
   });
 }
 
+TEST(C10dCollectiveTest, AMemberThatFallsSilentIsGivenUpAfterTheTimeout) {
+  const std::string address = FreeAddress();
+  absl::Notification given_up;
+  const auto join = [&](int rank) {
+    return JoinC10d({.address = address, .rank = rank, .size = 2, .timeout = absl::Seconds(1)})
+        .value();
+  };
+  RunLearners(2, join, [&](Collective& learner) {
+    if (learner.rank() == 1) return given_up.WaitForNotification();
+    const absl::Time start = absl::Now();
+    torch::Tensor values = ValuesOf(0);
+    const absl::Status status = learner.Sum(values);
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("lost learner 1 of 2 learners"));
+    EXPECT_GE(absl::Now() - start, absl::Seconds(1));
+    EXPECT_LT(absl::Now() - start, absl::Seconds(15));
+    given_up.Notify();
+  });
+}
+
 TEST(C10dCollectiveTest, OneThatComesAgainWaitsForItsFormerGroupToEnd) {
   const std::string address = FreeAddress();
   absl::Notification gone;

@@ -312,6 +312,14 @@ TEST_F(PushingLearnerTest, OtherLearnersEndWellWhenTheRunIsFinished) {
   EXPECT_TRUE(Run(*Make(Config("n_step_q", 2), /*rank=*/1)).ok());
 }
 
+TEST(PushingLearnerDeviceTest, GradientsThatArePushedAreComputedOnTheCpu) {
+  EXPECT_EQ(MakeBatchLearner(Config("a3c", 2), *FindEnvironment("CartPole-v1"), nullptr,
+                             {.tensor_operations = true})
+                .status(),
+            absl::UnimplementedError("a3c computes the gradients that it pushes on the CPU; train "
+                                     "it with --device=cpu"));
+}
+
 TEST_F(PushingLearnerTest, AModelOfAnotherNetworkIsRefused) {
   ExperimentConfig other = Config("n_step_q");
   *other.mutable_model() = MlpModelConfig({5});

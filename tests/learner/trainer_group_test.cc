@@ -86,11 +86,12 @@ class BatchSource final : public ExperienceSource {
 };
 
 struct OneLearner {
-  OneLearner(const ExperimentConfig& config, int actor)
+  OneLearner(const ExperimentConfig& config, int actor, const DeviceOptions& device = {})
       : trainer(Trainer::Create({.config = config,
                                  .environment = *FindEnvironment(config.environment().id()),
                                  .run_folder = folder.path(),
                                  .rank = std::max(actor, 0),
+                                 .device = device,
                                  .on_progress =
                                      [this](const Progress& news) {
                                        progress.push_back(news);
@@ -114,15 +115,15 @@ std::vector<float> Values(const v1::Parameters& parameters) {
   return values;
 }
 
-TEST(TrainerGroupTest, TwoLearnersPublishWhatOneWithAllExperienceWould) {
-  OneLearner alone(Config(1), -1);
+void ExpectToPublishWhatOneWithAllExperienceWould(const DeviceOptions& device) {
+  OneLearner alone(Config(1), -1, device);
   ASSERT_TRUE(alone.Run().ok());
   std::vector<std::unique_ptr<OneLearner>> learners;
   for (const int rank : {0, 1}) {
     ExperimentConfig config = Config(2);
     // The second begins elsewhere: it takes over what the first has.
     config.set_seed(3 + static_cast<uint64_t>(rank));
-    learners.push_back(std::make_unique<OneLearner>(config, rank));
+    learners.push_back(std::make_unique<OneLearner>(config, rank, device));
   }
   RunLearners(2, [&](Collective& collective) {
     OneLearner& learner = *learners[collective.rank()];
@@ -159,6 +160,30 @@ TEST(TrainerGroupTest, TwoLearnersPublishWhatOneWithAllExperienceWould) {
     EXPECT_EQ(first.progress[i].episodes, alone.progress[i].episodes);
     EXPECT_EQ(first.progress[i].mean_return, alone.progress[i].mean_return);
   }
+}
+
+TEST(TrainerGroupTest, TwoLearnersPublishWhatOneWithAllExperienceWould) {
+  ExpectToPublishWhatOneWithAllExperienceWould({});
+}
+
+TEST(TrainerGroupTest, SoDoTwoThatComputeAsOnADevice) {
+  ExpectToPublishWhatOneWithAllExperienceWould({.tensor_operations = true});
+}
+
+TEST(TrainerGroupTest, OnTheCpuAndOnADeviceNeitherBegins) {
+  std::vector<std::unique_ptr<OneLearner>> learners;
+  for (const int rank : {0, 1})
+    learners.push_back(std::make_unique<OneLearner>(Config(2), rank,
+                                                    DeviceOptions{.tensor_operations = rank == 1}));
+  RunLearners(2, [&](Collective& collective) {
+    OneLearner& learner = *learners[collective.rank()];
+    learner.trainer->set_collective(&collective);
+    const absl::Status status = learner.Run();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_EQ(learner.trainer->env_steps(), 0);
+    EXPECT_EQ(learner.source.acknowledged, 0);
+    EXPECT_TRUE(learner.sink.published.empty());
+  });
 }
 
 TEST(TrainerGroupTest, AStopOfOneEndsAllAfterTheSameUpdate) {
@@ -199,6 +224,7 @@ TEST(TrainerGroupTest, TheFirstSavesWhatWasLearnedBeforeTheOtherWasLost) {
       return;
     }
     // Takes over the first's state, and is gone.
+    EXPECT_TRUE(AgreeOnKernels(collective, true).ok());
     EXPECT_TRUE(CheckpointOfFirst(collective, Checkpoint()).ok());
   });
   EXPECT_EQ(ListCheckpoints(learners[0]->folder.path()), std::vector<int64_t>{0});

@@ -80,6 +80,25 @@ TEST(UpdateAgreementTest, GatheredMomentsAreThoseOfAllRows) {
   });
 }
 
+TEST(UpdateAgreementTest, LearnersThatComputeAlikeAgree) {
+  for (const bool on_cpu : {false, true})
+    RunLearners(3, [&](Collective& learner) { EXPECT_TRUE(AgreeOnKernels(learner, on_cpu).ok()); });
+}
+
+TEST(UpdateAgreementTest, OneThatComputesOtherwiseIsNamedByAll) {
+  for (const bool first_on_cpu : {false, true})
+    RunLearners(3, [&](Collective& learner) {
+      const absl::Status status =
+          AgreeOnKernels(learner, learner.rank() == 2 ? !first_on_cpu : first_on_cpu);
+      EXPECT_EQ(status,
+                absl::InvalidArgumentError(
+                    first_on_cpu ? "--device: learner 2 computes on a device; wanted the CPU, as "
+                                   "learner 0 does: all learners on the CPU, or all on devices"
+                                 : "--device: learner 2 computes on the CPU; wanted a device, as "
+                                   "learner 0 does: all learners on the CPU, or all on devices"));
+    });
+}
+
 TEST(UpdateAgreementTest, AllGetTheCheckpointOfTheFirst) {
   RunLearners(2, [](Collective& learner) {
     Checkpoint mine;

@@ -6,6 +6,7 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <exception>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,10 @@ namespace {
 // buffers get their place.
 constexpr int kWarmUps = 3;
 
+// Held while a graph is recorded or destroyed. Learners that are threads do either at any time,
+// and a device on which one records must not be waited for, nor give memory back.
+std::mutex one_at_a_time;
+
 void Wait(const c10::cuda::CUDAStream& waits, const c10::cuda::CUDAStream& done) {
   c10::Event event(c10::DeviceType::CUDA);
   event.record(done.unwrap());
@@ -32,6 +37,10 @@ class CudaGraph final : public DeviceGraph {
       : device_(options.device.has_index() ? options.device.index() : c10::cuda::current_device()),
         side_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device_)),
         on_fallback_(options.on_fallback) {}
+  ~CudaGraph() override {
+    const std::scoped_lock lock(one_at_a_time);
+    graph_.reset();
+  }
 
   void Run(absl::FunctionRef<void()> work) override {
     const c10::cuda::CUDAGuard on_device(device_);
@@ -49,6 +58,7 @@ class CudaGraph final : public DeviceGraph {
 
   void Forget() override {
     if (graph_ == nullptr && warm_ups_ == 0) return;
+    const std::scoped_lock lock(one_at_a_time);
     // A launch may be under way.
     c10::cuda::getCurrentCUDAStream(device_).synchronize();
     graph_.reset();
@@ -71,6 +81,7 @@ class CudaGraph final : public DeviceGraph {
 
   // Recording does nothing yet; one launch makes up for it.
   void Record(absl::FunctionRef<void()> work) {
+    const std::scoped_lock lock(one_at_a_time);
     C10_CUDA_CHECK(cudaDeviceSynchronize());
     auto graph = std::make_unique<at::cuda::CUDAGraph>();
     try {

@@ -22,15 +22,14 @@ torch::Tensor DeviceCritics::LeastTarget(const torch::Tensor& input) {
   return ByCritic(networks_.target().Forward(input)).amin(0);
 }
 
-void DeviceCritics::Learn(const torch::Tensor& input, const torch::Tensor& targets,
-                          const torch::Tensor& weights) {
+void DeviceCritics::ComputeGradient(const torch::Tensor& input, const torch::Tensor& targets,
+                                    const torch::Tensor& weights) {
   const torch::Tensor outputs = networks_.online().Forward(input);
   targets_ = targets;
   weights_ = weights;
   errors_ = ByCritic(outputs) - targets;
   const double scale = 2.0 / static_cast<double>(targets.size(0));
   networks_.Backward((errors_ * (weights * scale)).view(outputs.sizes()));
-  networks_.Step();
 }
 
 torch::Tensor DeviceCritics::DescendLeast(const torch::Tensor& input, double share,

@@ -21,16 +21,17 @@ class DeviceCritics {
   // min_i Q'_i of `input` [B, O + A]; [B].
   torch::Tensor LeastTarget(const torch::Tensor& input);
 
-  // One step down the mean of w sum_i (Q_i - y)^2. `targets` y and `weights` w [B].
-  void Learn(const torch::Tensor& input, const torch::Tensor& targets,
-             const torch::Tensor& weights);
+  // The gradient of the mean of w sum_i (Q_i - y)^2, for networks().Step(). `targets` y and
+  // `weights` w [B].
+  void ComputeGradient(const torch::Tensor& input, const torch::Tensor& targets,
+                       const torch::Tensor& weights);
 
   // With respect to `input`, of the sum of -`share` times min_i Q_i [B], or Q_1 [B], which
   // `value` is set to. Returns [B, O + A].
   torch::Tensor DescendLeast(const torch::Tensor& input, double share, torch::Tensor& value);
   torch::Tensor DescendFirst(const torch::Tensor& input, double share, torch::Tensor& value);
 
-  // Of the last Learn: priorities, mean_i |e_i|; none where the span is empty.
+  // Of the last ComputeGradient: priorities, mean_i |e_i|; none where the span is empty.
   void CopyPriorities(absl::Span<float> priorities) const;
   double MeanLoss() const;   // Of w sum_i e_i^2.
   double MeanValue() const;  // Of Q_i(s, a), over critics too.
@@ -45,7 +46,7 @@ class DeviceCritics {
   const int64_t count_;  // K
   DeviceNetworks networks_;
   TensorMlp first_;  // Q_1 alone, of the same parameters.
-  // Of the last Learn.
+  // Of the last ComputeGradient.
   torch::Tensor errors_;   // [K, B] e_i
   torch::Tensor targets_;  // [B]
   torch::Tensor weights_;  // [B]

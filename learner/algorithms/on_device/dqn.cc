@@ -7,10 +7,10 @@
 
 #include "common/check.h"
 #include "common/status_macros.h"
-#include "learner/algorithms/on_device/device_graph.h"
 #include "learner/algorithms/on_device/head_gradients.h"
 #include "learner/algorithms/on_device/host_copy.h"
 #include "learner/algorithms/on_device/on_device.h"
+#include "learner/algorithms/on_device/split_graph.h"
 #include "learner/algorithms/on_device/static_batch.h"
 #include "learner/algorithms/on_device/tensor_adam.h"
 #include "learner/algorithms/q_loss.h"
@@ -42,7 +42,7 @@ class DqnOnDevice final : public OffPolicyAlgorithm {
         adam_(network.layout.size(), config.adam_epsilon(), options.device),
         host_(online_.model().parameters()),
         batch_(options.device),
-        graph_(MakeDeviceGraph(options)) {
+        graph_(options) {
     const std::vector<float> initial = UniformInitialParameters(
         {network.trunk, network.value, network.advantage}, network.layout.size(), random);
     online_.model().parameters().copy_(torch::tensor(initial));
@@ -61,8 +61,9 @@ class DqnOnDevice final : public OffPolicyAlgorithm {
   absl::Status Restore(const TensorMap& state) override;
 
  private:
-  // What a graph holds: gradient and step.
-  void Learn();
+  // What graphs hold.
+  void ComputeGradient();
+  void Step();
   void UpdateTargetNetwork();
 
   const DqnConfig config_;
@@ -74,7 +75,7 @@ class DqnOnDevice final : public OffPolicyAlgorithm {
   int64_t updates_ = 0;
 
   StaticBatch batch_;
-  const std::unique_ptr<DeviceGraph> graph_;
+  SplitGraph graph_;
   // Of the last update.
   torch::Tensor targets_;        // [B, Z]
   torch::Tensor gradient_norm_;  // []
@@ -85,13 +86,15 @@ class DqnOnDevice final : public OffPolicyAlgorithm {
 absl::Status DqnOnDevice::Update(const OffPolicyBatch& batch, double progress,
                                  absl::Span<float> priorities) {
   Enter(UpdatePart::kPrepare);
-  if (batch_.Assign(batch)) graph_->Forget();
+  if (batch_.Assign(batch)) graph_.Forget();
   learning_rate_ = config_.learning_rate();
   if (config_.learning_rate_schedule() == LINEAR_TO_ZERO)
     learning_rate_ *= 1.0 - std::clamp(progress, 0.0, 1.0);
   adam_.SetLearningRate(learning_rate_);
   Enter(UpdatePart::kForward);
-  graph_->Run([this] { Learn(); });
+  CADRE_RETURN_IF_ERROR(graph_.Run(
+      collective(),
+      {{[this] { ComputeGradient(); }, {online_.model().gradient()}}, {[this] { Step(); }}}));
   host_.Stale();
   Enter(UpdatePart::kOptimize);
   UpdateTargetNetwork();
@@ -102,7 +105,7 @@ absl::Status DqnOnDevice::Update(const OffPolicyBatch& batch, double progress,
   return absl::OkStatus();
 }
 
-void DqnOnDevice::Learn() {
+void DqnOnDevice::ComputeGradient() {
   torch::NoGradGuard no_graph;
   const OffPolicyBatch& batch = batch_.get();
   NextOutputs next;
@@ -114,6 +117,11 @@ void DqnOnDevice::Learn() {
   const torch::Tensor gradient = online_.model().gradient();
   gradient.zero_();
   online_.Backward(gradient_.outputs);
+}
+
+void DqnOnDevice::Step() {
+  torch::NoGradGuard no_graph;
+  const torch::Tensor gradient = online_.model().gradient();
   gradient_norm_ = gradient.norm();
   adam_.Step(online_.model().parameters(), gradient,
              ClippingDivisor(gradient_norm_, config_.max_gradient_norm()));

@@ -26,11 +26,15 @@ void NormalSource::Seed() {
   generator_->set_current_seed(copy());
 }
 
-void NormalSource::Fill(torch::Tensor& noise) {
-  if (generator_.has_value())
+void NormalSource::FillShare(const Collective* collective, torch::Tensor& noise) {
+  if (!generator_.has_value()) return FillNormalShare(random_, collective, noise);
+  if (collective == nullptr) {
     noise.normal_(0, 1, *generator_);
-  else
-    FillNormal(random_, noise);
+    return;
+  }
+  const torch::Tensor whole = torch::empty({collective->size(), noise.numel()}, noise.options());
+  whole.normal_(0, 1, *generator_);
+  noise.copy_(whole[collective->rank()].view(noise.sizes()));
 }
 
 void NormalSource::Save(const std::string& name, TensorMap& state) const {

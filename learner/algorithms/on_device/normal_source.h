@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "common/random.h"
+#include "learner/algorithms/collective.h"
 #include "learner/algorithms/on_device/device_options.h"
 #include "learner/safetensors.h"
 
@@ -20,8 +21,9 @@ class NormalSource {
   // own there, seeded from `random`; else `random`'s numbers are copied.
   NormalSource(Random random, const DeviceOptions& options);
 
-  // Fills a dense float32 tensor. Not within a recorded graph.
-  void Fill(torch::Tensor& noise);
+  // This learner's rows of what a single one would draw for the whole batch, as
+  // FillNormalShare. Not within a recorded graph.
+  void FillShare(const Collective* collective, torch::Tensor& noise);
 
   // As `name`, what the CPU's algorithms save too, and `name`.device. A state without the
   // second, of a run on the CPU, seeds the generator from the first.

@@ -27,8 +27,8 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeOffPolicyOnDevice(
     Random random, const DeviceOptions& options);
 
 // Diagnostics as those of ppo.h. The batch's rewards may be on the CPU, the rest is on the
-// device. Where learners in parallel average gradients, or the KL bound may end an update,
-// each minibatch is waited for.
+// device. Where the KL bound may end an update each minibatch is waited for, as where a
+// collective waits for the device.
 std::unique_ptr<OnPolicyAlgorithm> MakePpoOnDevice(const PpoConfig& config,
                                                    std::unique_ptr<ActorCritic> model,
                                                    Random random, const DeviceOptions& options);

@@ -10,12 +10,14 @@
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "learner/algorithms/advantages.h"
+#include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/on_device/device_graph.h"
 #include "learner/algorithms/on_device/on_device.h"
 #include "learner/algorithms/on_device/ppo_gradient.h"
 #include "learner/algorithms/on_device/step_columns.h"
 #include "learner/algorithms/on_device/tensor_adam.h"
 #include "learner/algorithms/optimizer_state.h"
+#include "learner/algorithms/ppo_minibatches.h"
 #include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
@@ -35,7 +37,9 @@ class PpoOnDevice final : public OnPolicyAlgorithm {
         adam_(model_->parameters().numel(), config.adam_epsilon(), options.device),
         kl_beta_(config.initial_kl_beta()),
         columns_(options.device),
+        advantages_{torch::zeros({}, options.device), torch::ones({}, options.device)},
         bounds_{torch::zeros({}, options.device), torch::zeros({}, options.device)},
+        numbers_(torch::zeros({kPpoNumbers}, options.device)),
         sums_(torch::zeros({kPpoNumbers + 1}, options.device)),
         gradient_graph_(MakeDeviceGraph(options)),
         step_graph_(MakeDeviceGraph(options)) {
@@ -71,15 +75,18 @@ class PpoOnDevice final : public OnPolicyAlgorithm {
   void SetSchedules(double progress);
   // Sets the columns; returns the explained variance.
   double EstimateAdvantages(const OnPolicyBatch& batch);
+  // Of each of the epoch's minibatches where they are of several learners' steps; else none:
+  // then the device finds them.
+  absl::StatusOr<std::vector<AdvantageScale>> ScalesOfAll(const EpochSplit& split,
+                                                          absl::Span<const int64_t> order) const;
   // False where the KL bound ends the update.
   absl::StatusOr<bool> UpdateMinibatch(const torch::Tensor& rows, Counts& counts);
   // What graphs hold: all of a minibatch, or its two parts where the host has to do
-  // something between them.
+  // something between them, such as an all-reduce.
   void ComputeGradient();
   void Step();
-  bool HostBetweenParts() const {
-    return config_.target_kl() > 0 || (collective() != nullptr && collective()->size() > 1);
-  }
+  void AddNumbers() { sums_.narrow(0, 0, kPpoNumbers).add_(numbers_); }
+  bool HostBetweenParts() const { return config_.target_kl() > 0 || collective() != nullptr; }
   Diagnostics Report(const Counts& counts, double explained_variance) const;
 
   const PpoConfig config_;
@@ -90,12 +97,18 @@ class PpoOnDevice final : public OnPolicyAlgorithm {
   PpoCoefficients coefficients_;
   double learning_rate_ = 0, clip_range_ = 0;
 
+  torch::Tensor host_advantages_;  // [N] of the update, on the CPU.
   StepColumns columns_;
   torch::Tensor rows_;  // [minibatch] int64; which of the columns' rows.
   PpoMinibatch minibatch_;
+  // Of the minibatch at hand, where learners are several.
+  struct {
+    torch::Tensor mean, factor;  // []
+  } advantages_;
   PpoClipBounds bounds_;
-  torch::Tensor numbers_;  // [kPpoNumbers], of the last minibatch.
-  torch::Tensor sums_;     // [kPpoNumbers + 1]: over minibatches; then the gradient's norm.
+  const torch::Tensor numbers_;  // [kPpoNumbers], of the last minibatch, of all learners.
+  const torch::Tensor sums_;     // [kPpoNumbers + 1]: over minibatches; then the gradient's norm.
+  torch::Tensor shared_;         // Of AverageTensors.
   const std::unique_ptr<DeviceGraph> gradient_graph_, step_graph_;
 };
 
@@ -103,12 +116,13 @@ absl::StatusOr<Diagnostics> PpoOnDevice::Update(const OnPolicyBatch& batch, doub
   torch::NoGradGuard no_graph;
   Enter(UpdatePart::kPrepare);
   SetSchedules(progress);
-  const double explained_variance = EstimateAdvantages(batch);
+  double explained_variance = EstimateAdvantages(batch);
   sums_.zero_();
   const int64_t steps = batch.steps();
-  const int64_t size = std::min<int64_t>(config_.minibatch_size(), steps);
-  if (!rows_.defined() || rows_.size(0) != size) {
-    rows_ = torch::empty({size}, torch::dtype(torch::kInt64).device(sums_.device()));
+  CADRE_ASSIGN_OR_RETURN(const EpochSplit split,
+                         SplitEpoch(collective(), config_.minibatch_size(), steps));
+  if (!rows_.defined() || rows_.size(0) != split.size) {
+    rows_ = torch::empty({split.size}, torch::dtype(torch::kInt64).device(sums_.device()));
     gradient_graph_->Forget();
     step_graph_->Forget();
   }
@@ -120,14 +134,23 @@ absl::StatusOr<Diagnostics> PpoOnDevice::Update(const OnPolicyBatch& batch, doub
     ++counts.epochs;
     for (int64_t i = steps - 1; i > 0; --i) std::swap(order[i], order[random_.Below(i + 1)]);
     const torch::Tensor shuffled = columns_.ToDevice(order);
-    for (int64_t begin = 0; begin + size <= steps && !stop; begin += size) {
-      CADRE_ASSIGN_OR_RETURN(const bool go_on,
-                             UpdateMinibatch(shuffled.narrow(0, begin, size), counts));
+    CADRE_ASSIGN_OR_RETURN(const auto scales, ScalesOfAll(split, order));
+    for (int64_t i = 0; i < split.count && !stop; ++i) {
+      if (!scales.empty()) {
+        advantages_.mean.fill_(scales[i].mean);
+        advantages_.factor.fill_(scales[i].factor);
+      }
+      CADRE_ASSIGN_OR_RETURN(
+          const bool go_on,
+          UpdateMinibatch(shuffled.narrow(0, i * split.size, split.size), counts));
       stop = !go_on;
     }
   }
   Enter(UpdatePart::kOptimize);
   model_->ParametersChanged();
+  // Of numbers on the host, and so over gloo between processes: a learner that is lost is noticed
+  // here, where the device might be waited for in vain.
+  CADRE_RETURN_IF_ERROR(AverageOverLearners(collective(), absl::MakeSpan(&explained_variance, 1)));
   return Report(counts, explained_variance);
 }
 
@@ -142,17 +165,24 @@ void PpoOnDevice::SetSchedules(double progress) {
 double PpoOnDevice::EstimateAdvantages(const OnPolicyBatch& batch) {
   const torch::Tensor values = model_->Values(batch.observations).cpu();
   const torch::Tensor rewards = batch.rewards.cpu();
-  const torch::Tensor advantages = torch::empty({batch.steps()});
+  host_advantages_ = torch::empty({batch.steps()});
   const torch::Tensor returns = torch::empty({batch.steps()});
-  GeneralizedAdvantage(Flat(rewards), Flat(values), batch.segments,
-                       static_cast<float>(config_.gamma()),
-                       static_cast<float>(config_.gae_lambda()), Flat(advantages), Flat(returns));
+  GeneralizedAdvantage(
+      Flat(rewards), Flat(values), batch.segments, static_cast<float>(config_.gamma()),
+      static_cast<float>(config_.gae_lambda()), Flat(host_advantages_), Flat(returns));
   const torch::Tensor step_values = values.index_select(0, batch.observation_rows.cpu());
   const bool moved =
       columns_.Assign(batch.observations.index_select(0, batch.observation_rows), batch.actions,
-                      batch.log_probs, torch::stack({advantages, returns, step_values}, 1));
+                      batch.log_probs, torch::stack({host_advantages_, returns, step_values}, 1));
   if (moved) gradient_graph_->Forget();
   return ExplainedVariance(Flat(step_values), Flat(returns));
+}
+
+absl::StatusOr<std::vector<AdvantageScale>> PpoOnDevice::ScalesOfAll(
+    const EpochSplit& split, absl::Span<const int64_t> order) const {
+  if (collective() == nullptr || !config_.normalize_advantages())
+    return std::vector<AdvantageScale>();
+  return AdvantageScales(collective(), split, Flat(host_advantages_), order);
 }
 
 absl::StatusOr<bool> PpoOnDevice::UpdateMinibatch(const torch::Tensor& rows, Counts& counts) {
@@ -162,6 +192,7 @@ absl::StatusOr<bool> PpoOnDevice::UpdateMinibatch(const torch::Tensor& rows, Cou
   if (!HostBetweenParts()) {
     gradient_graph_->Run([this] {
       ComputeGradient();
+      AddNumbers();
       Step();
     });
     ++counts.gradient_steps;
@@ -169,13 +200,13 @@ absl::StatusOr<bool> PpoOnDevice::UpdateMinibatch(const torch::Tensor& rows, Cou
   }
   gradient_graph_->Run([this] { ComputeGradient(); });
   Enter(UpdatePart::kLoss);
+  // The KL divergence that may end the update is the mean of all, and comes with the gradient.
+  if (collective() != nullptr)
+    CADRE_RETURN_IF_ERROR(AverageTensors(*collective(), {model_->gradient(), numbers_}, shared_));
+  AddNumbers();
   if (config_.target_kl() > 0 && numbers_[3].item<double>() > 1.5 * config_.target_kl())
     return false;
   Enter(UpdatePart::kOptimize);
-  if (collective() != nullptr) {
-    CADRE_RETURN_IF_ERROR(collective()->Sum(model_->gradient()));
-    model_->gradient().div_(collective()->size());
-  }
   step_graph_->Run([this] { Step(); });
   ++counts.gradient_steps;
   return true;
@@ -184,12 +215,13 @@ absl::StatusOr<bool> PpoOnDevice::UpdateMinibatch(const torch::Tensor& rows, Cou
 void PpoOnDevice::ComputeGradient() {
   torch::NoGradGuard no_graph;
   columns_.Gather(rows_, minibatch_);
-  if (config_.normalize_advantages() && rows_.size(0) > 1)
+  if (config_.normalize_advantages() && collective() != nullptr)
+    minibatch_.advantages.sub_(advantages_.mean).mul_(advantages_.factor);
+  else if (config_.normalize_advantages() && rows_.size(0) > 1)
     NormalizeAdvantages(minibatch_.advantages);
   const Heads heads = model_->Forward(minibatch_.observations);
   PpoTensorGradient out = PpoGradientOfTensors(heads, minibatch_, bounds_, coefficients_);
-  numbers_ = out.numbers;
-  sums_.narrow(0, 0, kPpoNumbers).add_(numbers_);
+  numbers_.copy_(out.numbers);
   model_->Backward(out.gradient);
 }
 

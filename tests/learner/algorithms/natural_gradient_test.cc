@@ -34,7 +34,7 @@ struct Example {
         Random(1));
     Random random(2);
     batch = ExampleBatch(natural->model(), kLengths, random, 0.2);
-    natural->Begin(batch);
+    EXPECT_TRUE(natural->Begin(batch, /*collective=*/nullptr).ok());
   }
   ActorCritic& model() { return natural->model(); }
   torch::Tensor StepObservations() const {
@@ -85,7 +85,7 @@ TEST(NaturalGradientTest, TheDirectionIsTheDirectSolutionOfTheDenseSystem) {
                                  kDamping * torch::eye(leaf.size(0), torch::kFloat64);
     const torch::Tensor x = torch::linalg_solve(matrix, g);
 
-    const NaturalGradient::Direction direction = example.natural->FindDirection();
+    const NaturalGradient::Direction direction = example.natural->FindDirection().value();
     EXPECT_LT(RelativeError(example.model().gradient(), g), 1e-5);
     EXPECT_LT(RelativeError(direction.x, x), 1e-4);
     EXPECT_LT(direction.squared_residual, 1e-9);
@@ -98,7 +98,7 @@ TEST(NaturalGradientTest, TheDirectionIsTheDirectSolutionOfTheDenseSystem) {
 TEST(NaturalGradientTest, AnUnsolvedSystemStillHasTheLengthOfItsOwnDirection) {
   for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
     Example example(action, 2);
-    const NaturalGradient::Direction direction = example.natural->FindDirection();
+    const NaturalGradient::Direction direction = example.natural->FindDirection().value();
     EXPECT_GT(direction.squared_residual, 1e-9);
     const torch::Tensor matrix =
         DenseFisher(example.model().network(), example.model().parameters(),
@@ -121,8 +121,8 @@ TEST(NaturalGradientTest, OutcomesAreThoseOfTheMovedPolicy) {
                                           example.StepObservations()));
     };
     const Heads before = heads();
-    const NaturalGradient::Direction direction = example.natural->FindDirection();
-    const NaturalGradient::Outcome outcome = example.natural->MoveTo(direction, 2.0);
+    const NaturalGradient::Direction direction = example.natural->FindDirection().value();
+    const NaturalGradient::Outcome outcome = example.natural->MoveTo(direction, 2.0).value();
     const Heads after = heads();
     EXPECT_GT(outcome.kl, 1e-4);
     EXPECT_NEAR(outcome.kl, MeanKl(before, after).item<double>(), 1e-5 * outcome.kl + 1e-9);
@@ -139,8 +139,8 @@ TEST(NaturalGradientTest, MovesBackBitForBit) {
   const torch::Tensor before = example.model().parameters().clone();
   const Heads heads = example.model().Forward(example.batch.observations);
   const torch::Tensor means = heads.policy.clone();
-  const NaturalGradient::Direction direction = example.natural->FindDirection();
-  example.natural->MoveTo(direction, direction.scale);
+  const NaturalGradient::Direction direction = example.natural->FindDirection().value();
+  ASSERT_TRUE(example.natural->MoveTo(direction, direction.scale).ok());
   EXPECT_FALSE(torch::equal(example.model().parameters(), before));
   const NaturalGradient::Outcome outcome = example.natural->MoveBack();
   EXPECT_TRUE(torch::equal(example.model().parameters(), before));

@@ -1,4 +1,6 @@
-// N learners from replay, each with a share of a batch, against one with all of it.
+// N learners from replay, each with a share of a batch, against one with all of it: on the
+// CPU's kernels, and in tensor operations on the device of CADRE_TEST_DEVICE, "cpu" where it is
+// not set.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -7,7 +9,9 @@
 #include "gtest/gtest.h"
 #include "learner/algorithms/normal_noise.h"
 #include "learner/algorithms/off_policy.h"
+#include "learner/algorithms/on_device/on_device.h"
 #include "tests/learner/algorithms/actor_critic_example.h"
+#include "tests/learner/algorithms/test_device.h"
 #include "tests/learner/learner_group.h"
 
 namespace cadre {
@@ -16,11 +20,13 @@ namespace {
 constexpr double kTolerance = 1e-5;
 constexpr int64_t kBatch = 32;
 constexpr int64_t kObservationSize = 3;
-constexpr int kUpdates = 6;  // TD3 moves its policy in every other one.
+// TD3 moves its policy in every other one, and a graph is recorded after three of its work.
+constexpr int kUpdates = 10;
 
-OffPolicyBatch RowsOf(const OffPolicyBatch& batch, int64_t first, int64_t count) {
+OffPolicyBatch RowsOf(const OffPolicyBatch& batch, int64_t first, int64_t count,
+                      torch::Device device) {
   const auto rows = [&](const torch::Tensor& column) {
-    return column.narrow(0, first, count).clone();
+    return column.narrow(0, first, count).clone().to(device);
   };
   return {.observations = rows(batch.observations),
           .actions = rows(batch.actions),
@@ -30,9 +36,12 @@ OffPolicyBatch RowsOf(const OffPolicyBatch& batch, int64_t first, int64_t count)
           .weights = rows(batch.weights)};
 }
 
-std::unique_ptr<OffPolicyAlgorithm> Make(const ExperimentConfig& config,
-                                         const ActionSpace& action) {
-  return MakeOffPolicyAlgorithm(config, VectorSpace(kObservationSize), action, Random(1)).value();
+std::unique_ptr<OffPolicyAlgorithm> Make(const ExperimentConfig& config, const ActionSpace& action,
+                                         bool on_device) {
+  const ObservationSpace observation = VectorSpace(kObservationSize);
+  return on_device
+             ? MakeOffPolicyOnDevice(config, observation, action, Random(1), TestDevice()).value()
+             : MakeOffPolicyAlgorithm(config, observation, action, Random(1)).value();
 }
 
 struct Outcome {
@@ -40,32 +49,34 @@ struct Outcome {
   std::vector<float> priorities;  // Of the last batch.
 };
 
-// With share `rank` of `learners` of each batch.
-Outcome TrainShare(OffPolicyAlgorithm& algorithm, const ActionSpace& action, int rank,
-                   int learners) {
+// With share `rank` of `learners` of each batch, which is on `device`.
+Outcome TrainShare(OffPolicyAlgorithm& algorithm, const ActionSpace& action, int rank, int learners,
+                   torch::Device device) {
   Random random(7);
   Outcome outcome;
   outcome.priorities.resize(kBatch / learners);
   for (int i = 0; i < kUpdates; ++i) {
     const OffPolicyBatch batch = TransitionsIn(action, kBatch, kObservationSize, random);
-    const OffPolicyBatch share = RowsOf(batch, rank * kBatch / learners, kBatch / learners);
+    const OffPolicyBatch share = RowsOf(batch, rank * kBatch / learners, kBatch / learners, device);
     EXPECT_TRUE(algorithm.Update(share, 0.1 * i, absl::MakeSpan(outcome.priorities)).ok());
   }
   outcome.parameters = algorithm.acting_parameters().clone();
   return outcome;
 }
 
-void ExpectLikeOneLearner(const ExperimentConfig& config, const ActionSpace& action) {
-  const auto alone = Make(config, action);
+void ExpectLikeOneLearner(const ExperimentConfig& config, const ActionSpace& action,
+                          bool on_device) {
+  const auto alone = Make(config, action, on_device);
   const torch::Tensor before = alone->acting_parameters().clone();
-  const Outcome one = TrainShare(*alone, action, 0, 1);
+  const torch::Device device = on_device ? TestDevice().device : torch::kCPU;
+  const Outcome one = TrainShare(*alone, action, 0, 1, device);
   ASSERT_GT((one.parameters - before).abs().max().item<double>(), 1e-3) << "nothing was learned";
   for (const int learners : {2, 4}) {
     std::vector<Outcome> all(learners);
     RunLearners(learners, [&](Collective& collective) {
-      const auto algorithm = Make(config, action);
+      const auto algorithm = Make(config, action, on_device);
       algorithm->set_collective(&collective);
-      all[collective.rank()] = TrainShare(*algorithm, action, collective.rank(), learners);
+      all[collective.rank()] = TrainShare(*algorithm, action, collective.rank(), learners, device);
     });
     std::vector<float> priorities;
     for (const Outcome& outcome : all) {
@@ -73,10 +84,14 @@ void ExpectLikeOneLearner(const ExperimentConfig& config, const ActionSpace& act
       priorities.insert(priorities.end(), outcome.priorities.begin(), outcome.priorities.end());
     }
     EXPECT_LE((all[0].parameters - one.parameters).abs().max().item<double>(), kTolerance)
-        << learners << " learners";
+        << learners << " learners" << (on_device ? " on a device" : "");
     for (int64_t i = 0; i < kBatch; ++i)
       EXPECT_NEAR(priorities[i], one.priorities[i], 1e-4 * (1 + one.priorities[i])) << "row " << i;
   }
+}
+
+void ExpectLikeOneLearner(const ExperimentConfig& config, const ActionSpace& action) {
+  for (const bool on_device : {false, true}) ExpectLikeOneLearner(config, action, on_device);
 }
 
 ExperimentConfig SmallModel() {
@@ -115,17 +130,19 @@ TEST(ReplayDataParallelTest, SacLearnsWhatOneLearnerWithTheWholeBatchWould) {
 }
 
 TEST(ReplayDataParallelTest, ALearnerThatIsLostEndsTheUpdateOfTheOthers) {
-  RunLearners(2, [](Collective& collective) {
-    if (collective.rank() == 1) return;
-    ExperimentConfig config = SmallModel();
-    config.mutable_sac();
-    const ActionSpace action = BoundedActions({-1}, {1});
-    const auto sac = Make(config, action);
-    sac->set_collective(&collective);
-    Random random(7);
-    EXPECT_TRUE(absl::IsUnavailable(
-        sac->Update(TransitionsIn(action, kBatch, kObservationSize, random), 0, {})));
-  });
+  for (const bool on_device : {false, true}) {
+    RunLearners(2, [on_device](Collective& collective) {
+      if (collective.rank() == 1) return;
+      ExperimentConfig config = SmallModel();
+      config.mutable_sac();
+      const ActionSpace action = BoundedActions({-1}, {1});
+      const auto sac = Make(config, action, on_device);
+      sac->set_collective(&collective);
+      Random random(7);
+      EXPECT_TRUE(absl::IsUnavailable(
+          sac->Update(TransitionsIn(action, kBatch, kObservationSize, random), 0, {})));
+    });
+  }
 }
 
 TEST(NormalNoiseTest, SharesAreTheRowsOfWhatOneLearnerDraws) {

@@ -9,6 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/learner/algorithms/example_batch.h"
+#include "tests/learner/learner_group.h"
 
 namespace cadre {
 namespace {
@@ -41,6 +42,15 @@ struct Example {
   ValueFitConfig config;
 };
 
+// With `steps` of its steps from `first` on.
+double Fit(Example& example, Collective* collective = nullptr, int64_t first = 0,
+           int64_t steps = kSteps) {
+  return ValueFit(example.config, example.network, torch::kCPU, Random(1))
+      .Fit(example.parameters, example.observations.narrow(0, first, steps),
+           example.returns.narrow(0, first, steps), collective)
+      .value();
+}
+
 TEST(ValueFitTest, IsAdamOnTheMeanSquaredError) {
   Example example;
   example.config.set_epochs(5);
@@ -64,8 +74,7 @@ TEST(ValueFitTest, IsAdamOnTheMeanSquaredError) {
     (x.squeeze(1) - example.returns).square().mean().backward();
     adam.step();
   }
-  ValueFit(example.config, example.network, torch::kCPU, Random(1))
-      .Fit(example.parameters, example.observations, example.returns);
+  Fit(example);
   for (size_t i = 0; i < leaves.size(); ++i) {
     const DenseLayer& layer = example.network.value[i / 2];
     const torch::Tensor fitted =
@@ -78,8 +87,7 @@ TEST(ValueFitTest, MovesTheValuesParametersAlone) {
   for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
     Example example(action);
     const torch::Tensor before = example.parameters.clone();
-    ValueFit(example.config, example.network, torch::kCPU, Random(1))
-        .Fit(example.parameters, example.observations, example.returns);
+    Fit(example);
     const torch::Tensor moved = example.parameters.ne(before);
     EXPECT_EQ(moved.narrow(0, 0, example.begin()).sum().item<int64_t>(), 0);
     EXPECT_GT(
@@ -95,8 +103,7 @@ TEST(ValueFitTest, LearnsAFunctionOfTheObservation) {
   example.config.set_epochs(300);
   example.config.set_minibatch_size(8);
   const double before = example.Loss();
-  const double reported = ValueFit(example.config, example.network, torch::kCPU, Random(1))
-                              .Fit(example.parameters, example.observations, example.returns);
+  const double reported = Fit(example);
   EXPECT_GT(before, 0.5);
   EXPECT_LT(example.Loss(), 0.05 * before);
   EXPECT_LT(reported, 0.1 * before);
@@ -108,11 +115,42 @@ TEST(ValueFitTest, AnEpochHasEveryStepOnceWhateverTheMinibatches) {
     Example example;
     example.config.set_learning_rate(1e-30);
     example.config.set_minibatch_size(size);
-    EXPECT_NEAR(ValueFit(example.config, example.network, torch::kCPU, Random(1))
-                    .Fit(example.parameters, example.observations, example.returns),
-                example.Loss(), 1e-5)
-        << size;
+    EXPECT_NEAR(Fit(example), example.Loss(), 1e-5) << size;
   }
+}
+
+// The mean is over steps, not over learners, of which one has two thirds.
+TEST(ValueFitTest, LearnersFitWhatOneWithAllStepsWould) {
+  Example one;
+  one.config.set_epochs(20);
+  one.config.set_minibatch_size(2 * kSteps);  // A learner's share of it are all its steps.
+  const double loss = Fit(one);
+  RunLearners(2, [&](Collective& collective) {
+    Example example;
+    example.config = one.config;
+    const double reported = collective.rank() == 0 ? Fit(example, &collective, 0, 20)
+                                                   : Fit(example, &collective, 20, 10);
+    EXPECT_TRUE(torch::allclose(example.parameters, one.parameters, 1e-5, 1e-5));
+    EXPECT_NEAR(reported, loss, 1e-5 * loss);
+  });
+}
+
+TEST(ValueFitTest, ALearnerWhoseStepsAreUsedUpTakesTheOthersSteps) {
+  std::vector<torch::Tensor> parameters(3);
+  RunLearners(3, [&](Collective& collective) {
+    Example example;
+    example.config.set_epochs(3);
+    example.config.set_minibatch_size(12);  // Four of each.
+    const int64_t steps[] = {17, 4, 9};
+    const int64_t first[] = {0, 17, 21};
+    const int rank = collective.rank();
+    const torch::Tensor before = example.parameters.clone();
+    Fit(example, &collective, first[rank], steps[rank]);
+    EXPECT_FALSE(torch::equal(example.parameters, before));
+    parameters[rank] = example.parameters;
+  });
+  EXPECT_TRUE(torch::equal(parameters[1], parameters[0]));
+  EXPECT_TRUE(torch::equal(parameters[2], parameters[0]));
 }
 
 }  // namespace
