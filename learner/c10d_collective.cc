@@ -1,6 +1,7 @@
 #include "learner/c10d_collective.h"
 
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <iterator>
 #include <set>
@@ -261,6 +262,13 @@ absl::Status WaitForAll(const C10dOptions& options, c10d::Store& store, absl::Ti
   return absl::OkStatus();
 }
 
+// gloo writes to a learner that has just died as to any other, and looks at the error.
+void IgnoreBrokenPipes() {
+  struct sigaction now;
+  if (sigaction(SIGPIPE, nullptr, &now) == 0 && now.sa_handler == SIG_DFL)
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
 c10::intrusive_ptr<c10d::ProcessGroupGloo> ConnectGloo(const C10dOptions& options,
                                                        const Endpoint& endpoint,
                                                        const StorePtr& store) {
@@ -280,6 +288,7 @@ c10::intrusive_ptr<c10d::ProcessGroupGloo> ConnectGloo(const C10dOptions& option
 absl::StatusOr<std::unique_ptr<Collective>> JoinC10d(const C10dOptions& options) {
   CADRE_ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(options.address));
   CADRE_CHECK(options.rank >= 0 && options.rank < options.size);
+  IgnoreBrokenPipes();
   const absl::Time deadline = absl::Now() + options.join_timeout;
   std::string reason = "the learners that were there before have not ended";
   while (true) {

@@ -32,7 +32,8 @@ struct C10dOptions {
   std::function<void(absl::string_view)> on_transport;
 };
 
-// INVALID_ARGUMENT for an address that is none, UNAVAILABLE where the others did not come.
+// INVALID_ARGUMENT for an address that is none, UNAVAILABLE where the others did not come. From
+// here on the process ignores SIGPIPE, unless it handles that itself.
 absl::StatusOr<std::unique_ptr<Collective>> JoinC10d(const C10dOptions& options);
 
 }  // namespace cadre

@@ -2,6 +2,10 @@
 // tests/e2e/data_parallel_test.py.
 #include "learner/c10d_collective.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 #include <functional>
 #include <string>
 #include <thread>
@@ -81,6 +85,21 @@ TEST(C10dCollectiveTest, AMemberThatIsGoneIsNamedWithinSeconds) {
     EXPECT_EQ(learner.Sum(values), status);
   });
   EXPECT_LT(absl::Now() - start, absl::Seconds(15));
+}
+
+// As gloo may write to a learner that is gone.
+TEST(C10dCollectiveTest, AWriteToNobodyIsAnErrorAndNoEnd) {
+  std::signal(SIGPIPE, SIG_DFL);
+  RunOverGloo(2, [](Collective& learner) {
+    torch::Tensor values = ValuesOf(learner.rank());
+    ASSERT_TRUE(learner.Sum(values).ok());
+  });
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  close(ends[0]);
+  EXPECT_EQ(write(ends[1], "", 1), -1);
+  EXPECT_EQ(errno, EPIPE);
+  close(ends[1]);
 }
 
 TEST(C10dCollectiveTest, TheFirstIsNamedWhereItIsGone) {
