@@ -45,9 +45,14 @@ int main(int argc, char** argv) {
   command->add_option("--mode", train.mode, "embedded: one process; processes: real servers")
       ->check(CLI::IsMember({"embedded", "processes"}));
   command->add_option("--resume", train.resume, "Go on with the run in this folder");
-  command->add_option("--device", train.device, "Where to learn: cpu, cuda or cuda:N");
+  command->add_option("--device", train.device,
+                      "Where to learn: cpu, cuda:N, or cuda: a device for each learner");
   command->add_flag("--cuda_graphs,!--no-cuda_graphs", train.cuda_graphs,
                     "One CUDA graph for each update (default: on)");
+  command
+      ->add_option("--metrics_port", train.metrics_port,
+                   "Of /metrics and /healthz; with --mode processes the first of several")
+      ->check(CLI::Range(1, 65535));
   command->callback([&] { run = [&] { return cadre::Train(train, shutdown); }; });
 
   cadre::EvalOptions eval;

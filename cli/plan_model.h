@@ -1,5 +1,5 @@
 // How fast a run goes, and what saturates first: the arithmetic of `cadre plan`, of costs
-// that were measured or given. docs/sizing.md says why, with the same symbols. Pure.
+// that were measured or given. docs/plan_model.md says why, with the same symbols. Pure.
 #pragma once
 
 #include <cstdint>

@@ -26,6 +26,7 @@
 #include "common/stop_link.h"
 #include "learner/progress_json.h"
 #include "learner/run_folder.h"
+#include "nlohmann/json.hpp"
 #include "rpc/free_port.h"
 #include "rpc/server_info.h"
 #include "spdlog/spdlog.h"
@@ -107,6 +108,8 @@ class ProcessRun {
   // Of binary cadre_<program>: what all processes have in common.
   SupervisedProcess::Options Options(std::string name, absl::string_view program,
                                      const Arguments& arguments);
+  // The next port for metrics, which goes into metrics_targets.json; nothing where there are none.
+  Arguments MetricsArguments(absl::string_view program);
   SupervisedProcess::Options ServerOptions(std::string name, absl::string_view program,
                                            const Arguments& arguments);
   SupervisedProcess::Options ActorOptions(int index);
@@ -125,6 +128,7 @@ class ProcessRun {
   const std::string binaries_;
   const std::string run_id_;
   std::string replay_address_, parameter_address_, rendezvous_;  // Constant after Start().
+  nlohmann::json metrics_targets_ = nlohmann::json::array();     // Likewise.
   absl::Mutex mutex_;
   int ended_ ABSL_GUARDED_BY(mutex_) = 0;
   // In the order in which they start; destroyed, and so ended, in the reverse one.
@@ -138,6 +142,8 @@ SupervisedProcess::Options ProcessRun::Options(std::string name, absl::string_vi
   SupervisedProcess::Options options;
   options.command = {absl::StrCat(binaries_, "/cadre_", program), "--run_id", run_id_};
   options.command.insert(options.command.end(), arguments.begin(), arguments.end());
+  const Arguments metrics = MetricsArguments(program);
+  options.command.insert(options.command.end(), metrics.begin(), metrics.end());
   options.log_path =
       absl::StrCat(options_.run_folder, "/logs/", absl::StrReplaceAll(name, {{" ", "-"}}), ".log");
   options.name = std::move(name);
@@ -146,6 +152,16 @@ SupervisedProcess::Options ProcessRun::Options(std::string name, absl::string_vi
     ++ended_;
   };
   return options;
+}
+
+ProcessRun::Arguments ProcessRun::MetricsArguments(absl::string_view program) {
+  if (options_.metrics_port == 0) return {};
+  const std::string address =
+      absl::StrCat("127.0.0.1:", options_.metrics_port + metrics_targets_.size());
+  const std::string job = absl::StrReplaceAll(absl::StrCat("cadre_", program), {{"_server", ""}});
+  metrics_targets_.push_back(
+      {{"targets", {address}}, {"labels", {{"job", job}, {"run", run_id_}}}});
+  return {"--metrics_port", address};
 }
 
 SupervisedProcess::Options ProcessRun::ServerOptions(std::string name, absl::string_view program,
@@ -217,15 +233,18 @@ absl::Status ProcessRun::Start() {
   parameters_ = std::make_unique<SupervisedProcess>(
       ServerOptions("parameter server", "param_server",
                     {"--address", parameter_address_, "--snapshot_folder", SnapshotFolder()}));
-  for (int i = 0; i < options_.config.actors().count(); ++i)
-    actors_.push_back(std::make_unique<SupervisedProcess>(ActorOptions(i)));
   for (int rank = 0; rank < LearnerCount(options_.config); ++rank)
     learners_.push_back(std::make_unique<SupervisedProcess>(LearnerOptions(rank)));
+  for (int i = 0; i < options_.config.actors().count(); ++i)
+    actors_.push_back(std::make_unique<SupervisedProcess>(ActorOptions(i)));
 
   CADRE_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(options_.run_folder, "/logs")));
   if (UsesReplay(options_.config)) CADRE_RETURN_IF_ERROR(MakeDirectories(ReplayFolder()));
   CADRE_RETURN_IF_ERROR(RemoveTree(options_.run_folder, "parameters"));
   CADRE_RETURN_IF_ERROR(MakeDirectories(SnapshotFolder()));
+  if (!metrics_targets_.empty())
+    CADRE_RETURN_IF_ERROR(WriteFileAtomically(
+        absl::StrCat(options_.run_folder, "/metrics_targets.json"), metrics_targets_.dump(2)));
   replay_->Start();
   parameters_->Start();
   for (const auto& learner : learners_) learner->Start();
@@ -243,9 +262,9 @@ absl::Status ProcessRun::WaitForEnd() {
       mutex_.Await(absl::Condition(&more));
       seen = ended_;
     }
-    if (learners_[0]->ended()) return learners_[0]->status();
     CADRE_RETURN_IF_ERROR(replay_->status());
     CADRE_RETURN_IF_ERROR(parameters_->status());
+    if (learners_[0]->ended()) return learners_[0]->status();
     for (const auto& learner : learners_) CADRE_RETURN_IF_ERROR(learner->status());
     for (const auto& actor : actors_) CADRE_RETURN_IF_ERROR(actor->status());
   }

@@ -17,6 +17,10 @@ struct ProcessesOptions {
   std::string run_folder;
   std::string device = "cpu";  // The learner's.
   bool cuda_graphs = true;
+  // Of /metrics: the replay server's, after which come the parameter server, the learners and
+  // the actors. <run folder>/metrics_targets.json lists them as Prometheus reads it
+  // (file_sd_configs). 0: none.
+  int metrics_port = 0;
   std::function<void(const Progress&)> on_progress;  // From one thread at a time.
   // Every few seconds, what holds the run back; empty where nothing does. From a thread of
   // its own.

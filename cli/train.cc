@@ -19,6 +19,7 @@
 #include "learner/checkpoint.h"
 #include "learner/learning_device.h"
 #include "learner/run_folder.h"
+#include "learner/run_metrics.h"
 #include "learner/training_run.h"
 #include "spdlog/spdlog.h"
 
@@ -46,6 +47,7 @@ absl::Status Supervise(const ExperimentConfig& config, const TrainOptions& optio
        .run_folder = folder,
        .device = options.device,
        .cuda_graphs = options.cuda_graphs,
+       .metrics_port = options.metrics_port,
        .on_progress = [&](const Progress& progress) { display.Update(progress, absl::Now()); },
        .on_verdict =
            [&](const std::string& verdict) {
@@ -67,11 +69,14 @@ absl::Status Supervise(const ExperimentConfig& config, const TrainOptions& optio
 
 // All learners but the first. They go on from the checkpoint that the first goes on from.
 absl::StatusOr<std::vector<std::unique_ptr<TrainingRun>>> JoinRun(const Experiment& experiment,
-                                                                  const std::string& resumed) {
+                                                                  const std::string& resumed,
+                                                                  const TrainOptions& options) {
   std::vector<std::unique_ptr<TrainingRun>> others;
   for (int32_t rank = 1; rank < LearnerCount(experiment.config); ++rank) {
-    CADRE_ASSIGN_OR_RETURN(
-        auto other, TrainingRun::Join(experiment.config, experiment.environment, resumed, rank));
+    CADRE_ASSIGN_OR_RETURN(const DeviceOptions device,
+                           OpenLearningDevice(options.device, options.cuda_graphs, rank));
+    CADRE_ASSIGN_OR_RETURN(auto other, TrainingRun::Join(experiment.config, experiment.environment,
+                                                         resumed, rank, device));
     others.push_back(std::move(other));
   }
   return others;
@@ -108,9 +113,16 @@ absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
     run.reset();
     return Supervise(experiment.config, options, folder, display, shutdown);
   }
-  run->set_listener([&](const Progress& progress) { display.Update(progress, absl::Now()); });
+  CADRE_ASSIGN_OR_RETURN(
+      const auto metrics,
+      RunMetrics::Create(
+          *run, options.metrics_port == 0 ? "" : absl::StrCat("127.0.0.1:", options.metrics_port)));
+  run->set_listener([&](const Progress& progress) {
+    metrics->Update(progress);
+    display.Update(progress, absl::Now());
+  });
   CADRE_ASSIGN_OR_RETURN(const auto others,
-                         JoinRun(experiment, resuming ? run->folder() : std::string()));
+                         JoinRun(experiment, resuming ? run->folder() : std::string(), options));
   std::vector<Trainer*> trainers{&run->trainer()};
   for (const auto& other : others) trainers.push_back(&other->trainer());
   const absl::Status status = TrainEmbedded(experiment.config, trainers, run->folder(), shutdown);
