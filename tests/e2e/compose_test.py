@@ -132,15 +132,19 @@ class ComposeTest(unittest.TestCase):
             result = json.load(answer)["data"]["result"]
         return {one["metric"].get("job", ""): int(one["value"][1]) for one in result}
 
+    def log(self, container):
+        done = subprocess.run(["docker", "logs", container], capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    def account(self, service, what):
+        """Ends a replay server; its last account of its queue or table, by field."""
+        self.compose("stop", service)
+        told = re.findall(rf"the {what} was: (.*)", self.log(self.containers(service)[0]))[-1]
+        counts = {name: int(count) for name, count in re.findall(r"(\w+): (\d+)\b", told)}
+        return lambda name: counts.get(name, 0)
+
     def queue(self):
-        """Ends the replay server; its last account."""
-        self.compose("stop", "replay")
-        log = docker("logs", self.containers("replay")[0]) or ""
-        done = subprocess.run(["docker", "logs", self.containers("replay")[0]],
-                              capture_output=True, text=True)
-        told = re.findall(r"the queue was: (.*)", log + done.stdout + done.stderr)[-1]
-        queue = {name: int(count) for name, count in re.findall(r"(\w+): (\d+)\b", told)}
-        return lambda name: queue.get(name, 0)
+        return self.account("replay", "queue")
 
     def assert_balanced(self, queue):
         for unit in ("rollouts", "steps"):
@@ -258,11 +262,12 @@ class ComposeTest(unittest.TestCase):
 
     def test_4_network_cut_for_30_seconds(self):
         # Actors run ahead, several rollouts each in flight: what they send again after the cut
-        # is fresh enough to be learned from twice, if anything let it.
+        # is fresh enough to be learned from twice, if anything let it; and none is too old,
+        # where both follow the parameters again within seconds, of 200 versions each.
         total = 800_000
         self.begin("cut", *RUN_SERVICES, CADRE_ACTORS="2",
                    CADRE_SET=f"stop.env_steps={total} actors.mode=ASYNCHRONOUS "
-                             "queue.max_version_lag=100")
+                             "queue.max_version_lag=1000")
         self.wait_for_steps(total // 8)
         network = f"{PROJECT}_default"
         actors = self.containers("actor")
@@ -285,8 +290,7 @@ class ComposeTest(unittest.TestCase):
                 self.assertEqual(inspect(container, ".RestartCount"), "0", service)
         made = 0
         for actor in actors:
-            log = subprocess.run(["docker", "logs", actor], capture_output=True, text=True)
-            made += int(re.search(r"made (\d+) steps", log.stderr + log.stdout)[1])
+            made += int(re.search(r"made (\d+) steps", self.log(actor))[1])
         summary, queue = json.loads(self.result("summary.json")), self.queue()
         self.assert_balanced(queue)
         self.assertEqual(queue("acknowledged_steps"), summary["env_steps"])
@@ -328,6 +332,58 @@ class ComposeTest(unittest.TestCase):
         self.assertEqual(summary["updates"] * UPDATE, summary["env_steps"])
         self.assertEqual(summary["max_version_lag"], 0)
         docker("rm", "--force", *squatters)
+        self.passed = True
+
+    def test_6_one_replay_of_two_servers(self):
+        total = 60_000
+        self.begin("sharded", *RUN_SERVICES, "replay-1", config="dqn_cartpole",
+                   files=["deploy/docker/compose.sharded.yml"],
+                   CADRE_SET=f"stop.env_steps={total} replay.warmup_steps=1000 "
+                             "evaluation.every_env_steps=0")
+        self.wait_for_workers("learner", "actor")
+        first, second = self.account("replay", "table"), self.account("replay-1", "table")
+        for field in ("inserted_steps", "sampled_items"):
+            self.assertGreater(min(first(field), second(field)), 10_000, field)
+        steps = json.loads(self.result("summary.json"))["env_steps"]
+        self.assertGreaterEqual(steps, total)
+        self.assertLessEqual(steps, first("inserted_steps") + second("inserted_steps"))
+        proved(f"dqn_cartpole of two replay servers in {self.seconds:.0f} s: "
+               f"{first('inserted_steps')} and {second('inserted_steps')} steps inserted, "
+               f"{first('sampled_items')} and {second('sampled_items')} items sampled")
+        self.passed = True
+
+    def test_7_learners_that_push_gradients(self):
+        total = 300_000
+        self.begin("pushing", *RUN_SERVICES, "follower", config="a3c_cartpole",
+                   files=["deploy/docker/compose.a3c.yml"], CADRE_SET=f"stop.env_steps={total}")
+        workers = self.wait_for_workers("learner", "follower", "actor")
+        self.assertEqual(workers, 1 + 3 + 4)
+        status = self.status().replace(",", "")
+        model = re.search(r"'a3c_cartpole': version \d+ \d+ bytes (\d+) steps; gradients: "
+                          r"(\d+) applied .*; refused (\d+) too old and 0 broken", status)
+        steps, applied, refused = map(int, model.groups())
+        learned = [int(count) for count in re.findall(r" = (\d+) acknowledged ", status)]
+        self.assertEqual(len(learned), 4)
+        self.assertGreater(min(learned), 50)
+        # One rollout is one gradient; what the end of the run met is not acknowledged.
+        self.assertGreaterEqual(steps, total)
+        self.assertEqual(steps, (applied + refused) * ROLLOUT)
+        self.assertLessEqual(sum(learned), applied + refused)
+        self.assertGreaterEqual(sum(learned), applied + refused - len(learned))
+        proved(f"four learners pushed {applied} gradients in {self.seconds:.0f} s and {refused} "
+               f"that were too old; their rollouts: {', '.join(map(str, learned))}")
+        self.passed = True
+
+    def test_8_eight_actors(self):
+        self.begin("eight", *RUN_SERVICES, files=["deploy/docker/compose.actors8.yml"])
+        self.assertEqual(self.wait_for_workers("learner", "actor"), 1 + 8)
+        made = [int(re.search(r"made (\d+) steps", self.log(actor))[1])
+                for actor in self.containers("actor")]
+        self.assertGreater(min(made), 0)
+        greedy = self.greedy()
+        self.assertGreaterEqual(greedy, 475)
+        proved(f"eight actors made {min(made)} to {max(made)} steps each in {self.seconds:.0f} s; "
+               f"greedy return {greedy:.1f}")
         self.passed = True
 
 

@@ -5,36 +5,20 @@ import os
 import signal
 
 import cadre_run
+import lockstep_run
+from lockstep_run import HALF, STEPS, UPDATE
 
 TWO = ("--set", "learners.count=2")
-UPDATE = 256      # Steps of both learners: 2 actors, 4 environments each, 32 steps of each.
-STEPS = 100_096   # The first multiple of UPDATE from 100,000 on.
-HALF = 50_000
 
 
-class DataParallelTest(cadre_run.CadreTest):
+class DataParallelTest(lockstep_run.LockstepTest):
 
     def begin(self, *more):
-        self.trained = cadre_run.Run(self.folder / "run")
-        self.process = self.start("cadre", "train", cadre_run.CARTPOLE, "--mode", "processes",
-                                  "--out", self.trained, *TWO, *more)
+        super().begin(*TWO, *more)
 
     def end(self):
-        """Waits; checks what holds for every run. Returns the account of both queues."""
-        self.process.wait()
-        self.assertEqual(self.process.code, 0, self.process)
-        self.assert_ended(self.process)
-        self.assert_greedy(self.trained, 475)
-        summary, queue = self.trained.summary(), self.trained.queue()
-        self.assertEqual(summary["env_steps"], STEPS)
-        self.assertEqual(summary["updates"], STEPS // UPDATE)
-        self.assertEqual(summary["max_version_lag"], 0)
-        self.assert_balanced(queue)
-        self.assertEqual(queue["leased_rollouts"], 0)
-        self.assertEqual(queue["refused_rollouts"], 0)
+        queue = super().end()
         self.assertEqual(queue["duplicate_rollouts"], 0)
-        steps = [row["env_steps"] for row in self.trained.progress()]
-        self.assertEqual(steps, sorted(set(steps)), "progress.csv goes back or repeats")
         return queue
 
     def learner(self, rank):
@@ -74,7 +58,7 @@ class DataParallelTest(cadre_run.CadreTest):
     def kill(self, rank, other):
         interval = 10_000
         self.begin("--set", f"checkpoint.every_env_steps={interval}")
-        cadre_run.wait_until(lambda: self.trained.steps() >= HALF, f"{HALF} steps", self.process)
+        self.wait_for(HALF)
         os.kill(self.learner(rank), signal.SIGKILL)
         queue = self.end()
         self.assertRegex(self.process.stderr,
@@ -87,9 +71,7 @@ class DataParallelTest(cadre_run.CadreTest):
         # leases go back to their queues and are stale.
         self.assertLessEqual(queue["returned_rollouts"], 4)
         self.assertLessEqual(queue["dropped_stale_rollouts"], 8)
-        again = queue["acknowledged_steps"] - STEPS
-        self.assertGreaterEqual(again, -UPDATE)
-        self.assertLess(again, interval + 2 * UPDATE)
+        self.assert_made_again(queue, interval)
 
     def test_kill_the_first(self):
         self.kill(0, other=1)
@@ -99,7 +81,7 @@ class DataParallelTest(cadre_run.CadreTest):
 
     def test_a_stop_is_one_for_all_and_the_run_goes_on(self):
         self.begin()
-        cadre_run.wait_until(lambda: self.trained.steps() >= HALF, f"{HALF} steps", self.process)
+        self.wait_for(HALF)
         self.process.send(signal.SIGINT)
         self.process.wait()
         self.assertEqual(self.process.code, 0, self.process)
