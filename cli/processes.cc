@@ -34,7 +34,8 @@
 namespace cadre {
 namespace {
 
-// How long actors and servers may take to end by themselves.
+// How long actors may take to end by themselves; and servers to say what came of the run, as one
+// may just have been started again.
 constexpr absl::Duration kDrain = absl::Seconds(20);
 constexpr absl::Duration kVerdictInterval = absl::Seconds(5);
 
@@ -288,7 +289,7 @@ absl::Status ProcessRun::Drain(std::string& account) {
 }
 
 absl::Status ProcessRun::WriteAccount(std::string& account) const {
-  CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, FetchReplayInfo(replay_address_));
+  CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, FetchReplayInfo(replay_address_, kDrain));
   const bool table = UsesReplay(options_.config);
   const int wanted = table ? 1 : LearnerCount(options_.config);
   if ((table ? info.tables_size() : info.queues_size()) != wanted)
@@ -305,7 +306,7 @@ absl::Status ProcessRun::WriteAccount(std::string& account) const {
 
 absl::Status ProcessRun::WriteGradientAccount(std::string& account) const {
   CADRE_ASSIGN_OR_RETURN(const v1::ParameterInfoResponse info,
-                         FetchParameterInfo(parameter_address_));
+                         FetchParameterInfo(parameter_address_, kDrain));
   for (const v1::ModelInfo& model : info.models()) {
     if (model.model() != ModelName(options_.config)) continue;
     account = GradientAccountLine(model) + "\n";

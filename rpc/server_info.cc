@@ -12,35 +12,36 @@
 namespace cadre {
 namespace {
 
-// Somebody waits for the answer: no long patience.
-RetryPolicy Impatient() {
+RetryPolicy Within(absl::Duration patience) {
   RetryPolicy policy;
   policy.backoff.maximum = absl::Milliseconds(200);
   policy.attempt_timeout = absl::Seconds(2);
-  policy.give_up_after = absl::Seconds(3);
+  policy.give_up_after = patience;
   return policy;
 }
 
 }  // namespace
 
-absl::StatusOr<v1::InfoResponse> FetchReplayInfo(const std::string& address) {
+absl::StatusOr<v1::InfoResponse> FetchReplayInfo(const std::string& address,
+                                                 absl::Duration patience) {
   CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address));
   const auto stub = v1::ExperienceService::NewStub(channel);
   v1::InfoResponse response;
   CallGroup calls;
   CADRE_RETURN_IF_ERROR(CallWithRetry(
-      calls, Impatient(), absl::StrCat("replay server at ", address),
+      calls, Within(patience), absl::StrCat("replay server at ", address),
       [&](grpc::ClientContext& context) { return stub->Info(&context, {}, &response); }));
   return response;
 }
 
-absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(const std::string& address) {
+absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(const std::string& address,
+                                                             absl::Duration patience) {
   CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address));
   const auto stub = v1::ParameterService::NewStub(channel);
   v1::ParameterInfoResponse response;
   CallGroup calls;
   CADRE_RETURN_IF_ERROR(CallWithRetry(
-      calls, Impatient(), absl::StrCat("parameter server at ", address),
+      calls, Within(patience), absl::StrCat("parameter server at ", address),
       [&](grpc::ClientContext& context) { return stub->ParameterInfo(&context, {}, &response); }));
   return response;
 }
@@ -51,7 +52,7 @@ absl::StatusOr<v1::WorkInfoResponse> FetchWorkInfo(const std::string& address) {
   v1::WorkInfoResponse response;
   CallGroup calls;
   CADRE_RETURN_IF_ERROR(CallWithRetry(
-      calls, Impatient(), absl::StrCat("parameter server at ", address),
+      calls, Within(kInfoPatience), absl::StrCat("parameter server at ", address),
       [&](grpc::ClientContext& context) { return stub->WorkInfo(&context, {}, &response); }));
   return response;
 }
@@ -62,7 +63,7 @@ absl::StatusOr<v1::ReplayWork> FetchReplayWork(const std::string& address) {
   v1::ReplayWork response;
   CallGroup calls;
   CADRE_RETURN_IF_ERROR(CallWithRetry(
-      calls, Impatient(), absl::StrCat("replay server at ", address),
+      calls, Within(kInfoPatience), absl::StrCat("replay server at ", address),
       [&](grpc::ClientContext& context) { return stub->GetReplayWork(&context, {}, &response); }));
   return response;
 }

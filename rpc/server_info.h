@@ -5,15 +5,21 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "proto/experience.pb.h"
 #include "proto/parameters.pb.h"
 #include "proto/work.pb.h"
 
 namespace cadre {
 
-// `address` is host:port. UNAVAILABLE, with the address, where nobody answers soon.
-absl::StatusOr<v1::InfoResponse> FetchReplayInfo(const std::string& address);
-absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(const std::string& address);
+// Somebody waits for the answer: no long patience.
+inline constexpr absl::Duration kInfoPatience = absl::Seconds(3);
+
+// `address` is host:port. UNAVAILABLE, with the address, where nobody answers within `patience`.
+absl::StatusOr<v1::InfoResponse> FetchReplayInfo(const std::string& address,
+                                                 absl::Duration patience = kInfoPatience);
+absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(
+    const std::string& address, absl::Duration patience = kInfoPatience);
 // Of a parameter server: what its workers do. UNIMPLEMENTED: it is of an older version.
 absl::StatusOr<v1::WorkInfoResponse> FetchWorkInfo(const std::string& address);
 // Of a replay server. UNIMPLEMENTED likewise.

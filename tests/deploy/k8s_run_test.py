@@ -31,8 +31,8 @@ class K8sRunTest(unittest.TestCase):
         pods = sorted(self.manifests.pods(), key=lambda pod: "server" in pod.name)
         self.pods = {pod.name: self.cluster.start(pod) for pod in pods}
         for pod in self.pods.values():
-            pod.wait_started()
-            self.assertTrue(pod.probe("readinessProbe") and pod.probe("livenessProbe"), pod.pod)
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                pod.wait_for(probe)
 
     def show(self):
         if not self._outcome.success:
@@ -132,7 +132,7 @@ class K8sRunTest(unittest.TestCase):
         self.assertGreaterEqual(watched, 6)
         for name in ("replay-server-0", "param-replica-0", "param-server-0"):
             self.evict(name, 0)
-            self.pods[name].wait_started()
+            self.pods[name].wait_for("startupProbe")
         updates = learner.metric("cadre_learner_updates_total")
         self.wait_for(lambda: learner.metric("cadre_learner_updates_total") >= updates + 20,
                       "more updates")

@@ -19,6 +19,9 @@ import k8s
 
 BINARIES = pathlib.Path(os.environ.get("CADRE_BIN", k8s.ROOT / "build" / "bin")).resolve()
 
+# Whatever proxies the environment names: pods are on this machine.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 def end_with_parent():
     """In a child: SIGKILL when the test goes, however it goes (prctl's PR_SET_PDEATHSIG)."""
@@ -60,7 +63,7 @@ def grpc_health(host, port, timeout):
 
 def http_ok(host, port, path, timeout):
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=timeout) as answer:
+        with OPENER.open(f"http://{host}:{port}{path}", timeout=timeout) as answer:
             return answer.status == 200
     except (OSError, urllib.error.URLError):
         return False
@@ -87,13 +90,14 @@ class RunningPod:
         port = self.pod.ports()[probe["httpGet"]["port"]]
         return http_ok(self.address, port, probe["httpGet"]["path"], timeout)
 
-    def wait_started(self):
-        """Until the startup probe succeeds; fails where a kubelet would restart it."""
-        probe = self.pod.container["startupProbe"]
-        deadline = time.monotonic() + probe["periodSeconds"] * probe["failureThreshold"]
-        while not self.probe("startupProbe"):
+    def wait_for(self, kind):
+        """Until that probe succeeds; fails where a kubelet would have had enough."""
+        probe = self.pod.container[kind]
+        deadline = time.monotonic() + (probe.get("periodSeconds", 10) *
+                                       probe.get("failureThreshold", 3))
+        while not self.probe(kind):
             assert self.process.poll() is None, f"{self.pod} ended: {self.text()}"
-            assert time.monotonic() < deadline, f"{self.pod} did not start: {self.text()}"
+            assert time.monotonic() < deadline, f"{self.pod}: {kind} fails: {self.text()}"
             time.sleep(0.1)
 
     def terminate(self):
@@ -111,7 +115,7 @@ class RunningPod:
 
     def metric(self, name):
         """The sum of its series."""
-        with urllib.request.urlopen(f"http://{self.address}:9100/metrics", timeout=5) as answer:
+        with OPENER.open(f"http://{self.address}:9100/metrics", timeout=30) as answer:
             lines = answer.read().decode().splitlines()
         values = [float(line.rsplit(" ", 1)[1]) for line in lines
                   if line.startswith((f"{name} ", f"{name}{{"))]

@@ -4,7 +4,6 @@ place, and what is said to hold the run back."""
 
 import re
 import time
-import urllib.request
 
 import cadre_run
 import throttled_link
@@ -82,8 +81,7 @@ class BottleneckTest(cadre_run.CadreTest):
 
     def metrics_now(self):
         """The verdicts as Prometheus sees them, and whether actors are to be added."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=30) as page:
-            text = page.read().decode()
+        text = cadre_run.read_url(f"http://127.0.0.1:{self.metrics}/metrics")
         verdicts = dict(re.findall(r'^cadre_param_bottleneck\{verdict="(\w+)"\} (\d)', text, re.M))
         to_add, = re.findall(r"^cadre_param_actors_to_add (\d+)", text, re.M)
         return verdicts, int(to_add) > 0

@@ -100,10 +100,12 @@ class InterruptTest(cadre_run.CadreTest):
         run, process = self.begin("processes")
         cadre_run.wait_until(lambda: run.steps() >= EARLY, f"{EARLY} steps", process)
         # The learner cannot publish, and waits a moment, so that the first one takes a while.
-        os.kill(process.children()["cadre_param_server"], signal.SIGSTOP)
+        stopped = process.children()["cadre_param_server"]
+        os.kill(stopped, signal.SIGSTOP)
         cadre_run.wait_until(lambda: process.send(signal.SIGINT) or process.code is not None,
                              "its end")
         self.assertEqual(process.code, cadre_run.INTERRUPTED, process)
+        os.kill(stopped, signal.SIGCONT)
         # What it started ends by itself, and the learner has saved.
         cadre_run.wait_until(lambda: not process.descendants(), "the end of its children")
         self.assertGreaterEqual(run.checkpoints()[-1], EARLY)

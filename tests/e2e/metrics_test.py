@@ -5,7 +5,6 @@ import json
 import re
 import signal
 import socket
-import urllib.request
 
 import cadre_run
 
@@ -26,8 +25,7 @@ def free_ports(count):
 
 
 def scrape(target):
-    with urllib.request.urlopen(f"http://{target}/metrics", timeout=10) as answer:
-        return answer.read().decode()
+    return cadre_run.read_url(f"http://{target}/metrics")
 
 
 class MetricsTest(cadre_run.CadreTest):

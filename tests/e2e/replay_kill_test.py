@@ -11,7 +11,7 @@ import signal
 
 import cadre_run
 
-STEPS = 40_000
+STEPS = 80_000
 ROLLOUT = 10    # Steps: 2 environments, 5 steps of each.
 WINDOW = 5      # Rollouts that an actor may hold: four unsettled ones and the one at hand.
 

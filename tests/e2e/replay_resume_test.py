@@ -5,7 +5,7 @@ import signal
 
 import cadre_run
 
-STEPS, WARM_UP, RATE = 30_000, 2_000, 0.1
+STEPS, WARM_UP, RATE = 100_000, 2_000, 0.1
 
 
 class ReplayResumeTest(cadre_run.CadreTest):

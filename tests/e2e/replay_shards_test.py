@@ -63,19 +63,20 @@ class ReplayShardsTest(cadre_run.CadreTest):
         return tables
 
     def test_two_servers_are_one_replay(self):
-        self.begin(2, 60_000)
+        self.begin(2, 100_000)
         first, second = self.end()
         self.assertGreater(self.trained.progress()[-1]["mean_return"], 60, "it does not learn")
-        # Each actor has a server of its own, and each item the same chance.
+        # Each actor has a server of its own, and each item the same chance. An actor that comes
+        # first keeps its lead until both tables are full.
         for field in ("inserted_steps", "sampled_items"):
             self.assertGreater(first[field], 10_000)
-            self.assertLess(max(first[field], second[field]), 2 * min(first[field], second[field]))
+            self.assertLess(max(first[field], second[field]), 5 * min(first[field], second[field]))
         total = first["inserted_steps"] + second["inserted_steps"]
-        self.assertGreaterEqual(total, 60_000)
+        self.assertGreaterEqual(total, 100_000)
         self.assertLessEqual(self.trained.summary()["env_steps"], total)
 
     def test_a_server_that_dies_is_left_out_and_taken_back(self):
-        self.begin(2, 50_000)
+        self.begin(2, 150_000)
         self.wait_for_steps(10_000)
         self.kill(1)
         at = self.trained.steps()
@@ -84,7 +85,8 @@ class ReplayShardsTest(cadre_run.CadreTest):
         first, second = self.end()
         self.assertGreater(first["inserted_steps"], second["inserted_steps"])
         # Restored, and more since then: nothing of it twice.
-        self.assertGreater(second["inserted_steps"], 10_000)
+        restored = re.search(r"table 'replay' has (\d+) items", self.servers[1].stderr)
+        self.assertGreater(second["inserted_steps"], int(restored[1]) + 1_000)
         self.assertNotIn("refused_rollouts", second)
         self.assertGreater(second["sampled_items"], 0)
         steps = [row["env_steps"] for row in self.trained.progress()]

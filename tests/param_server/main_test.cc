@@ -131,15 +131,19 @@ TEST(ParamServerMainTest, KilledWhileGradientsComeItLosesNoneThatWasAnswered) {
       EXPECT_EQ(ValuesOf(*result->newest)[0], -static_cast<float>(++pushed));
     }
   });
-  for (int life = 0; life < 5; ++life) {
-    Process process(WithSnapshots(address, folder));
+  const auto wait_for_more = [&pushed] {
     const int64_t before = pushed;
     const absl::Time give_up = absl::Now() + absl::Seconds(60);
     while (pushed < before + 100 && absl::Now() < give_up) absl::SleepFor(absl::Milliseconds(5));
     EXPECT_GE(pushed, before + 100);
+  };
+  for (int life = 0; life < 5; ++life) {
+    Process process(WithSnapshots(address, folder));
+    wait_for_more();
     process.Exit(SIGKILL);
   }
   Process last(WithSnapshots(address, folder));
+  wait_for_more();
   enough = true;
   learner.join();
   EXPECT_EQ(last.Exit(SIGTERM), 0);

@@ -86,7 +86,7 @@ TEST_F(RowPinsTest, ThoseThatAreStillWantedBecomeOverdueAgain) {
 }
 
 TEST_F(RowPinsTest, WhatIsReturnedInTimeDoesNotBecomeOverdue) {
-  Make(absl::Milliseconds(200));
+  Make(absl::Seconds(2));
   std::shared_ptr<const void> first = Pin(1);
   const std::shared_ptr<const void> second = Pin(2);
   pins_->Wanted();

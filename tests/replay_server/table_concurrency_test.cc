@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "common/random.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -76,7 +77,9 @@ void ExpectWholeRowsOf(const TableConfig& config, int rollouts_of_each) {
         const auto end = random.Below(2) == 0 ? v1::SEGMENT_END_TERMINATED : v1::SEGMENT_END_CUT;
         ASSERT_TRUE(sink->Append(WideRollout(first, steps, end)).ok());
       }
-      if (--writing == 0) table->Close();
+      if (--writing > 0) return;
+      while (table->Info().sampled_batches() == 0) absl::SleepFor(absl::Milliseconds(1));
+      table->Close();
     });
   for (int r = 0; r < kThreads; ++r)
     threads.emplace_back([&, r] {

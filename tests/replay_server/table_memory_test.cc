@@ -92,7 +92,11 @@ TEST(TableMemoryTest, SixteenWritersAndASlowLearnerLeaveTheServerWithinItsBudget
   ChildProcess server({CADRE_REPLAY_SERVER, "--address=" + address, "--tables=" + tables});
   while (server.ReadLine().find("listening") == std::string::npos) {
   }
-  const auto info = [&] { return FetchReplayInfo(address)->tables(0); };
+  const auto info = [&] {
+    const auto answer = FetchReplayInfo(address, absl::Seconds(30));
+    EXPECT_TRUE(answer.ok()) << answer.status();
+    return answer.ok() ? answer->tables(0) : v1::TableInfo();
+  };
   {
     std::vector<std::unique_ptr<Writer>> writers;
     for (int i = 0; i < kWriters; ++i) writers.push_back(std::make_unique<Writer>(address, i));

@@ -35,12 +35,11 @@ class EmptyService : public v1::ParameterService::Service {
 
 TEST(EarlyCallTest, IsAnsweredSoonAfterItsServerListens) {
   const std::string address = absl::StrCat("127.0.0.1:", FreeLoopbackPorts(1).value().at(0));
-  const absl::Time start = absl::Now();
   const pid_t server = fork();
   ASSERT_GE(server, 0);
   if (server == 0) ListenLate(address);
-  EXPECT_TRUE(FetchParameterInfo(address).ok());
-  EXPECT_LT(absl::Now() - start, absl::Seconds(2));
+  const auto info = FetchParameterInfo(address);  // Gives up before gRPC would look by itself.
+  EXPECT_TRUE(info.ok()) << info.status();
   kill(server, SIGKILL);
   waitpid(server, nullptr, 0);
 }
