@@ -69,12 +69,12 @@ ModelConfig Layers(int units, Activation activation) {
 OffPolicyBatch Transitions(int64_t items, int64_t observation, const ActionSpace& action,
                            torch::Device device) {
   OffPolicyBatch batch;
-  batch.observations = torch::randn({items, observation}, device);
-  batch.next_observations = torch::randn({items, observation}, device);
-  batch.actions = action.discrete() ? torch::randint(action.count, {items},
-                                                     torch::dtype(torch::kInt64).device(device))
-                                    : torch::rand({items, action.dimensions}, device) * 2 - 1;
-  batch.rewards = torch::randn({items}, device);
+  batch.observations = torch::randn({items, observation}).to(device);
+  batch.next_observations = torch::randn({items, observation}).to(device);
+  batch.actions = action.discrete()
+                      ? torch::randint(action.count, {items}, torch::kInt64).to(device)
+                      : (torch::rand({items, action.dimensions}) * 2 - 1).to(device);
+  batch.rewards = torch::randn({items}).to(device);
   batch.discounts = torch::full({items}, 0.99, device);
   batch.weights = torch::ones({items}, device);
   return batch;
@@ -89,9 +89,9 @@ OnPolicyBatch Steps(int64_t steps, torch::Device device) {
     batch.segments.push_back({s * steps / kSegments, steps / kSegments, false});
     for (int64_t t = 0; t < steps / kSegments; ++t) rows.push_back(s * steps / kSegments + s + t);
   }
-  batch.observations = torch::randn({steps + kSegments, kObservation}, device);
+  batch.observations = torch::randn({steps + kSegments, kObservation}).to(device);
   batch.observation_rows = torch::tensor(rows, torch::kInt64).to(device);
-  batch.actions = torch::randn({steps, kDimensions}, device);
+  batch.actions = torch::randn({steps, kDimensions}).to(device);
   batch.rewards = torch::randn({steps});
   batch.log_probs = torch::full({steps}, -8.0, device);
   return batch;

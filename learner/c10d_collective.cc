@@ -1,9 +1,10 @@
 #include "learner/c10d_collective.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <exception>
-#include <iterator>
 #include <set>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "absl/time/clock.h"
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "learner/torch_error.h"
 
 namespace cadre {
 namespace {
@@ -32,7 +34,7 @@ constexpr absl::Duration kRetry = absl::Milliseconds(200);
 // A single attempt to reach the store, so that a stop is noticed in between.
 constexpr absl::Duration kAttempt = absl::Seconds(2);
 // How long survivors of a learner wait to hear from each other who is left.
-constexpr absl::Duration kRollCall = absl::Seconds(1);
+constexpr absl::Duration kRollCall = absl::Seconds(2);
 // How long one that has nothing more to do waits for the others to be as far. Far more than a
 // device takes to end what the others' have ended.
 constexpr absl::Duration kLeave = absl::Seconds(5);
@@ -41,14 +43,6 @@ constexpr absl::Duration kLook = absl::Milliseconds(20);
 
 std::chrono::milliseconds Milliseconds(absl::Duration duration) {
   return absl::ToChronoMilliseconds(duration);
-}
-
-// What LibTorch's exceptions say, without the stack.
-std::string Reason(const std::exception& error) {
-  std::string text = error.what();
-  if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error))
-    text = torch_error->what_without_backtrace();
-  return text.substr(0, text.find('\n'));
 }
 
 struct Endpoint {
@@ -94,10 +88,16 @@ class C10dCollective final : public Collective {
       AllReduce(values);
       return absl::OkStatus();
     } catch (const std::exception& error) {
-      failed_ = Lost(Reason(error));
+      failed_ = Lost(ReasonOf(error));
       return failed_;
     }
   }
+
+#ifdef USE_C10D_NCCL
+  // What NCCL sums waits on the device, for a learner that has died as for a slow one; gloo's
+  // connections break where one dies.
+  absl::Status Meet() override { return nccl_.defined() ? Sum(torch::ones({1})) : failed_; }
+#endif
 
  private:
   void AllReduce(torch::Tensor& values) {
@@ -131,14 +131,24 @@ class C10dCollective final : public Collective {
   }
 
 #ifdef USE_C10D_NCCL
-  // NCCL refuses ranks that share a device. Each tells the others by the store which is its.
+  // NCCL refuses ranks that share a device, slices of it included. Each tells the others by the
+  // store which is its.
   bool OnDevicesOfTheirOwn(torch::Device mine) {
-    const auto& uuid = at::cuda::getDeviceProperties(mine.index())->uuid.bytes;
-    const auto key = [](int rank) { return absl::StrCat("device/", rank); };
-    store_->set(key(options_.rank), std::vector<uint8_t>(std::begin(uuid), std::end(uuid)));
-    std::set<std::vector<uint8_t>> devices;
-    for (int rank = 0; rank < options_.size; ++rank) devices.insert(store_->get(key(rank)));
-    return static_cast<int>(devices.size()) == options_.size;
+    const cudaDeviceProp& device = *at::cuda::getDeviceProperties(mine.index());
+    const absl::string_view uuid(device.uuid.bytes, sizeof device.uuid.bytes);
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    const std::string slot =
+        absl::StrCat(host, " ", device.pciDomainID, ":", device.pciBusID, ":", device.pciDeviceID);
+    return AllDiffer("uuid", uuid) && AllDiffer("slot", slot);
+  }
+
+  bool AllDiffer(absl::string_view name, absl::string_view mine) {
+    const auto key = [name](int rank) { return absl::StrCat("device/", name, "/", rank); };
+    store_->set(key(options_.rank), std::vector<uint8_t>(mine.begin(), mine.end()));
+    std::set<std::vector<uint8_t>> values;
+    for (int rank = 0; rank < options_.size; ++rank) values.insert(store_->get(key(rank)));
+    return static_cast<int>(values.size()) == options_.size;
   }
 
   // The communicator is made at the first sum, on the device of its tensor, whatever this
@@ -299,7 +309,7 @@ absl::StatusOr<std::unique_ptr<Collective>> JoinC10d(const C10dOptions& options)
         return std::make_unique<C10dCollective>(options, std::move(store), std::move(gloo));
       }
     } catch (const std::exception& error) {
-      reason = Reason(error);
+      reason = ReasonOf(error);
     }
     if (options.stop_requested && options.stop_requested())
       return absl::CancelledError("stopped while joining the other learners");

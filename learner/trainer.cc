@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <limits>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "learner/non_finite_updates.h"
+#include "learner/torch_error.h"
 #include "learner/trainer_state.h"
 #include "learner/update_agreement.h"
 #include "spdlog/spdlog.h"
@@ -59,7 +61,12 @@ absl::Status Trainer::TakeOverFromFirst() {
 absl::Status Trainer::Run(const ExperiencePorts& source, ParameterSink& sink) {
   started_ = absl::Now();
   times_.Enter(LearnStage::kWaitForExperience);
-  absl::Status status = Learn(source, sink);
+  absl::Status status;
+  try {
+    status = Learn(source, sink);
+  } catch (const std::exception& error) {  // Of LibTorch: a device that failed, or is full.
+    status = StatusOf(error);
+  }
   // A stop closes the ports to end their waits; that is no failure.
   if (absl::IsCancelled(status) && (stop_requested_ || collective_ != nullptr))
     status = absl::OkStatus();

@@ -41,6 +41,17 @@ if(NOT CADRE_CUDA_INCLUDE OR NOT EXISTS "${CADRE_CUDA_INCLUDE}/cuda_runtime_api.
   return()
 endif()
 
+# A toolkit's headers beside another version's library would compile, and fail when run.
+file(STRINGS "${CADRE_CUDA_INCLUDE}/cuda_runtime_api.h" _version
+     REGEX "^#define CUDART_VERSION +[0-9]+")
+string(REGEX REPLACE "^.* ([0-9]+)[0-9][0-9][0-9]$" "\\1" _version "${_version}")
+if(CADRE_CUDART MATCHES "\\.so\\.([0-9]+)" AND NOT CMAKE_MATCH_1 EQUAL _version)
+  set(Torch_FOUND FALSE)
+  set(Torch_NOT_FOUND_MESSAGE "${CADRE_CUDA_INCLUDE} is of CUDA ${_version}, ${CADRE_CUDART} is "
+      "not; set CUDA_HOME, or CADRE_CUDA_INCLUDE and CADRE_CUDART, to those of one version")
+  return()
+endif()
+
 # Not the other libraries' headers that the wheel brings (fmt, protobuf, ...): they would
 # stand before those that the rest is built with.
 set(_headers "${CMAKE_BINARY_DIR}/torch_headers")

@@ -21,6 +21,10 @@ class Collective {
   virtual absl::Status Sum(torch::Tensor values) = 0;
   // The mean over all learners.
   absl::Status Average(torch::Tensor values);
+
+  // Before the host waits for a device on which a sum is under way: fails as Sum where a learner
+  // is gone whose part of it would never come. Where sums go by way of the host they have waited.
+  virtual absl::Status Meet() { return absl::OkStatus(); }
 };
 
 }  // namespace cadre

@@ -117,7 +117,7 @@ TEST(C10dCollectiveTest, AMemberThatFallsSilentIsGivenUpAfterTheTimeout) {
   const std::string address = FreeAddress();
   absl::Notification given_up;
   const auto join = [&](int rank) {
-    return JoinC10d({.address = address, .rank = rank, .size = 2, .timeout = absl::Seconds(1)})
+    return JoinC10d({.address = address, .rank = rank, .size = 2, .timeout = absl::Seconds(4)})
         .value();
   };
   RunLearners(2, join, [&](Collective& learner) {
@@ -127,8 +127,8 @@ TEST(C10dCollectiveTest, AMemberThatFallsSilentIsGivenUpAfterTheTimeout) {
     const absl::Status status = learner.Sum(values);
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr("lost learner 1 of 2 learners"));
-    EXPECT_GE(absl::Now() - start, absl::Seconds(1));
-    EXPECT_LT(absl::Now() - start, absl::Seconds(15));
+    EXPECT_GE(absl::Now() - start, absl::Seconds(4));
+    EXPECT_LT(absl::Now() - start, absl::Seconds(30));
     given_up.Notify();
   });
 }

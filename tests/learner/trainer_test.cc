@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <utility>
@@ -322,6 +323,18 @@ TEST_F(TrainerTest, BadExperienceEndsTheRunByName) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("column 'reward' of actor 0"));
   EXPECT_THAT(source_->acknowledged, ElementsAre(1000));
   EXPECT_THAT(ListCheckpoints(folder_.path()), ElementsAre(kBatch));  // What was good is kept.
+}
+
+TEST_F(TrainerTest, WhatLibTorchThrowsEndsTheRunInOneLine) {
+  change_ = [](int batch, v1::Rollout&) {
+    if (batch == 1) TORCH_CHECK(false, "the device is gone");
+  };
+  EXPECT_EQ(Run(*Make(Config())),
+            absl::InternalError("an update could not be computed: the device is gone"));
+  EXPECT_THAT(source_->acknowledged, ElementsAre(1000));
+  EXPECT_THAT(ListCheckpoints(folder_.path()), ElementsAre(kBatch));  // What was good is kept.
+  change_ = [](int, v1::Rollout&) { throw std::bad_alloc(); };
+  EXPECT_EQ(Run(*Make(Config())).code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(TrainerTest, CheckpointsComeAsOftenAsAskedFor) {

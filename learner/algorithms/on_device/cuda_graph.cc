@@ -1,18 +1,30 @@
 // Compiled where LibTorch has CUDA.
+#include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/core/Event.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <exception>
+#include <map>
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include <torch/version.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "learner/algorithms/on_device/device_graph.h"
+
+// Before, a launch moves the state of a generator that all threads share, and fails while another
+// one records (https://github.com/pytorch/pytorch/pull/143777).
+#if TORCH_VERSION_MAJOR < 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR < 7)
+#error "CUDA graphs want LibTorch 2.7 or later"
+#endif
 
 namespace cadre {
 namespace {
@@ -25,6 +37,49 @@ constexpr int kWarmUps = 3;
 // and a device on which one records must not be waited for, nor give memory back.
 std::mutex one_at_a_time;
 
+// A stream that nobody else has. LibTorch's own are 32 of a device, handed out round and round:
+// what one owner does there while another records would become part of the recording. Streams
+// go back for the next graph and are never destroyed, as LibTorch keeps memory by stream.
+class OwnStream {
+ public:
+  explicit OwnStream(c10::DeviceIndex device) : device_(device), stream_(Take(device)) {}
+  ~OwnStream() {
+    const std::scoped_lock lock(mutex());
+    spare()[device_].push_back(stream_);
+  }
+  OwnStream(const OwnStream&) = delete;
+  OwnStream& operator=(const OwnStream&) = delete;
+
+  c10::cuda::CUDAStream get() const { return c10::cuda::getStreamFromExternal(stream_, device_); }
+
+ private:
+  static cudaStream_t Take(c10::DeviceIndex device) {
+    const std::scoped_lock lock(mutex());
+    std::vector<cudaStream_t>& streams = spare()[device];
+    cudaStream_t stream = nullptr;
+    if (streams.empty()) {
+      const c10::cuda::CUDAGuard on_device(device);
+      C10_CUDA_CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+      return stream;
+    }
+    stream = streams.back();
+    streams.pop_back();
+    return stream;
+  }
+
+  static std::mutex& mutex() {
+    static std::mutex* const mutex = new std::mutex;
+    return *mutex;
+  }
+  static std::map<c10::DeviceIndex, std::vector<cudaStream_t>>& spare() {
+    static auto* const spare = new std::map<c10::DeviceIndex, std::vector<cudaStream_t>>;
+    return *spare;
+  }
+
+  const c10::DeviceIndex device_;
+  const cudaStream_t stream_;
+};
+
 void Wait(const c10::cuda::CUDAStream& waits, const c10::cuda::CUDAStream& done) {
   c10::Event event(c10::DeviceType::CUDA);
   event.record(done.unwrap());
@@ -35,7 +90,8 @@ class CudaGraph final : public DeviceGraph {
  public:
   explicit CudaGraph(const DeviceOptions& options)
       : device_(options.device.has_index() ? options.device.index() : c10::cuda::current_device()),
-        side_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device_)),
+        own_(device_),
+        side_(own_.get()),
         on_fallback_(options.on_fallback) {}
   ~CudaGraph() override {
     const std::scoped_lock lock(one_at_a_time);
@@ -84,14 +140,15 @@ class CudaGraph final : public DeviceGraph {
     const std::scoped_lock lock(one_at_a_time);
     C10_CUDA_CHECK(cudaDeviceSynchronize());
     auto graph = std::make_unique<at::cuda::CUDAGraph>();
+    const at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
     try {
       const c10::cuda::CUDAStreamGuard on_side(side_);
       // What other threads do on the device is their business.
-      graph->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+      graph->capture_begin(pool, cudaStreamCaptureModeThreadLocal);
       work();
       graph->capture_end();
     } catch (const std::exception& error) {
-      GiveUp(std::move(graph), error);
+      GiveUp(std::move(graph), pool, error);
       work();
       return;
     }
@@ -99,9 +156,15 @@ class CudaGraph final : public DeviceGraph {
     graph_->replay();
   }
 
-  void GiveUp(std::unique_ptr<at::cuda::CUDAGraph> graph, const std::exception& error) {
+  void GiveUp(std::unique_ptr<at::cuda::CUDAGraph> graph, at::cuda::MempoolId_t pool,
+              const std::exception& error) {
     failed_ = true;
-    EndRecording(*graph);
+    if (EndRecording(*graph))
+      Attempt([&] { graph->reset(); });
+    else
+      EndPool(pool);
+    // Never destroyed: the allocator may still ask it which stream it records.
+    static_cast<void>(graph.release());
     if (!on_fallback_) return;
     const std::string message = error.what();
     on_fallback_(absl::StrCat(
@@ -110,14 +173,13 @@ class CudaGraph final : public DeviceGraph {
             .first));
   }
 
-  // However far it came: streams and allocator must be usable again.
-  void EndRecording(at::cuda::CUDAGraph& graph) {
-    try {
+  // However far it came: streams must be usable again. True where the graph has ended it itself,
+  // and with it the use of its pool.
+  bool EndRecording(at::cuda::CUDAGraph& graph) {
+    const bool ended = Attempt([&] {
       const c10::cuda::CUDAStreamGuard on_side(side_);
       graph.capture_end();
-    } catch (const std::exception&) {
-      // It was broken off already.
-    }
+    });
     cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
     if (cudaStreamIsCapturing(side_, &status) == cudaSuccess &&
         status != cudaStreamCaptureStatusNone) {
@@ -126,9 +188,32 @@ class CudaGraph final : public DeviceGraph {
         cudaGraphDestroy(rest);
     }
     cudaGetLastError();  // Clears what the recording left.
+    return ended;
+  }
+
+  // The allocators' part of a recording, of which a graph that failed says nothing to them: they
+  // would take it to be under way for ever.
+  void EndPool(at::cuda::MempoolId_t pool) {
+    Attempt([&] { c10::cuda::CUDACachingAllocator::endAllocateToPool(device_, pool); });
+    Attempt([&] { c10::cuda::CUDACachingAllocator::releasePool(device_, pool); });
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 11
+    Attempt([&] { at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(pool); });
+    Attempt([&] { at::getHostAllocator(at::kCUDA)->release_pool(pool); });
+#endif
+  }
+
+  // False where it throws: the recording had not come so far, or it was ended before.
+  static bool Attempt(absl::FunctionRef<void()> work) {
+    try {
+      work();
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
   }
 
   const c10::DeviceIndex device_;
+  const OwnStream own_;
   const c10::cuda::CUDAStream side_;
   const std::function<void(absl::string_view)> on_fallback_;
   std::unique_ptr<at::cuda::CUDAGraph> graph_;

@@ -5,11 +5,9 @@
 
 namespace cadre {
 
-SplitGraph::SplitGraph(const DeviceOptions& options)
-    : options_(options), whole_(MakeDeviceGraph(options)) {}
-
 absl::Status SplitGraph::Run(Collective* collective, absl::Span<const Part> parts) {
   if (collective == nullptr) {
+    if (whole_ == nullptr) whole_ = MakeDeviceGraph(options_);
     whole_->Run([parts] {
       for (const Part& part : parts) part.work();
     });
@@ -21,11 +19,11 @@ absl::Status SplitGraph::Run(Collective* collective, absl::Span<const Part> part
     if (parts[i].averaged.empty()) continue;
     CADRE_RETURN_IF_ERROR(AverageTensors(*collective, parts[i].averaged, stages_[i].buffer));
   }
-  return absl::OkStatus();
+  return collective->Meet();
 }
 
 void SplitGraph::Forget() {
-  whole_->Forget();
+  if (whole_ != nullptr) whole_->Forget();
   for (const Stage& stage : stages_) stage.graph->Forget();
 }
 

@@ -21,7 +21,7 @@ namespace cadre {
 
 class SplitGraph {
  public:
-  explicit SplitGraph(const DeviceOptions& options);
+  explicit SplitGraph(const DeviceOptions& options) : options_(options) {}
 
   struct Part {
     absl::FunctionRef<void()> work;  // As of DeviceGraph::Run.
@@ -32,7 +32,7 @@ class SplitGraph {
   // Does the parts in order, the same ones each time; `collective` is null where this learner
   // is alone. What one part leaves for a later one is in tensors that keep their place, as
   // each part may be launched from a recording or not. Fails only where learners lose each
-  // other.
+  // other; else all have come to its end, and the device may be waited for.
   absl::Status Run(Collective* collective, absl::Span<const Part> parts);
 
   // A tensor that the work uses is another now: it is recorded anew.
@@ -45,8 +45,8 @@ class SplitGraph {
   };
 
   const DeviceOptions options_;
-  const std::unique_ptr<DeviceGraph> whole_;
-  std::vector<Stage> stages_;  // Of each part, once there were others.
+  std::unique_ptr<DeviceGraph> whole_;  // Once it was alone.
+  std::vector<Stage> stages_;           // Of each part, once there were others.
 };
 
 }  // namespace cadre
