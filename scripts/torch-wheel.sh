@@ -23,7 +23,7 @@ trap 'rm -rf "$scratch"' EXIT
 python3 -m venv "$scratch/venv"
 pip=("$scratch/venv/bin/pip" install -q --no-compile --target "$scratch/site")
 if [[ -n "$cuda" ]]; then
-  "${pip[@]}" "$wanted" "cuda-toolkit[crt]" # Of the version that the wheel wants.
+  "${pip[@]}" "$wanted" "cuda-toolkit[crt,cccl]" # Of the version that the wheel wants.
 else
   "${pip[@]}" --no-deps "$wanted"
 fi

@@ -37,7 +37,7 @@ endif()
 if(NOT CADRE_CUDA_INCLUDE OR NOT EXISTS "${CADRE_CUDA_INCLUDE}/cuda_runtime_api.h" OR NOT CADRE_CUDART)
   set(Torch_FOUND FALSE)
   set(Torch_NOT_FOUND_MESSAGE "no cuda_runtime_api.h, crt/host_config.h or libcudart.so in: ${_cuda_roots}; install "
-      "pip's nvidia-cuda-crt, or set CUDA_HOME, or CADRE_CUDA_INCLUDE and CADRE_CUDART")
+      "pip's cuda-toolkit[crt,cccl], or set CUDA_HOME, or CADRE_CUDA_INCLUDE and CADRE_CUDART")
   return()
 endif()
 
