@@ -11,7 +11,9 @@ namespace {
 constexpr int kLargestReused = 32 << 20;  // As large as glibc allows.
 constexpr int kKept = 256 << 20;          // At the end of each arena.
 
-bool Set() {
+}  // namespace
+
+void KeepFreedMemory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, kLargestReused);
   mallopt(M_TRIM_THRESHOLD, kKept);
@@ -19,14 +21,6 @@ bool Set() {
   // Each arena keeps its own peak; eight for each core would be beyond what a table promises.
   mallopt(M_ARENA_MAX, static_cast<int>(std::max(2u, std::thread::hardware_concurrency())));
 #endif
-  return true;
-}
-
-}  // namespace
-
-void KeepFreedMemory() {
-  static const bool set = Set();
-  static_cast<void>(set);
 }
 
 }  // namespace cadre

@@ -6,7 +6,7 @@
 namespace cadre {
 
 // From now on the process keeps what it frees, up to a bound, to use it again. SetUpGrpc calls
-// it; any thread, more than once.
+// it.
 void KeepFreedMemory();
 
 }  // namespace cadre
