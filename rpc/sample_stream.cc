@@ -20,22 +20,14 @@ constexpr char kSampleMethod[] = "/cadre.v1.ExperienceService/Sample";
 // Requests that wait for a server which does not read: then priorities are dropped.
 constexpr size_t kMostOutgoing = 1024;
 
-v1::SampleRequest WantRequest(const SampleOptions& options) {
+// For `count` batches.
+v1::SampleRequest WantRequest(const SampleOptions& options, size_t count) {
   v1::SampleRequest request;
-  request.mutable_want()->add_items(static_cast<int32_t>(options.items));
+  for (size_t i = 0; i < count; ++i)
+    request.mutable_want()->add_items(static_cast<int32_t>(options.items));
   request.mutable_want()->set_importance_exponent(static_cast<float>(options.importance_exponent));
   request.mutable_want()->set_min_inserted_steps(options.min_inserted_steps);
   return request;
-}
-
-// One request for the batches of both, where that says the same: `more` is then in `request`.
-bool Join(const v1::SampleRequest& more, v1::SampleRequest* request) {
-  if (!request->has_want() || !more.has_want() ||
-      request->want().importance_exponent() != more.want().importance_exponent() ||
-      request->want().min_inserted_steps() != more.want().min_inserted_steps())
-    return false;
-  request->mutable_want()->mutable_items()->MergeFrom(more.want().items());
-  return true;
 }
 
 v1::ExperienceSpec SpecOf(const v1::SampleOpened& opened) {
@@ -82,17 +74,12 @@ void SampleStream::Close() {
 uint64_t SampleStream::Want(const SampleOptions& options, size_t count) {
   absl::MutexLock lock(&mutex_);
   const uint64_t first = last_ticket_ + 1;
-  for (size_t i = 0; i < count; ++i) {
-    Wanted& wanted = wanted_.emplace_back();
-    wanted.ticket = ++last_ticket_;
-    wanted.options = options;
-    ForgetLostSteps(&wanted.options);
-    if (connected_) {
-      outgoing_.push_back(WantRequest(wanted.options));
-    } else if (after_break_ == AfterBreak::kLose) {
-      wanted.lost = true;
-    }
-  }
+  SampleOptions wanted = options;
+  ForgetLostSteps(&wanted);
+  const bool lost = !connected_ && after_break_ == AfterBreak::kLose;
+  for (size_t i = 0; i < count; ++i)
+    wanted_.push_back({.ticket = ++last_ticket_, .options = wanted, .lost = lost});
+  if (connected_) outgoing_.push_back(WantRequest(wanted, count));
   return first;
 }
 
@@ -219,7 +206,7 @@ void SampleStream::OnConnected() {
   stream_over_ = false;
   for (auto wanted = FirstUnanswered(); wanted != wanted_.end(); ++wanted) {
     ForgetLostSteps(&wanted->options);
-    if (!wanted->lost) outgoing_.push_back(WantRequest(wanted->options));
+    if (!wanted->lost) outgoing_.push_back(WantRequest(wanted->options, /*count=*/1));
   }
 }
 
@@ -269,7 +256,6 @@ std::optional<v1::SampleRequest> SampleStream::NextToSend() {
   if (stream_over_) return std::nullopt;
   v1::SampleRequest request = std::move(outgoing_.front());
   outgoing_.pop_front();
-  while (!outgoing_.empty() && Join(outgoing_.front(), &request)) outgoing_.pop_front();
   return request;
 }
 

@@ -204,10 +204,10 @@ absl::StatusOr<bool> PpoOnDevice::UpdateMinibatch(const torch::Tensor& rows, Cou
   if (collective() != nullptr)
     CADRE_RETURN_IF_ERROR(AverageTensors(*collective(), {model_->gradient(), numbers_}, shared_));
   AddNumbers();
-  if (config_.target_kl() > 0 && collective() != nullptr)
-    CADRE_RETURN_IF_ERROR(collective()->Meet());
-  if (config_.target_kl() > 0 && numbers_[3].item<double>() > 1.5 * config_.target_kl())
-    return false;
+  if (config_.target_kl() > 0) {
+    if (collective() != nullptr) CADRE_RETURN_IF_ERROR(collective()->Meet());
+    if (numbers_[3].item<double>() > 1.5 * config_.target_kl()) return false;
+  }
   Enter(UpdatePart::kOptimize);
   step_graph_->Run([this] { Step(); });
   ++counts.gradient_steps;

@@ -4,7 +4,6 @@
 #include <torch/cuda.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -21,6 +20,7 @@
 #include "tests/learner/algorithms/actor_critic_example.h"
 #include "tests/learner/algorithms/example_batch.h"
 #include "tests/learner/algorithms/example_transitions.h"
+#include "tests/learner/algorithms/test_device.h"
 
 namespace cadre {
 namespace {
@@ -30,21 +30,12 @@ constexpr int kUpdates = 12;
 constexpr int64_t kItems = 32;
 const ActionSpace kBounded = BoundedActions({-2, 0}, {2, 1});
 
-std::string DeviceName() {
-  const char* const name = std::getenv("CADRE_TEST_DEVICE");
-  return name == nullptr ? "cpu" : name;
-}
-
 class DeviceParityTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    options_.device = torch::Device(DeviceName());
+    options_ = TestDevice();
     options_.graphs = GetParam();
-    options_.tensor_operations = true;
     options_.device_noise = false;
-    options_.on_fallback = [](absl::string_view reason) {
-      ADD_FAILURE() << "not recorded: " << reason;
-    };
     // Who asks for a device is to know that there is none.
     ASSERT_TRUE(options_.device.is_cpu() || torch::cuda::is_available()) << "no CUDA device";
     if (options_.graphs && options_.device.is_cpu())
