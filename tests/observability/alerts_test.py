@@ -10,7 +10,7 @@ import unittest
 
 import yaml
 
-from expressions import PROMETHEUS, rules
+from expressions import PROMETHEUS, metric_names, rule_groups, rules
 
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
 TESTS = yaml.safe_load((PROMETHEUS / "tests/alerts_test.yml").read_text())
@@ -25,10 +25,13 @@ def tests_pass(rule, expression):
         (folder / "recording.yml").write_bytes((PROMETHEUS / "rules/recording.yml").read_bytes())
         alone = {"groups": [{"name": "alone", "rules": [{**rule, "expr": expression}]}]}
         (folder / "alert.yml").write_text(yaml.safe_dump(alone))
+        recording = rule_groups(PROMETHEUS / "rules/recording.yml")
+        order = [group["name"] for group in recording] + ["alone"]
         tests = [test for test in TESTS["tests"]
                  if any(c["alertname"] == rule["alert"] for c in test["alert_rule_test"])]
         (folder / "test.yml").write_text(yaml.safe_dump(
-            {**TESTS, "rule_files": ["recording.yml", "alert.yml"], "tests": tests}))
+            {**TESTS, "rule_files": ["recording.yml", "alert.yml"], "group_eval_order": order,
+             "tests": tests}))
         return subprocess.run(["promtool", "test", "rules", str(folder / "test.yml")],
                               capture_output=True, check=False).returncode == 0
 
@@ -38,6 +41,27 @@ def inverted(expression):
     parts = re.split(r"(\{[^}]*\})", expression)
     return "".join(part if part.startswith("{") else
                    re.sub(r"[<>]=?|[!=]=", lambda m: INVERTED[m.group()], part) for part in parts)
+
+
+class EvaluationOrderTest(unittest.TestCase):
+    """promtool evaluates the groups of a test file in random order unless the file says which.
+    A rule that reads another group's recording rule would then see its new value or the one
+    before, by chance."""
+
+    def test_each_test_file_evaluates_what_is_recorded_before_what_reads_it(self):
+        for path in sorted((PROMETHEUS / "tests").glob("*_test.yml")):
+            test = yaml.safe_load(path.read_text())
+            groups = [group for file in test["rule_files"]
+                      for group in rule_groups(path.parent / file)]
+            order = test["group_eval_order"]
+            self.assertEqual(sorted(order), sorted(group["name"] for group in groups), path.name)
+            rules_in_order = [rule for name in order for group in groups if group["name"] == name
+                              for rule in group["rules"]]
+            recorded = {rule["record"] for rule in rules_in_order if "record" in rule}
+            for rule in rules_in_order:
+                early = metric_names(rule["expr"]) & recorded
+                self.assertFalse(early, f"{path.name}: {rule} reads what is recorded later")
+                recorded.discard(rule.get("record"))
 
 
 class AlertsTest(unittest.TestCase):

@@ -20,10 +20,15 @@ class Expression:
     alert: bool = False
 
 
+def rule_groups(path):
+    """The groups of one rule file, as they stand there."""
+    return yaml.safe_load(path.read_text())["groups"]
+
+
 def rules():
-    """Of all rule files: each rule as it stands there."""
+    """The rules of all rule files, as they stand there."""
     return [rule for path in sorted((PROMETHEUS / "rules").glob("*.yml"))
-            for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+            for group in rule_groups(path) for rule in group["rules"]]
 
 
 def rule_expressions():
