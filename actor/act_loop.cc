@@ -1,9 +1,12 @@
 #include "actor/act_loop.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "actor/delayed_parameter_source.h"
 #include "actor/paced_environment.h"
+#include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "envs/registry.h"
@@ -14,6 +17,18 @@ namespace {
 
 // Random streams of a run; see also the learner's.
 constexpr uint64_t kActionStream = 0xAC710;
+
+// Null without actors.delay_versions.
+std::unique_ptr<DelayedParameterSource> MakeDelayed(const ExperimentConfig& config,
+                                                    ParameterSource* source) {
+  const int64_t delay = config.actors().delay_versions();
+  if (delay == 0) return nullptr;
+  const bool unlimited = UsesReplay(config) && config.actors().mode() == ActorsConfig::ASYNCHRONOUS;
+  const int64_t oldest = unlimited            ? std::numeric_limits<int64_t>::max()
+                         : UsesReplay(config) ? delay
+                                              : config.queue().max_version_lag();
+  return std::make_unique<DelayedParameterSource>(source, delay, std::max(delay, oldest));
+}
 
 }  // namespace
 
@@ -44,9 +59,7 @@ ActLoop::ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource*
     : config_(config),
       index_(index),
       lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
-      delayed_(config.actors().delay_versions() > 0 ? std::make_unique<DelayedParameterSource>(
-                                                          source, config.actors().delay_versions())
-                                                    : nullptr),
+      delayed_(MakeDelayed(config, source)),
       source_(delayed_ != nullptr ? delayed_.get() : source),
       sink_(sink),
       environments_(std::move(environments)),

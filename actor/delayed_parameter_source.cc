@@ -27,8 +27,10 @@ absl::StatusOr<ParametersPtr> DelayedParameterSource::WaitNewer(int64_t version,
 ParametersPtr DelayedParameterSource::Delayed(ParametersPtr newest) {
   if (seen_.empty() || newest->version() > seen_.back()->version())
     seen_.push_back(std::move(newest));
-  const int64_t wanted = seen_.back()->version() - delay_;
+  const int64_t newest_version = seen_.back()->version();
+  const int64_t wanted = newest_version - delay_;
   while (seen_.size() > 1 && seen_[1]->version() <= wanted) seen_.pop_front();
+  while (seen_.front()->version() < newest_version - oldest_) seen_.pop_front();
   return seen_.front();
 }
 

@@ -1,9 +1,11 @@
 // Parameters that are older than the newest by a number of versions, on purpose: for
 // experiments on staleness. Stands between an actor and the source that it follows, and
 // answers with what that source had `delay` versions before its newest, or, until there
-// were so many, with the oldest that was seen here. Where the source skips versions the
-// answer may be older still. Versions keep their numbers, so that the lag is measured as
-// ever. For one thread, apart from run_state() and Close().
+// were so many, with the oldest that was seen here. If the source skips versions the
+// answer may be older still, up to the age at which the queue would drop what is made with
+// it: a learner that was restarted may leave many versions out, and would wait for ever for
+// actors that wait for its next ones. Versions keep their numbers, so that the lag is
+// measured as ever. For one thread, apart from run_state() and Close().
 #pragma once
 
 #include <cstdint>
@@ -15,8 +17,10 @@ namespace cadre {
 
 class DelayedParameterSource final : public ParameterSource {
  public:
-  // `source` must outlive it.
-  DelayedParameterSource(ParameterSource* source, int64_t delay) : source_(source), delay_(delay) {}
+  // `source` must outlive it. `oldest`: versions by which an answer may be behind the newest,
+  // at least `delay`.
+  DelayedParameterSource(ParameterSource* source, int64_t delay, int64_t oldest)
+      : source_(source), delay_(delay), oldest_(oldest) {}
 
   ParametersPtr Newest() override;
 
@@ -34,6 +38,7 @@ class DelayedParameterSource final : public ParameterSource {
 
   ParameterSource* const source_;
   const int64_t delay_;
+  const int64_t oldest_;
   std::deque<ParametersPtr> seen_;  // Ascending; none older than what was answered last.
 };
 

@@ -27,6 +27,7 @@
 #include "learner/run_folder.h"
 #include "learner/run_metrics.h"
 #include "learner/training_run.h"
+#include "learner/version_record.h"
 #include "rpc/call_group.h"
 #include "rpc/experience_client.h"
 #include "rpc/gradient_client.h"
@@ -147,12 +148,18 @@ absl::StatusOr<int64_t> PublishedVersion(const ParameterClientOptions& options,
 // The ports and what is behind them.
 struct Connections {
   std::unique_ptr<RemoteParameterSink> sink;
-  std::unique_ptr<RemoteGradientSink> gradients;  // Of learners that push.
+  std::unique_ptr<VersionRecord> record;  // Of learners that publish and have a run folder.
+  std::unique_ptr<RecordingParameterSink> recorded;  // `sink`, with `record`.
+  std::unique_ptr<RemoteGradientSink> gradients;     // Of learners that push.
   std::unique_ptr<RemoteParameterSource> first;
   std::unique_ptr<ExperienceSource> queue;
   std::unique_ptr<ReplaySource> replay;
   ExperiencePorts ports;
 
+  // What the learner publishes to.
+  ParameterSink& parameters() const {
+    return recorded != nullptr ? static_cast<ParameterSink&>(*recorded) : *sink;
+  }
   void CloseSinks() const {
     sink->Close();
     if (gradients != nullptr) gradients->Close();
@@ -210,6 +217,30 @@ absl::StatusOr<Connections> Connect(const LearnerProcessOptions& options, const 
   return connections;
 }
 
+// Versions continue above the one that the server has, and above all that earlier lives of
+// this learner published: the server may have been lost with the last of them, and those who
+// live on hold newer versions than it has.
+absl::Status ContinueVersions(const LearnerProcessOptions& options, int64_t published,
+                              TrainingRun& run, Connections& connections) {
+  Trainer& trainer = run.trainer();
+  trainer.ContinueVersionsFrom(published);
+  const bool publishes = options.rank == 0 || PushesGradients(trainer.config());
+  if (!publishes || run.folder().empty()) return absl::OkStatus();
+  CADRE_ASSIGN_OR_RETURN(connections.record,
+                         VersionRecord::Open(VersionRecordPath(run.folder(), options.rank)));
+  connections.recorded =
+      std::make_unique<RecordingParameterSink>(connections.sink.get(), connections.record.get());
+  const int64_t highest = connections.record->highest();
+  if (highest > published)
+    spdlog::info(
+        "the parameter server at {} has version {} of '{}', but up to version {} was published; "
+        "continuing above that",
+        options.parameter_address, published, ActingModelName(trainer.config(), options.rank),
+        highest);
+  trainer.ContinueVersionsFrom(highest);
+  return absl::OkStatus();
+}
+
 // With the config's other learners, where they move one model together; null otherwise.
 absl::StatusOr<std::unique_ptr<Collective>> JoinLearners(const LearnerProcessOptions& options,
                                                          const ExperimentConfig& config,
@@ -249,7 +280,7 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   Trainer& trainer = run->trainer();
   // Whenever it dies from here on, there is something to go on from.
   if (options.rank == 0) CADRE_RETURN_IF_ERROR(trainer.SaveIfUnsaved());
-  CADRE_ASSIGN_OR_RETURN(const Connections connections, Connect(options, trainer));
+  CADRE_ASSIGN_OR_RETURN(Connections connections, Connect(options, trainer));
   const ExperiencePorts& ports = connections.ports;
   // An earlier learner of this run may have published more than it saved.
   CADRE_ASSIGN_OR_RETURN(
@@ -257,7 +288,7 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
       PublishedVersion(ParameterOptions(options, ActingModelName(trainer.config(), options.rank)),
                        absl::Seconds(options.connect_seconds), shutdown));
   if (shutdown.requested()) return StoppedEarly(options);
-  trainer.ContinueVersionsFrom(published);
+  CADRE_RETURN_IF_ERROR(ContinueVersions(options, published, *run, connections));
   absl::StatusOr<std::unique_ptr<Collective>> collective =
       JoinLearners(options, trainer.config(), shutdown);
   if (shutdown.requested()) return StoppedEarly(options);
@@ -305,7 +336,7 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
         if (replay != nullptr) replay->AddTo(report, calls);
         return report;
       });
-  const absl::Status status = trainer.Run(ports, *connections.sink);
+  const absl::Status status = trainer.Run(ports, connections.parameters());
   reporter.reset();
   finish.reset();
   ports.Close();

@@ -5,6 +5,7 @@
 //   events.out.tfevents.*     the same, for TensorBoard
 //   summary.json              once the run ended
 //   checkpoints/              see checkpoint.h
+//   versions.learner-*        see version_record.h; of learners that are processes
 //
 // Not thread-safe: the training thread owns it.
 #pragma once

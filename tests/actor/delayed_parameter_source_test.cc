@@ -1,6 +1,7 @@
 #include "actor/delayed_parameter_source.h"
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -10,6 +11,8 @@ namespace cadre {
 namespace {
 
 using testing::ElementsAre;
+
+constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 
 // What it has is what was published; what would wait is CANCELLED.
 class PublishedParameters final : public ParameterSource {
@@ -39,7 +42,7 @@ int64_t Waited(DelayedParameterSource& source, int64_t known) {
 
 TEST(DelayedParameterSourceTest, InLockstepEachNewVersionBringsTheOneThatManyBefore) {
   PublishedParameters published;
-  DelayedParameterSource source(&published, 3);
+  DelayedParameterSource source(&published, 3, kNoLimit);
   EXPECT_EQ(Waited(source, 0), -1);
   std::vector<int64_t> versions = {0};
   for (int64_t version = 1; version <= 8; ++version) {
@@ -53,7 +56,7 @@ TEST(DelayedParameterSourceTest, InLockstepEachNewVersionBringsTheOneThatManyBef
 
 TEST(DelayedParameterSourceTest, TheNewestIsThatManyVersionsOld) {
   PublishedParameters published;
-  DelayedParameterSource source(&published, 2);
+  DelayedParameterSource source(&published, 2, kNoLimit);
   EXPECT_EQ(source.Newest(), nullptr);
   std::vector<int64_t> versions;
   for (int64_t version = 5; version <= 9; ++version) {
@@ -65,7 +68,7 @@ TEST(DelayedParameterSourceTest, TheNewestIsThatManyVersionsOld) {
 
 TEST(DelayedParameterSourceTest, WhoAsksForAnyNewerThanItsPredecessorDoesNotWait) {
   PublishedParameters published;
-  DelayedParameterSource source(&published, 2);
+  DelayedParameterSource source(&published, 2, kNoLimit);
   for (int64_t version = 1; version <= 6; ++version) {
     published.Publish(version);
     source.Newest();
@@ -77,7 +80,7 @@ TEST(DelayedParameterSourceTest, WhoAsksForAnyNewerThanItsPredecessorDoesNotWait
 
 TEST(DelayedParameterSourceTest, VersionsThatTheSourceSkippedMakeItOlderNeverNewer) {
   PublishedParameters published;
-  DelayedParameterSource source(&published, 3);
+  DelayedParameterSource source(&published, 3, kNoLimit);
   std::vector<int64_t> versions;
   for (const int64_t version : {1, 5, 7, 8, 10}) {
     published.Publish(version);
@@ -86,9 +89,22 @@ TEST(DelayedParameterSourceTest, VersionsThatTheSourceSkippedMakeItOlderNeverNew
   EXPECT_THAT(versions, ElementsAre(1, 1, 1, 5, 7));
 }
 
+// Two versions behind may be used, five would be dropped.
+TEST(DelayedParameterSourceTest, ALearnerThatBeganAgainFarAboveIsFollowedAtOnce) {
+  PublishedParameters published;
+  DelayedParameterSource source(&published, 2, 4);
+  std::vector<int64_t> versions = {0};
+  for (const int64_t version : {7, 8, 9, 1010, 1011, 1012, 1013}) {
+    published.Publish(version);
+    versions.push_back(Waited(source, versions.back()));
+    EXPECT_EQ(Waited(source, versions.back()), -1) << "once for each version";
+  }
+  EXPECT_THAT(versions, ElementsAre(0, 7, 7, 7, 1010, 1010, 1010, 1011));
+}
+
 TEST(DelayedParameterSourceTest, WithoutDelayItIsTheSource) {
   PublishedParameters published;
-  DelayedParameterSource source(&published, 0);
+  DelayedParameterSource source(&published, 0, kNoLimit);
   for (const int64_t version : {1, 2, 7}) {
     published.Publish(version);
     EXPECT_EQ(Waited(source, version - 1), version);

@@ -30,7 +30,7 @@ class A3cTest(cadre_run.CadreTest):
 
     def kill(self, name, at=STEPS // 2):
         cadre_run.wait_until(lambda: self.trained.steps() >= at, f"{at} steps", self.process)
-        os.kill(self.process.children()[name], signal.SIGKILL)
+        os.kill(self.process.child(name), signal.SIGKILL)
 
     def end(self, *killed, exact=True):
         """Waits; checks what holds whoever was killed. Returns the servers' accounts."""
@@ -88,6 +88,15 @@ class A3cTest(cadre_run.CadreTest):
         self.begin()
         self.kill("cadre_param_server")
         self.end("parameter server", exact=False)
+
+    def test_all_learners_and_the_parameter_server_at_once(self):
+        # The model goes back to a checkpoint or a snapshot; what the actors follow does not.
+        self.begin()
+        cadre_run.wait_until(lambda: self.trained.steps() >= STEPS // 2, "half", self.process)
+        names = [f"cadre_learner {rank}" for rank in range(LEARNERS)]
+        for pid in [self.process.child(name) for name in ["cadre_param_server", *names]]:
+            os.kill(pid, signal.SIGKILL)
+        self.end("parameter server", *[f"learner {rank}" for rank in range(LEARNERS)], exact=False)
 
     def test_each_in_turn(self):
         # Long enough for each to be back before the end.

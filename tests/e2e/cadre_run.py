@@ -138,6 +138,10 @@ class Process:
             found[name] = pid
         return found
 
+    def child(self, name):
+        """The pid of that one, once it is there: it may just be being started, again maybe."""
+        return wait_until(lambda: self.children().get(name), f"a process {name}", self)
+
     def descendants(self):
         """Live pids that it started, directly or not, even where it is gone itself."""
         found = []

@@ -22,8 +22,13 @@ class KillTest(lockstep_run.LockstepTest):
         """Kills that process once the run has come to `at` steps: how far it was."""
         self.wait_for(at)
         steps = self.trained.steps()
-        os.kill(self.process.children()[name], number)
+        os.kill(self.process.child(name), number)
         return steps
+
+    def kill_at_once(self, *names, at):
+        self.wait_for(at)
+        for pid in [self.process.child(name) for name in names]:
+            os.kill(pid, signal.SIGKILL)
 
     def end(self, *killed, by="was killed by signal 9 (Killed)"):
         queue = super().end()
@@ -103,6 +108,24 @@ class KillTest(lockstep_run.LockstepTest):
         for none in ("duplicate_rollouts", "returned_rollouts", "dropped_stale_rollouts"):
             self.assertEqual(queue[none], 0, none)
         self.assertEqual(queue["acknowledged_steps"], STEPS)
+
+    def test_the_learner_and_the_parameter_server_at_once(self):
+        # Both go back to what they had saved; the actors live on and hold a later version. The
+        # run's folder alone knows which, and the learner continues above it.
+        interval = 10_000
+        self.begin("--set", f"checkpoint.every_env_steps={interval}")
+        for at in (25_000, 65_000):
+            self.kill_at_once("cadre_learner", "cadre_param_server", at=at)
+        queue = self.end("learner", "parameter server")
+        self.assertEqual(queue["duplicate_rollouts"], 0)
+        self.assertGreaterEqual(queue["acknowledged_steps"], STEPS - 2 * UPDATE)
+        self.assertLess(queue["acknowledged_steps"] - STEPS, 2 * (interval + 2 * UPDATE))
+        self.assertIn("continuing above", (self.trained.path / "logs/learner.log").read_text())
+
+    def test_all_but_the_actors_at_once(self):
+        self.begin("--set", "checkpoint.every_env_steps=10000")
+        self.kill_at_once("cadre_learner", "cadre_param_server", "cadre_replay_server", at=HALF)
+        self.end("learner", "parameter server", "replay server")
 
     def test_each_in_turn(self):
         self.begin("--set", "checkpoint.every_env_steps=5000")

@@ -29,7 +29,12 @@ class ReplayKillTest(cadre_run.CadreTest):
     def kill(self, name, at):
         """Kills that process once the run has come to `at` steps."""
         cadre_run.wait_until(lambda: self.trained.steps() >= at, f"{at} steps", self.process)
-        os.kill(self.process.children()[name], signal.SIGKILL)
+        os.kill(self.process.child(name), signal.SIGKILL)
+
+    def kill_at_once(self, *names, at):
+        cadre_run.wait_until(lambda: self.trained.steps() >= at, f"{at} steps", self.process)
+        for pid in [self.process.child(name) for name in names]:
+            os.kill(pid, signal.SIGKILL)
 
     def end(self, *killed):
         """Waits; checks what holds whoever was killed. Returns the table's account."""
@@ -96,6 +101,18 @@ class ReplayKillTest(cadre_run.CadreTest):
         self.kill("cadre_replay_server", at=10_000)
         self.kill("cadre_replay_server", at=25_000)
         self.assert_each_once(self.end("replay server"))
+
+    def test_the_learner_and_the_parameter_server_at_once(self):
+        # The actors hold a later version than either saved, and in lockstep wait for a newer one.
+        self.begin()
+        for at in (10_000, 30_000):
+            self.kill_at_once("cadre_learner", "cadre_param_server", at=at)
+        self.assert_each_once(self.end("learner", "parameter server"))
+
+    def test_all_but_the_actors_at_once(self):
+        self.begin()
+        self.kill_at_once("cadre_learner", "cadre_param_server", "cadre_replay_server", at=20_000)
+        self.assert_each_once(self.end("learner", "parameter server", "replay server"))
 
     def test_each_in_turn(self):
         self.begin()
