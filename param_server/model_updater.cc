@@ -117,13 +117,13 @@ absl::StatusOr<ModelUpdater::Pushed> ModelUpdater::Push(const v1::Gradient& grad
                                               "; the newest here is ", newest_->version()));
   }
   const bool too_old = max_gradient_lag_ >= 0 && lag > max_gradient_lag_;
+  ParametersPtr next =
+      too_old ? WithSteps(newest_->env_steps() + gradient.env_steps()) : Step(gradient, norm);
+  install(next);
+  newest_ = std::move(next);
   if (too_old) {
     ++refused_;
-    refused_env_steps_ += gradient.env_steps();
   } else {
-    ParametersPtr next = Step(gradient, norm);
-    install(next);
-    newest_ = std::move(next);
     ++applied_;
     max_lag_ = std::max(max_lag_, lag);
   }
@@ -135,13 +135,18 @@ absl::StatusOr<ModelUpdater::Pushed> ModelUpdater::Push(const v1::Gradient& grad
 ParametersPtr ModelUpdater::Step(const v1::Gradient& gradient, double norm) {
   std::shared_ptr<v1::Parameters> next = pool_->Take();
   *next = *newest_;  // Into the buffer that is there.
-  const int64_t env_steps =
-      newest_->env_steps() + gradient.env_steps() + std::exchange(refused_env_steps_, 0);
   next->set_version(newest_->version() + 1);
-  next->set_env_steps(env_steps);
+  next->set_env_steps(newest_->env_steps() + gradient.env_steps());
   optimizer_->Step(MutableFloats(*next->mutable_values()), Floats(gradient.values()),
                    ScheduledLearningRate(config_, newest_->env_steps(), schedule_steps_),
                    GradientScale(norm, config_.max_gradient_norm()));
+  return next;
+}
+
+ParametersPtr ModelUpdater::WithSteps(int64_t env_steps) {
+  std::shared_ptr<v1::Parameters> next = pool_->Take();
+  *next = *newest_;  // Into the buffer that is there.
+  next->set_env_steps(env_steps);
   return next;
 }
 
@@ -170,19 +175,26 @@ absl::StatusOr<ParametersPtr> ModelUpdater::TakeOver(const v1::SharedModel& mode
                                                      Install install) {
   absl::MutexLock lock(&mutex_);
   CADRE_RETURN_IF_ERROR(CheckSameKind(*newest_, model.parameters()));
-  if (model.parameters().version() <= newest_->version()) return newest_;
-  if (model.has_optimizer_state()) {
+  const v1::Parameters& offered = model.parameters();
+  const bool same = offered.version() == newest_->version();
+  if (offered.version() < newest_->version()) return newest_;
+  if (same && offered.env_steps() <= newest_->env_steps()) return newest_;
+  if (!same && model.has_optimizer_state())
     CADRE_RETURN_IF_ERROR(optimizer_->Restore(model.optimizer_state()));
-  }
-  ParametersPtr next = std::make_shared<v1::Parameters>(model.parameters());
+  ParametersPtr next =
+      same ? WithSteps(offered.env_steps()) : std::make_shared<v1::Parameters>(offered);
   install(next);
   newest_ = std::move(next);
+  MergeSequences(model);
+  return newest_;
+}
+
+void ModelUpdater::MergeSequences(const v1::SharedModel& model) {
   for (const v1::PushedSequence& pushed : model.pushed()) {
     Learner& learner = LearnerOf(pushed.learner_id());
     if (pushed.sequence() > learner.sequence)
       learner = {pushed.sequence(), pushed.refused(), 0, ++turns_};
   }
-  return newest_;
 }
 
 ParametersPtr ModelUpdater::newest() const {

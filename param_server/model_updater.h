@@ -3,7 +3,9 @@
 // where each gradient is applied as it comes. No gRPC, no thread of its own.
 //
 // Thread-safe: pushes go one after the other. A version, once made, never changes;
-// readers share it and wait for nobody, and nobody waits for them.
+// readers share it and wait for nobody, and nobody waits for them. The steps of a gradient
+// that is refused count at once: the newest version is then replaced by a copy that differs
+// in its env_steps alone, since no later gradient may come that they could travel with.
 #pragma once
 
 #include <atomic>
@@ -26,8 +28,8 @@ namespace cadre {
 
 class ModelUpdater {
  public:
-  // Makes a version visible. Called with the lock of the updater, so that versions come in
-  // their order; must not call it back.
+  // Makes a version visible, or the newest one with more steps. Called with the lock of the
+  // updater, so that versions come in their order; must not call it back.
   using Install = absl::FunctionRef<void(const ParametersPtr&)>;
 
   enum class Outcome { kApplied, kTooOld, kDuplicate };
@@ -42,14 +44,15 @@ class ModelUpdater {
   static absl::StatusOr<std::unique_ptr<ModelUpdater>> Create(const v1::SharedModel& model);
 
   // Applies a gradient once: what a learner sends again is answered and not applied. One
-  // that is too old is left out, and its env_steps count with the next.
+  // that is too old is left out, but its env_steps count.
   //   INVALID_ARGUMENT  size; values that are not finite, or so large that their squares
   //                     are not; the model is as it was
   //   OUT_OF_RANGE      of a version that has not been made here
   absl::StatusOr<Pushed> Push(const v1::Gradient& gradient, Install install);
 
-  // Goes on from `model` where its version is newer: made here once and lost. Without an
-  // optimiser state in it the optimiser stays. Returns the newest version.
+  // Continues from `model` if its version is newer: made here once and lost. Without an
+  // optimiser state in it the optimiser stays. Of the newest version with more steps, the
+  // steps are taken over. Returns the newest version.
   // FAILED_PRECONDITION: another size or layout.
   absl::StatusOr<ParametersPtr> TakeOver(const v1::SharedModel& model, Install install);
 
@@ -76,6 +79,9 @@ class ModelUpdater {
   // The next version, and the optimiser one step on.
   ParametersPtr Step(const v1::Gradient& gradient, double norm)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The newest version with these steps instead of its own.
+  ParametersPtr WithSteps(int64_t env_steps) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MergeSequences(const v1::SharedModel& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Learner& LearnerOf(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<v1::PushedSequence> Learners() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
@@ -91,7 +97,6 @@ class ModelUpdater {
   std::unique_ptr<FlatOptimizer> optimizer_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, Learner> learners_ ABSL_GUARDED_BY(mutex_);  // By id.
   uint64_t turns_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t refused_env_steps_ ABSL_GUARDED_BY(mutex_) = 0;  // Not yet in a version.
   int64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t duplicates_ ABSL_GUARDED_BY(mutex_) = 0;

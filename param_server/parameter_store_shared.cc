@@ -38,7 +38,7 @@ void ParameterStore::Install(const ParametersPtr& parameters) {
   absl::MutexLock lock(&mutex_);
   Model& model = models_[parameters->model()];
   previous = std::exchange(model.newest, parameters);
-  ++model.publications;
+  if (previous == nullptr || previous->version() != parameters->version()) ++model.publications;
 }
 
 void ParameterStore::WakeWaiters() {

@@ -114,6 +114,10 @@ class A3cTest(cadre_run.CadreTest):
         gradients = json.loads((self.trained.path / "gradients.json").read_text())
         self.assertGreater(gradients["refused_gradients"], 0)
         self.assertEqual(gradients["max_gradient_lag"], 0)
+        # The steps of those count as well, even if none was applied after them.
+        self.assertEqual(gradients["version"], gradients["applied_gradients"] + 1)
+        pushed = gradients["applied_gradients"] + gradients["refused_gradients"]
+        self.assertEqual(gradients["env_steps"], pushed * BATCH)
 
     def test_stopped_it_goes_on_from_where_it_was(self):
         self.begin()

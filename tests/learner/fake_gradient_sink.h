@@ -67,7 +67,10 @@ class FakeGradientSink final : public GradientSink {
     PushedGradient pushed;
     pushed.lag = shared.parameters().version() - gradient.version();
     pushed.applied = !std::exchange(refuse_next, false);
-    if (pushed.applied) Move(gradient);
+    if (pushed.applied)
+      Move(gradient);
+    else
+      Count(gradient);
     gradients.push_back(std::move(gradient));
     pushed.newest = Newest();
     return pushed;
@@ -103,6 +106,10 @@ class FakeGradientSink final : public GradientSink {
     optimizer.Step(values, FloatsOf(gradient.values()));
     parameters.set_values(BytesOf(values));
     parameters.set_version(parameters.version() + 1);
+    Count(gradient);
+  }
+  void Count(const v1::Gradient& gradient) {
+    v1::Parameters& parameters = *shared.mutable_parameters();
     parameters.set_env_steps(parameters.env_steps() + gradient.env_steps());
   }
 };

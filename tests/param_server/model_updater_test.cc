@@ -116,20 +116,30 @@ TEST(ModelUpdaterTest, AGradientThatIsSentAgainCountsOnceAndIsAnsweredAsBefore) 
   EXPECT_EQ(updater->newest()->env_steps(), 20);
 }
 
-TEST(ModelUpdaterTest, WhatIsTooOldIsLeftOutAndItsStepsCountWithTheNext) {
+TEST(ModelUpdaterTest, WhatIsTooOldIsLeftOutAndItsStepsCountAtOnceAndOnce) {
   const auto updater = Updater(MakeSharedModel(kSum, 4, /*max_gradient_lag=*/1));
   for (uint64_t i = 1; i <= 2; ++i)
     ASSERT_TRUE(
         updater->Push(MakeGradient(static_cast<int64_t>(i), {1, 1, 1, 1}, 5, i), Ignore).ok());
   const v1::Gradient old = MakeGradient(1, {7, 7, 7, 7}, 6, 1);
+  ParametersPtr installed;
+  const auto install = [&](const ParametersPtr& parameters) { installed = parameters; };
+  const ParametersPtr before = updater->newest();
   for (const Outcome outcome : {Outcome::kTooOld, Outcome::kDuplicate}) {
-    const auto pushed = updater->Push(old, Ignore);
+    const auto pushed = updater->Push(old, install);
     ASSERT_TRUE(pushed.ok());
     EXPECT_EQ(pushed->outcome, outcome);
     EXPECT_FALSE(pushed->gradient.applied);
     EXPECT_EQ(pushed->gradient.lag, 2);
     EXPECT_EQ(pushed->gradient.newest->version(), 3);
+    EXPECT_EQ(pushed->gradient.newest->env_steps(), 30);
   }
+  // Maybe none follows: whoever asks sees them, and so do a snapshot and a checkpoint.
+  EXPECT_EQ(installed, updater->newest());
+  EXPECT_EQ(Counters(*updater).env_steps(), 30);
+  EXPECT_EQ(updater->Save().parameters().env_steps(), 30);
+  EXPECT_EQ(before->env_steps(), 20) << "what somebody holds does not change";
+  EXPECT_EQ(before->values(), updater->newest()->values());
   const auto next = updater->Push(MakeGradient(2, {1, 1, 1, 1}, 6, 2), Ignore);
   ASSERT_TRUE(next.ok());
   EXPECT_TRUE(next->gradient.applied);
@@ -230,6 +240,24 @@ TEST(ModelUpdaterTest, GoesOnFromANewerVersionThatItLostAndFromNoOlderOne) {
             absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(ModelUpdaterTest, StepsOfARefusedGradientThatARestartLostAreTakenOverOnce) {
+  const v1::SharedModel model = MakeSharedModel(kSum, 4, /*max_gradient_lag=*/0);
+  const auto updater = Updater(model);
+  ASSERT_TRUE(updater->Push(MakeGradient(1, {1, 1, 1, 1}, 5, 1), Ignore).ok());
+  const auto restarted = Updater(updater->Save());  // Of a snapshot.
+  const v1::Gradient refused = MakeGradient(1, {1, 1, 1, 1}, 6, 1);
+  ASSERT_EQ(updater->Push(refused, Ignore)->outcome, Outcome::kTooOld);
+  const v1::SharedModel known = updater->Save();  // To a learner that hands it over.
+  for (int i = 0; i < 2; ++i) {
+    const auto newest = restarted->TakeOver(known, Ignore);
+    ASSERT_TRUE(newest.ok());
+    EXPECT_EQ((*newest)->version(), 2);
+    EXPECT_EQ((*newest)->env_steps(), 20);
+  }
+  EXPECT_EQ(restarted->Push(refused, Ignore)->outcome, Outcome::kDuplicate);
+  EXPECT_EQ(restarted->newest()->env_steps(), 20);
+}
+
 // --- In the store ---
 
 TEST(SharedModelsTest, TheFirstWhoStartsAModelDecidesWhatItIs) {
@@ -262,6 +290,21 @@ TEST(SharedModelsTest, EachPushIsAVersionForThoseWhoFollow) {
   EXPECT_EQ(models[0].version(), 2);
   EXPECT_EQ(models[0].applied_gradients(), 1);
   EXPECT_EQ(models[0].env_steps(), 10);
+}
+
+TEST(SharedModelsTest, StepsOfARefusedGradientAreNoVersionForThoseWhoFollow) {
+  ParameterStore store("run");
+  ASSERT_TRUE(store.StartModel(MakeSharedModel(kSum, 4, 0)).ok());
+  ASSERT_TRUE(store.PushGradient(MakeGradient(1, {1, 1, 1, 1}, 5, 1)).ok());
+  const int64_t publications = store.Models()[0].publications();
+  EXPECT_FALSE(store.PushGradient(MakeGradient(1, {1, 1, 1, 1}, 6, 1))->gradient.applied);
+  EXPECT_EQ(store.Models()[0].env_steps(), 20);
+  EXPECT_EQ(store.Models()[0].version(), 2);
+  EXPECT_EQ(store.Models()[0].publications(), publications);
+  EXPECT_EQ(store.Read("policy").newest->env_steps(), 20);
+  EXPECT_EQ(store.FetchModel("policy")->parameters().env_steps(), 20);
+  EXPECT_EQ(store.WaitNewer("policy", 2, absl::InfinitePast()).status().code(),
+            absl::StatusCode::kDeadlineExceeded);
 }
 
 TEST(SharedModelsTest, WhatCannotTakeGradientsSaysWhy) {
