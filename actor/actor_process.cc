@@ -19,9 +19,9 @@
 #include "common/stop_link.h"
 #include "envs/experiment.h"
 #include "rpc/call_group.h"
-#include "rpc/experience_client.h"
 #include "rpc/parameter_client.h"
 #include "rpc/parameter_fetch.h"
+#include "rpc/sharded_experience_sink.h"
 #include "rpc/work_reporter.h"
 #include "spdlog/spdlog.h"
 
@@ -73,7 +73,7 @@ absl::StatusOr<std::chrono::nanoseconds> ParsePace(double seconds) {
 }
 
 v1::WorkReport ReportOf(const ExperimentConfig& config, const ActLoop& loop,
-                        const RemoteExperienceSink& sink, const std::string& name) {
+                        const ShardedExperienceSink& sink, const std::string& name) {
   v1::WorkReport report;
   report.set_role(v1::WORKER_ROLE_ACTOR);
   report.set_name(name);
@@ -116,8 +116,10 @@ absl::Status RunActorProcess(ActorProcessOptions options, ShutdownSignal& shutdo
       const ExperienceTarget target,
       FindExperienceTarget(config, experiment.environment.observation,
                            experiment.environment.action, options.replay_address, options.index));
-  ExperienceSinkOptions sink_options;
-  sink_options.address = target.address;
+  ShardedSinkOptions sharded_options;
+  sharded_options.addresses = target.addresses;
+  sharded_options.first = target.first;
+  ExperienceSinkOptions& sink_options = sharded_options.sink;
   sink_options.run_id = options.run_id;
   sink_options.target = target.name;
   sink_options.spec = target.spec;
@@ -125,7 +127,7 @@ absl::Status RunActorProcess(ActorProcessOptions options, ShutdownSignal& shutdo
   sink_options.max_unsettled_rollouts = target.max_unsettled_rollouts;
   const absl::Duration patience = absl::Seconds(options.connect_seconds);
   sink_options.outage.connect_timeout = patience;
-  CADRE_ASSIGN_OR_RETURN(auto sink, RemoteExperienceSink::Create(sink_options));
+  CADRE_ASSIGN_OR_RETURN(auto sink, ShardedExperienceSink::Create(sharded_options));
   CADRE_ASSIGN_OR_RETURN(auto loop,
                          ActLoop::Create(config, options.index, source.get(), sink.get(), pace));
 

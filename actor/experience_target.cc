@@ -37,11 +37,16 @@ absl::StatusOr<ExperienceTarget> FindExperienceTarget(const ExperimentConfig& co
     return absl::InvalidArgumentError(
         absl::StrCat("replay server: got ", shards.size(), " addresses, '", addresses,
                      "'; wanted one, as an on-policy queue is not shared"));
+  if (shards.size() > 1 && config.actors().mode() == ActorsConfig::LOCKSTEP)
+    return absl::InvalidArgumentError(absl::StrCat("replay server: got ", shards.size(),
+                                                   " addresses, '", addresses,
+                                                   "'; wanted one where actors.mode is LOCKSTEP"));
   if (std::find(shards.begin(), shards.end(), "") != shards.end())
     return absl::InvalidArgumentError(
         absl::StrCat("replay server: got addresses '", addresses, "'; wanted host:port of each"));
   ExperienceTarget target;
-  target.address = shards[static_cast<size_t>(index) % shards.size()];
+  target.addresses = shards;
+  target.first = static_cast<size_t>(index) % shards.size();
   target.name = replay ? kReplayTable : QueueName(config, LearnerOf(config, index));
   target.spec = RecordedSpec(config, observation, action);
   target.max_unsettled_rollouts = replay ? kUnsettledByTable : UnsettledByQueue(config);

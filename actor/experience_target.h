@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -14,15 +15,17 @@
 namespace cadre {
 
 struct ExperienceTarget {
-  std::string address;  // host:port
-  std::string name;     // Of the queue or the table.
+  std::vector<std::string> addresses;  // host:port of each server.
+  size_t first = 0;                    // The one to begin with.
+  std::string name;                    // Of the queue or the table.
   v1::ExperienceSpec spec;
   int64_t max_unsettled_rollouts = 0;
 };
 
 // That of actor `index` of a resolved config. `addresses`, separated by commas, are the
-// servers that share the replay: the actors are spread over them in turn. The on-policy
-// queue is on one. INVALID_ARGUMENT where there are more, or an address is empty.
+// servers that share the replay: the actors begin spread over them in turn. The on-policy
+// queue is on one, and so is the table of a run in lockstep, whose rounds one table counts.
+// INVALID_ARGUMENT if there are more, or an address is empty.
 absl::StatusOr<ExperienceTarget> FindExperienceTarget(const ExperimentConfig& config,
                                                       const ObservationSpace& observation,
                                                       const ActionSpace& action,

@@ -3,6 +3,7 @@
 // again after every break. Create() does not wait for the server. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -64,6 +65,12 @@ class RemoteExperienceSink final : public ExperienceSink {
   // Blocks until the server has accepted this writer.
   absl::Status WaitConnected();
 
+  // For who may go elsewhere instead: as WaitConnected, and until Append would not block, or
+  // until `interrupted` is true; whoever sets it calls Wake() then.
+  absl::Status WaitConnected(const std::atomic<bool>& interrupted);
+  void WaitForRoom(int64_t bytes, const std::atomic<bool>& interrupted);
+  void Wake();
+
   // Blocks until everything appended is settled. DEADLINE_EXCEEDED: not in time.
   // INVALID_ARGUMENT: the server refused a rollout since the last Flush, and why.
   absl::Status Flush(absl::Time deadline);
@@ -79,6 +86,8 @@ class RemoteExperienceSink final : public ExperienceSink {
     double unsettled_seconds = 0;  // Summed over rollouts.
   };
   Counts counts() const;
+  // OK until the sink has ended; then why.
+  absl::Status end() const;
 
  private:
   using Stream = grpc::ClientReaderWriter<grpc::ByteBuffer, v1::AppendResponse>;

@@ -101,11 +101,33 @@ void RemoteExperienceSink::Close() {
 }
 
 absl::Status RemoteExperienceSink::WaitConnected() {
+  const std::atomic<bool> never = false;
+  return WaitConnected(never);
+}
+
+absl::Status RemoteExperienceSink::WaitConnected(const std::atomic<bool>& interrupted) {
   absl::MutexLock lock(&mutex_);
-  const auto connected = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return !end_.ok() || counts_.connections > 0;
+  const auto connected = [this, &interrupted]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !end_.ok() || counts_.connections > 0 || interrupted;
   };
   mutex_.Await(absl::Condition(&connected));
+  return end_;
+}
+
+void RemoteExperienceSink::WaitForRoom(int64_t bytes, const std::atomic<bool>& interrupted) {
+  absl::MutexLock lock(&mutex_);
+  const auto room = [this, bytes, &interrupted]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !end_.ok() || HasRoom(bytes) || interrupted;
+  };
+  mutex_.Await(absl::Condition(&room));
+}
+
+void RemoteExperienceSink::Wake() {
+  absl::MutexLock lock(&mutex_);  // Whoever unlocks evaluates the conditions of those who wait.
+}
+
+absl::Status RemoteExperienceSink::end() const {
+  absl::MutexLock lock(&mutex_);
   return end_;
 }
 

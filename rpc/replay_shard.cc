@@ -67,6 +67,14 @@ void ReplayShard::set_hurried(bool hurried) {
   hurried_ = hurried;
 }
 
+void ReplayShard::LeaveOut() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!state_.unfed || std::exchange(left_out_, true)) return;
+  }
+  stream_->Reconnect("no actor appends to it, so that others give what it owes");
+}
+
 void ReplayShard::Watch() {
   pthread_setname_np(pthread_self(), "shard-watch");
   while (!calls_.closed()) {
@@ -101,12 +109,25 @@ void ReplayShard::AskOnce() {
     // A table below its minimum size would keep whoever samples it waiting.
     state_.mass = table->items() < table->min_size() ? 0 : table->mass();
     state_.inserted_steps = std::max(state_.inserted_steps, table->inserted_steps());
+    NoteFeeding(*table);
   }
-  const bool live = found && connected;
+  const bool live = found && connected && !left_out_;
   if (live != was_live_ && !closed_)
     live ? spdlog::info("replay server at {} is sampled", options_.address)
-         : spdlog::warn("replay server at {} is left out until it answers", options_.address);
+         : spdlog::warn("replay server at {} is left out until it answers{}", options_.address,
+                        left_out_ ? " and an actor appends to it" : "");
   was_live_ = live;
+}
+
+void ReplayShard::NoteFeeding(const v1::TableInfo& table) {
+  const Clock::time_point now = Clock::now();
+  if (table.inserted_steps() != std::exchange(seen_steps_, table.inserted_steps())) {
+    state_.unfed = left_out_ = false;
+    fed_at_ = now;
+  } else if (!state_.unfed && table.waiting_samplers() == 0) {
+    fed_at_ = now;  // Nobody would know.
+  }
+  state_.unfed = state_.unfed || now - fed_at_ >= absl::ToChronoNanoseconds(options_.unfed_after);
 }
 
 }  // namespace cadre

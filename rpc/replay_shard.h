@@ -3,6 +3,7 @@
 // nothing. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,6 +28,9 @@ class ReplayShard {
     int64_t items = 0;
     double mass = 0;
     int64_t inserted_steps = 0;  // Never goes back.
+    // Whoever samples it waits, and no actor has inserted anything for a while: its limiter
+    // would keep them waiting for as long as none does.
+    bool unfed = false;
   };
 
   // `on_change`: as SampleStream's, and after every answer to a question.
@@ -40,14 +44,20 @@ class ReplayShard {
   State state() const;
   // Asks more often while somebody waits for what it will say.
   void set_hurried(bool hurried);
+  // Of an unfed one: what it owes is lost, as in a break. Once until it is fed again.
+  void LeaveOut();
   void Close();
 
  private:
   ReplayShard(const ReplaySourceOptions& options, std::shared_ptr<grpc::Channel> channel,
               std::function<void()> on_change);
 
+  using Clock = std::chrono::steady_clock;
+
   void Watch();  // The thread.
   void AskOnce();
+  // Finds out from the table whether it is fed.
+  void NoteFeeding(const v1::TableInfo& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ReplaySourceOptions options_;
   const std::unique_ptr<v1::ExperienceService::Stub> stub_;
@@ -59,6 +69,9 @@ class ReplayShard {
   bool hurried_ ABSL_GUARDED_BY(mutex_) = false;
   State state_ ABSL_GUARDED_BY(mutex_);  // `live`: the last question was answered.
   bool was_live_ ABSL_GUARDED_BY(mutex_) = false;
+  bool left_out_ ABSL_GUARDED_BY(mutex_) = false;    // As it is unfed.
+  int64_t seen_steps_ ABSL_GUARDED_BY(mutex_) = -1;  // Inserted, of the last answer.
+  Clock::time_point fed_at_ ABSL_GUARDED_BY(mutex_);
 
   std::unique_ptr<SampleStream> stream_;  // Constant once created.
   std::thread thread_;

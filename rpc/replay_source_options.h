@@ -21,6 +21,9 @@ struct ReplaySourceOptions {
   std::string name;         // Who this is, for the server's log: "learner".
   // Batches asked for ahead of their use, 1 to 64; asked for anew once half are used up.
   int prefetch = 4;
+  // Of several servers: one that keeps samplers waiting and has got nothing from any actor
+  // for so long is left out until it does.
+  absl::Duration unfed_after = absl::Seconds(2);
   OutageOptions outage;
   ChannelOptions channel;
 };

@@ -156,10 +156,12 @@ absl::Status SampleStream::StreamOnce() {
   const absl::Status opened = Open(stream.get());
   if (opened.ok()) {
     outage_.Over();
+    SetContext(&context);
     on_change_();
     std::thread reader([this, &stream, &context] { ReadBatches(stream.get(), &context); });
     SendRequests(stream.get());
     reader.join();
+    SetContext(nullptr);
     OnBroken();
     on_change_();
   } else if (!absl::IsUnavailable(opened)) {
@@ -170,8 +172,22 @@ absl::Status SampleStream::StreamOnce() {
     return absl::Status(opened.code(), absl::StrCat(peer_, ": ", opened.message()));
   absl::MutexLock lock(&mutex_);
   if (!bad_message_.ok()) return bad_message_;
+  if (const std::string why = std::exchange(why_reconnecting_, ""); !why.empty())
+    return absl::UnavailableError(absl::StrCat(peer_, ": ", why));
   return status.ok() ? absl::UnavailableError(absl::StrCat(peer_, ": the stream ended"))
                      : FromGrpcStatus(status, peer_);
+}
+
+void SampleStream::SetContext(grpc::ClientContext* context) {
+  absl::MutexLock lock(&mutex_);
+  context_ = context;
+}
+
+void SampleStream::Reconnect(const std::string& why) {
+  absl::MutexLock lock(&mutex_);
+  if (context_ == nullptr) return;
+  why_reconnecting_ = why;
+  context_->TryCancel();
 }
 
 // UNAVAILABLE: the stream is over, and knows why.

@@ -55,6 +55,10 @@ class SampleStream {
   // server is too far behind.
   void Send(v1::PriorityUpdate update);
 
+  // Ends the connection that there is, as a break would, and connects again: the server
+  // forgets what it was asked for. `why` is logged. Does not block.
+  void Reconnect(const std::string& why);
+
   bool connected() const;
   // OK until the stream has ended for good; then why.
   absl::Status end() const;
@@ -87,6 +91,7 @@ class SampleStream {
   void ReadBatches(Stream* stream, grpc::ClientContext* context);
   absl::Status OnMessage(const grpc::ByteBuffer& message);
   absl::Status SetColumns(const v1::SampleOpened& opened) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetContext(grpc::ClientContext* context);
   void OnConnected() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnBroken();
   // After a break the steps that a want without items waits for may be lost with the server:
@@ -110,6 +115,8 @@ class SampleStream {
   bool stream_over_ ABSL_GUARDED_BY(mutex_) = true;
   bool heard_ ABSL_GUARDED_BY(mutex_) = true;         // A batch since the last break, if any.
   absl::Status bad_message_ ABSL_GUARDED_BY(mutex_);  // What the reader found, if anything.
+  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;  // Of the open stream.
+  std::string why_reconnecting_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::SampleOpened> opened_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Wanted> wanted_ ABSL_GUARDED_BY(mutex_);

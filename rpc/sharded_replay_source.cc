@@ -51,13 +51,19 @@ absl::StatusOr<std::unique_ptr<ShardedReplaySource>> ShardedReplaySource::Create
         ReplayShard::Create(shard_options, [source = source.get()] { source->OnChange(); }));
   }
   source->shards_ = std::move(shards);
+  absl::MutexLock lock(&source->watch_mutex_);
+  source->watches_ = true;
   return source;
 }
 
 ShardedReplaySource::ShardedReplaySource(const ReplaySourceOptions& options, uint64_t seed)
     : options_(options), random_(seed) {}
 
-ShardedReplaySource::~ShardedReplaySource() { Close(); }
+ShardedReplaySource::~ShardedReplaySource() {
+  Close();
+  absl::MutexLock lock(&watch_mutex_);
+  watches_ = false;
+}
 
 void ShardedReplaySource::Close() {
   {
@@ -68,6 +74,12 @@ void ShardedReplaySource::Close() {
 }
 
 void ShardedReplaySource::OnChange() {
+  {
+    absl::MutexLock lock(&watch_mutex_);
+    const std::vector<double> masses = watches_ ? Look().masses : std::vector<double>();
+    for (size_t i = 0; i < masses.size(); ++i)
+      if (masses[i] == 0) shards_[i]->LeaveOut();
+  }
   absl::MutexLock lock(&mutex_);
   ++changes_;
 }
@@ -107,12 +119,17 @@ absl::Status ShardedReplaySource::Problem() const {
 }
 
 ShardedReplaySource::Survey ShardedReplaySource::Look() const {
+  std::vector<ReplayShard::State> states;
+  for (const auto& shard : shards_) states.push_back(shard->state());
+  const bool any_fed = std::any_of(states.begin(), states.end(), [](const auto& state) {
+    return state.live && state.mass > 0 && !state.unfed;
+  });
   Survey survey;
-  for (const auto& shard : shards_) {
-    const ReplayShard::State state = shard->state();
-    survey.masses.push_back(state.live ? state.mass : 0);
+  for (const ReplayShard::State& state : states) {
+    const bool sampled = state.live && (!state.unfed || !any_fed);
+    survey.masses.push_back(sampled ? state.mass : 0);
     survey.mass += survey.masses.back();
-    survey.items += state.live ? state.items : 0;
+    survey.items += sampled ? state.items : 0;
     survey.inserted_steps += state.inserted_steps;
     survey.live += state.live ? 1 : 0;
   }

@@ -4,7 +4,9 @@
 // and keys by which updates find their shard.
 //
 // A shard that dies is left out: the others give what it still owed, and get its share
-// until it answers again. Where none is left, Sample waits, as one source would.
+// until it answers again. So is one to which no actor appends any more, since its rate
+// limiter would hold the samplers for ever, until one does, unless all are like that. Where
+// none is left, Sample waits, as one source would.
 // Thread-safe.
 #pragma once
 
@@ -56,10 +58,10 @@ class ShardedReplaySource final : public ReplaySource {
   };
   // All shards, as they are known to be.
   struct Survey {
-    std::vector<double> masses;  // 0 where the shard is not live.
+    std::vector<double> masses;  // 0 where the shard is left out.
     double mass = 0;             // Their sum.
     int64_t items = 0;
-    int64_t inserted_steps = 0;  // Of those that are not live as well.
+    int64_t inserted_steps = 0;  // Of those that are left out as well.
     int live = 0;
   };
   // A batch that was asked for.
@@ -77,7 +79,7 @@ class ShardedReplaySource final : public ReplaySource {
 
   ShardedReplaySource(const ReplaySourceOptions& options, uint64_t seed);
 
-  void OnChange();
+  void OnChange() ABSL_LOCKS_EXCLUDED(watch_mutex_);
   absl::Status Problem() const;  // What ends the source, if anything.
   Survey Look() const;
   absl::StatusOr<Survey> WaitUntil(int64_t inserted_steps)
@@ -109,6 +111,9 @@ class ShardedReplaySource final : public ReplaySource {
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
   ShardKeys keys_ ABSL_GUARDED_BY(mutex_);
+
+  absl::Mutex watch_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  bool watches_ ABSL_GUARDED_BY(watch_mutex_) = false;  // shards_ is complete.
 
   // Constant after Create(). Last, as their threads call OnChange().
   std::vector<std::unique_ptr<ReplayShard>> shards_;

@@ -13,6 +13,7 @@
 namespace cadre {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 ExperimentConfig Config(bool replay) {
@@ -21,6 +22,7 @@ ExperimentConfig Config(bool replay) {
     config.mutable_dqn();
   else
     config.mutable_ppo();
+  if (replay) config.mutable_actors()->set_mode(ActorsConfig::ASYNCHRONOUS);
   config.mutable_actors()->set_count(2);
   config.mutable_actors()->set_environments_per_actor(8);
   config.mutable_actors()->set_segment_length(16);
@@ -36,7 +38,8 @@ absl::StatusOr<ExperienceTarget> Find(const ExperimentConfig& config, const std:
 TEST(ExperienceTargetTest, OnPolicyItIsTheQueue) {
   const auto target = Find(Config(false), "localhost:5000", 3);
   ASSERT_TRUE(target.ok());
-  EXPECT_EQ(target->address, "localhost:5000");
+  EXPECT_THAT(target->addresses, ElementsAre("localhost:5000"));
+  EXPECT_EQ(target->first, 0);
   EXPECT_EQ(target->name, "on_policy");
   EXPECT_EQ(DescribeSpec(target->spec),
             DescribeSpec(OnPolicySpec(Config(false), VectorSpace(4), DiscreteActions(2))));
@@ -45,11 +48,11 @@ TEST(ExperienceTargetTest, OnPolicyItIsTheQueue) {
 }
 
 TEST(ExperienceTargetTest, ActorsAreSpreadOverTheServersOfATable) {
-  const std::string servers[] = {"a:1", "b:2", "c:3"};
   for (int32_t index = 0; index < 7; ++index) {
     const auto target = Find(Config(true), "a:1,b:2,c:3", index);
     ASSERT_TRUE(target.ok());
-    EXPECT_EQ(target->address, servers[index % 3]);
+    EXPECT_THAT(target->addresses, ElementsAre("a:1", "b:2", "c:3"));
+    EXPECT_EQ(target->first, static_cast<size_t>(index % 3));
     EXPECT_EQ(target->name, kReplayTable);
     EXPECT_EQ(DescribeSpec(target->spec),
               DescribeSpec(OffPolicySpec(VectorSpace(4), DiscreteActions(2))));
@@ -62,6 +65,16 @@ TEST(ExperienceTargetTest, SeveralServersOfAQueueAreRefused) {
   const absl::Status status = Find(Config(false), "a:1,b:2").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("got 2 addresses, 'a:1,b:2'; wanted one"));
+}
+
+TEST(ExperienceTargetTest, SeveralServersOfATableAreRefusedInLockstep) {
+  ExperimentConfig config = Config(true);
+  config.mutable_actors()->set_mode(ActorsConfig::LOCKSTEP);
+  EXPECT_TRUE(Find(config, "a:1").ok());
+  const absl::Status status = Find(config, "a:1,b:2").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("got 2 addresses, 'a:1,b:2'; wanted one where actors.mode is LOCKSTEP"));
 }
 
 TEST(ExperienceTargetTest, AnAddressLeftOutIsRefused) {

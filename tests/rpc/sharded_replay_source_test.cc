@@ -176,6 +176,104 @@ TEST_F(ShardedReplaySourceTest, ShardsMayDieWhileTheyAreSampled) {
   ASSERT_TRUE(Eventually([&source] { return source->Sample(Items(11))->table_items == kTotal; }));
 }
 
+// Two servers whose limiters allow one sample for each insert, within a buffer.
+class FedShardsTest : public ::testing::Test {
+ protected:
+  static constexpr int64_t kBatch = 8;
+
+  FedShardsTest() {
+    TableOptions options = ReplayTableOptions();
+    options.config.mutable_rate_limiter()->set_samples_per_insert(1);
+    options.config.mutable_rate_limiter()->set_error_buffer(2 * kBatch);
+    for (int shard = 0; shard < 2; ++shard) {
+      servers_[shard].emplace(options);
+      addresses_.push_back(servers_[shard]->server->address());
+      Insert(addresses_[shard], shard, kBatch);
+    }
+  }
+  std::unique_ptr<ShardedReplaySource> Source() const {
+    ReplaySourceOptions options = SourceOptions();
+    options.prefetch = 2;
+    options.unfed_after = absl::Milliseconds(100);
+    auto source = *ShardedReplaySource::Create(addresses_, options);
+    EXPECT_TRUE(Eventually([&source] { return source->live_shards() == 2; }));
+    return source;
+  }
+  // An actor of that shard alone, for as long as it lives.
+  class Actor {
+   public:
+    Actor(const std::string& address, int shard) {
+      ExperienceSinkOptions options;
+      options.address = address;
+      options.run_id = kReplayRun;
+      options.target = "replay";
+      options.spec = ReplaySpec();
+      options.max_unsettled_rollouts = 1;
+      sink_ = *RemoteExperienceSink::Create(options);
+      thread_ = std::thread([this, shard] {
+        while (sink_->Append(ReplayRollout(shard, 1, v1::SEGMENT_END_TERMINATED)).ok()) {
+        }
+      });
+    }
+    ~Actor() {
+      sink_->Close();
+      thread_.join();
+    }
+
+   private:
+    std::unique_ptr<RemoteExperienceSink> sink_;
+    std::thread thread_;
+  };
+
+  std::optional<TableServer> servers_[2];
+  std::vector<std::string> addresses_;
+};
+
+TEST_F(FedShardsTest, AShardThatLostItsOnlyActorKeepsNobodyWaiting) {
+  auto source = Source();
+  const Actor actor(addresses_[0], 0);
+  // Far more than what shard 1 may give of its share.
+  for (int i = 0; i < 40; ++i) {
+    const auto batch = source->Sample(Items(kBatch));
+    ASSERT_TRUE(batch.ok()) << batch.status();
+    ASSERT_EQ(batch->items, kBatch);
+  }
+  // What was asked of it and not given is not held against it: it keeps to its ratio.
+  const v1::TableInfo left = servers_[1]->table->Info();
+  EXPECT_LE(left.sampled_items(), left.inserted_items() + 2 * kBatch);
+  EXPECT_GE(servers_[0]->table->Info().sampled_items(), 40 * kBatch - left.sampled_items());
+}
+
+TEST_F(FedShardsTest, AShardThatIsFedAgainIsTakenBack) {
+  auto source = Source();
+  const Actor actor(addresses_[0], 0);
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(source->Sample(Items(kBatch)).ok());
+  const Actor another(addresses_[1], 1);
+  EXPECT_TRUE(Eventually([&] {
+    const ReplayBatch batch = *source->Sample(Items(kBatch));
+    for (int64_t i = 0; i < batch.items; ++i)
+      if (Observation(batch, i)[0] == 1 && servers_[1]->table->Info().sampled_items() > 40)
+        return true;
+    return false;
+  }));
+}
+
+TEST_F(FedShardsTest, WhereNoShardIsFedSampleWaitsForAnyAndIsClosed) {
+  auto source = Source();
+  std::thread sampler([&source] {
+    absl::Status status;
+    while (status.ok()) status = source->Sample(Items(kBatch)).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  });
+  EXPECT_TRUE(Eventually([this] {
+    const v1::TableInfo first = servers_[0]->table->Info(), second = servers_[1]->table->Info();
+    return first.waiting_samplers() + second.waiting_samplers() > 0 &&
+           first.sampled_items() + second.sampled_items() > 3 * kBatch;
+  }));
+  source->Close();
+  sampler.join();
+}
+
 TEST_F(ShardedReplaySourceTest, WithoutAnyShardSampleWaitsAndThenGivesUp) {
   ReplaySourceOptions options = SourceOptions();
   options.outage.reconnect_timeout = absl::Milliseconds(300);

@@ -1,0 +1,195 @@
+#include "rpc/sharded_experience_sink.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/status_macros.h"
+#include "spdlog/spdlog.h"
+
+namespace cadre {
+namespace {
+
+constexpr absl::Duration kAnswerWithin = absl::Seconds(2);
+
+void Add(const RemoteExperienceSink::Counts& more, RemoteExperienceSink::Counts& counts) {
+  counts.appended += more.appended;
+  counts.unsettled += more.unsettled;
+  counts.resent += more.resent;
+  counts.refused += more.refused;
+  counts.connections += more.connections;
+  counts.unsettled_seconds += more.unsettled_seconds;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ShardedExperienceSink>> ShardedExperienceSink::Create(
+    const ShardedSinkOptions& options) {
+  if (options.addresses.empty() || options.first >= options.addresses.size())
+    return absl::InvalidArgumentError(absl::StrCat("replay server ", options.first, " of ",
+                                                   options.addresses.size(), ": there is none"));
+  auto sharded = absl::WrapUnique(new ShardedExperienceSink(options));
+  for (const std::string& address : options.addresses) {
+    CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address, options.sink.channel));
+    sharded->stubs_.push_back(v1::ExperienceService::NewStub(channel));
+  }
+  CADRE_ASSIGN_OR_RETURN(SinkPtr sink, sharded->MakeSink(options.first));
+  {
+    absl::MutexLock lock(&sharded->mutex_);
+    sharded->current_ = options.first;
+    sharded->sink_ = std::move(sink);
+  }
+  if (options.addresses.size() > 1)
+    sharded->thread_ = std::thread([sharded = sharded.get()] { sharded->Watch(); });
+  return sharded;
+}
+
+ShardedExperienceSink::ShardedExperienceSink(const ShardedSinkOptions& options)
+    : options_(options) {}
+
+ShardedExperienceSink::~ShardedExperienceSink() {
+  Close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void ShardedExperienceSink::Close() {
+  calls_.Close();
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  if (sink_ != nullptr) sink_->Close();
+  for (const SinkPtr& leaving : leaving_) leaving->Close();
+}
+
+absl::StatusOr<ShardedExperienceSink::SinkPtr> ShardedExperienceSink::MakeSink(size_t shard) const {
+  ExperienceSinkOptions options = options_.sink;
+  options.address = options_.addresses[shard];
+  return RemoteExperienceSink::Create(std::move(options));
+}
+
+ShardedExperienceSink::SinkPtr ShardedExperienceSink::sink() const {
+  absl::MutexLock lock(&mutex_);
+  return sink_;
+}
+
+size_t ShardedExperienceSink::current() const {
+  absl::MutexLock lock(&mutex_);
+  return current_;
+}
+
+RemoteExperienceSink::Counts ShardedExperienceSink::counts() const {
+  absl::MutexLock lock(&mutex_);
+  RemoteExperienceSink::Counts counts = gone_;
+  Add(sink_->counts(), counts);
+  for (const SinkPtr& leaving : leaving_) Add(leaving->counts(), counts);
+  return counts;
+}
+
+absl::Status ShardedExperienceSink::Append(v1::Rollout rollout) {
+  const auto bytes = static_cast<int64_t>(rollout.ByteSizeLong());
+  while (true) {
+    moved_ = false;
+    const SinkPtr to = sink();
+    waits_ = true;
+    to->WaitForRoom(bytes, moved_);
+    waits_ = false;
+    if (moved_) continue;
+    appended_ = true;
+    return to->Append(std::move(rollout));
+  }
+}
+
+absl::Status ShardedExperienceSink::WaitConnected() {
+  while (true) {
+    moved_ = false;
+    waits_ = true;
+    const absl::Status status = sink()->WaitConnected(moved_);
+    waits_ = false;
+    if (!moved_) return status;
+  }
+}
+
+absl::Status ShardedExperienceSink::Flush(absl::Time deadline) {
+  std::vector<SinkPtr> all;
+  {
+    absl::MutexLock lock(&mutex_);
+    all = leaving_;
+    all.push_back(sink_);
+  }
+  for (const SinkPtr& each : all) CADRE_RETURN_IF_ERROR(each->Flush(deadline));
+  return absl::OkStatus();
+}
+
+void ShardedExperienceSink::Watch() {
+  pthread_setname_np(pthread_self(), "shard-choice");
+  ShardChoice choice(options_.addresses.size(), options_.first);
+  absl::BitGen random;
+  do {
+    const std::vector<ShardNews> news = AskAll();
+    const bool busy = appended_.exchange(false) || waits_;
+    const size_t before = choice.current();
+    const size_t next = choice.Next(news, busy, absl::Uniform(random, 0.0, 1.0));
+    if (next != before && !calls_.closed()) MoveTo(next);
+    LetGo();
+  } while (calls_.Sleep(options_.ask_every * absl::Uniform(random, 0.75, 1.25)));
+}
+
+std::vector<ShardNews> ShardedExperienceSink::AskAll() {
+  std::vector<ShardNews> all;
+  for (const auto& stub : stubs_) {
+    grpc::ClientContext context;
+    const CallGroup::Member member(calls_, context);
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kAnswerWithin));
+    v1::InfoResponse response;
+    ShardNews& news = all.emplace_back();
+    if (!stub->Info(&context, v1::InfoRequest(), &response).ok()) continue;
+    for (const v1::TableInfo& table : response.tables())
+      if (table.name() == options_.sink.target)
+        news = {true, table.inserted_steps(), table.blocked_writers()};
+  }
+  return all;
+}
+
+void ShardedExperienceSink::MoveTo(size_t shard) {
+  absl::StatusOr<SinkPtr> next = MakeSink(shard);
+  if (!next.ok()) {
+    spdlog::error("{}", std::string(next.status().message()));
+    return;
+  }
+  SinkPtr left;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closed_) return;
+    spdlog::info("appends to the replay server at {} from now on, no longer to {}",
+                 options_.addresses[shard], options_.addresses[current_]);
+    left = std::exchange(sink_, *std::move(next));
+    current_ = shard;
+    leaving_.push_back(left);
+  }
+  moved_ = true;
+  left->Wake();
+}
+
+void ShardedExperienceSink::LetGo() {
+  std::vector<SinkPtr> gone;  // Joined without the lock.
+  absl::MutexLock lock(&mutex_);
+  const auto first =
+      std::stable_partition(leaving_.begin(), leaving_.end(), [](const SinkPtr& leaving) {
+        return leaving->end().ok() && leaving->counts().unsettled > 0;
+      });
+  for (auto each = first; each != leaving_.end(); ++each) {
+    RemoteExperienceSink::Counts counts = (*each)->counts();
+    if (const int64_t lost = std::exchange(counts.unsettled, 0); lost > 0)
+      spdlog::warn("{} rollouts were lost with a replay server: {}", lost,
+                   std::string((*each)->end().message()));
+    Add(counts, gone_);
+    gone.push_back(std::move(*each));
+  }
+  leaving_.erase(first, leaving_.end());
+}
+
+}  // namespace cadre

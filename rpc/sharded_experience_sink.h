@@ -1,0 +1,86 @@
+// Where an actor appends if several servers share a replay: to one of them at a time, as the
+// steps of an environment belong together, and to another one once that is lost or another
+// lacks actors (shard_choice.h). What is on the way to the server that it leaves is still
+// settled there, exactly once; on the next it is a writer of its own, so no table joins steps
+// that do not follow each other.
+//
+// With one address it is a RemoteExperienceSink. Append from one thread; else thread-safe.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/ports.h"
+#include "proto/experience.grpc.pb.h"
+#include "rpc/call_group.h"
+#include "rpc/experience_client.h"
+#include "rpc/shard_choice.h"
+
+namespace cadre {
+
+struct ShardedSinkOptions {
+  ExperienceSinkOptions sink;  // Of each; the address is one of these:
+  std::vector<std::string> addresses;
+  size_t first = 0;  // The one to begin with.
+  // How often all servers are asked how their tables stand.
+  absl::Duration ask_every = absl::Seconds(5);
+};
+
+class ShardedExperienceSink final : public ExperienceSink {
+ public:
+  // INVALID_ARGUMENT for a bad address, spec or bound.
+  static absl::StatusOr<std::unique_ptr<ShardedExperienceSink>> Create(
+      const ShardedSinkOptions& options);
+  ~ShardedExperienceSink() override;  // Close(), and joins the threads.
+
+  absl::Status Append(v1::Rollout rollout) override;
+  void Close() override;
+
+  // Blocks until a server has accepted this actor.
+  absl::Status WaitConnected();
+  // Blocks until everything appended is settled, as RemoteExperienceSink::Flush.
+  absl::Status Flush(absl::Time deadline);
+
+  size_t current() const;
+  // Summed over all writers that it has been.
+  RemoteExperienceSink::Counts counts() const;
+
+ private:
+  using SinkPtr = std::shared_ptr<RemoteExperienceSink>;
+
+  explicit ShardedExperienceSink(const ShardedSinkOptions& options);
+
+  absl::StatusOr<SinkPtr> MakeSink(size_t shard) const;
+  SinkPtr sink() const;
+  void Watch();  // The thread.
+  std::vector<ShardNews> AskAll();
+  void MoveTo(size_t shard);
+  // Forgets writers of which everything is settled, or which have ended.
+  void LetGo();
+
+  const ShardedSinkOptions options_;
+  std::vector<std::unique_ptr<v1::ExperienceService::Stub>> stubs_;  // Constant after Create().
+  CallGroup calls_;
+  std::atomic<bool> moved_ = false;     // Since the current Append began.
+  std::atomic<bool> waits_ = false;     // In Append.
+  std::atomic<bool> appended_ = false;  // Since the last round of questions.
+
+  mutable absl::Mutex mutex_;  // Held for a moment only.
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t current_ ABSL_GUARDED_BY(mutex_) = 0;
+  SinkPtr sink_ ABSL_GUARDED_BY(mutex_);
+  std::vector<SinkPtr> leaving_ ABSL_GUARDED_BY(mutex_);
+  RemoteExperienceSink::Counts gone_ ABSL_GUARDED_BY(mutex_);  // Of those let go.
+
+  std::thread thread_;  // None with one address.
+};
+
+}  // namespace cadre

@@ -1,0 +1,170 @@
+// An actor and two servers that share a replay.
+#include "rpc/sharded_experience_sink.h"
+
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "gmock/gmock.h"
+#include "tests/rpc/table_client.h"
+
+namespace cadre {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kSteps = 4;  // Of a rollout.
+
+class ShardedExperienceSinkTest : public ::testing::Test {
+ protected:
+  ShardedExperienceSinkTest() {
+    for (int shard = 0; shard < 2; ++shard) {
+      servers_[shard].emplace(Table());
+      addresses_.push_back(servers_[shard]->server->address());
+    }
+  }
+  static TableOptions Table() { return ReplayTableOptions(); }
+  ShardedSinkOptions Options(size_t first = 0) const {
+    ShardedSinkOptions options;
+    options.addresses = addresses_;
+    options.first = first;
+    options.ask_every = absl::Milliseconds(5);
+    options.sink.run_id = kReplayRun;
+    options.sink.target = "replay";
+    options.sink.spec = ReplaySpec();
+    options.sink.name = "test";
+    options.sink.max_unsettled_rollouts = 2;
+    options.sink.outage = SourceOptions().outage;
+    options.sink.channel = SourceOptions().channel;
+    return options;
+  }
+  std::unique_ptr<ShardedExperienceSink> Sink(const ShardedSinkOptions& options) const {
+    auto sink = ShardedExperienceSink::Create(options);
+    EXPECT_TRUE(sink.ok()) << sink.status();
+    return *std::move(sink);
+  }
+  int64_t Inserted(int shard) const { return servers_[shard]->table->Info().inserted_steps(); }
+  static absl::Status AppendOne(ShardedExperienceSink& sink) {
+    return sink.Append(ReplayRollout(1, kSteps));
+  }
+  // Appends until `condition` holds; how many rollouts.
+  template <typename Condition>
+  int64_t AppendUntil(ShardedExperienceSink& sink, Condition condition) {
+    int64_t rollouts = 0;
+    EXPECT_TRUE(Eventually([&] {
+      EXPECT_EQ(AppendOne(sink), absl::OkStatus());
+      ++rollouts;
+      return condition();
+    }));
+    return rollouts;
+  }
+
+  std::optional<TableServer> servers_[2];
+  std::vector<std::string> addresses_;
+};
+
+TEST_F(ShardedExperienceSinkTest, OfOneServerItIsAPlainSink) {
+  ShardedSinkOptions options = Options();
+  options.addresses.pop_back();
+  const auto sink = Sink(options);
+  ASSERT_EQ(sink->WaitConnected(), absl::OkStatus());
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(AppendOne(*sink), absl::OkStatus());
+  ASSERT_EQ(sink->Flush(absl::Now() + absl::Seconds(30)), absl::OkStatus());
+  EXPECT_EQ(Inserted(0), 5 * kSteps);
+  EXPECT_EQ(sink->counts().appended, 5);
+  EXPECT_EQ(sink->counts().unsettled, 0);
+}
+
+TEST_F(ShardedExperienceSinkTest, ASingleActorFeedsBothServersAndEachStepIsThereOnce) {
+  const auto sink = Sink(Options(1));
+  const int64_t rollouts = AppendUntil(
+      *sink, [&] { return Inserted(0) > 0 && sink->current() == 1 && Inserted(1) > 0; });
+  ASSERT_EQ(sink->Flush(absl::Now() + absl::Seconds(30)), absl::OkStatus());
+  EXPECT_EQ(Inserted(0) + Inserted(1), rollouts * kSteps);
+  for (const auto& server : servers_) {
+    // Each time another writer: a table joins nothing over the steps that are elsewhere.
+    EXPECT_EQ(server->table->Info().duplicate_rollouts(), 0);
+    EXPECT_EQ(server->table->Info().refused_rollouts(), 0);
+  }
+  EXPECT_EQ(sink->counts().appended, rollouts);
+}
+
+TEST_F(ShardedExperienceSinkTest, AServerThatDiesIsLeftInTheMiddleOfAnAppend) {
+  const auto sink = Sink(Options(0));
+  ASSERT_EQ(sink->WaitConnected(), absl::OkStatus());
+  servers_[0]->server->Shutdown(absl::ZeroDuration());
+  servers_[0].reset();
+  // More than the window holds: one of them waits for room until it goes elsewhere.
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(AppendOne(*sink), absl::OkStatus());
+  EXPECT_EQ(sink->current(), 1);
+  EXPECT_TRUE(Eventually([&] { return Inserted(1) >= 8 * kSteps; }));
+}
+
+TEST_F(ShardedExperienceSinkTest, WhatTheDeadServerHadNotSettledItGetsOnceItIsBack) {
+  const auto sink = Sink(Options(0));
+  ASSERT_EQ(sink->WaitConnected(), absl::OkStatus());
+  servers_[0]->server->Shutdown(absl::ZeroDuration());
+  servers_[0].reset();
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(AppendOne(*sink), absl::OkStatus());
+  servers_[0].emplace(Table(), addresses_[0]);
+  ASSERT_EQ(sink->Flush(absl::Now() + absl::Seconds(30)), absl::OkStatus());
+  EXPECT_EQ(Inserted(0) + Inserted(1), 10 * kSteps);
+}
+
+TEST_F(ShardedExperienceSinkTest, AnActorBeginsWithTheServerThatIsThere) {
+  servers_[0]->server->Shutdown(absl::ZeroDuration());
+  servers_[0].reset();
+  const auto sink = Sink(Options(0));
+  EXPECT_EQ(sink->WaitConnected(), absl::OkStatus());
+  EXPECT_EQ(sink->current(), 1);
+}
+
+TEST_F(ShardedExperienceSinkTest, OneThatIsHeldBackGoesWhereNobodyFeedsTheTable) {
+  // As a table whose samplers wait for another shard: two rollouts, and no more.
+  TableOptions full = Table();
+  full.config.mutable_rate_limiter()->set_samples_per_insert(1);
+  full.config.mutable_rate_limiter()->set_error_buffer(2 * kSteps);
+  servers_[0].emplace(full);
+  addresses_[0] = servers_[0]->server->address();
+  const auto sink = Sink(Options(0));
+  AppendUntil(*sink, [&] { return Inserted(1) > 0; });
+}
+
+TEST_F(ShardedExperienceSinkTest, WhatAServerRefusesForGoodEndsIt) {
+  ShardedSinkOptions options = Options();
+  options.sink.run_id = "another";
+  const auto sink = Sink(options);
+  absl::Status status = sink->WaitConnected();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+}
+
+TEST_F(ShardedExperienceSinkTest, CloseEndsAnAppendThatWaits) {
+  for (auto& server : servers_) {
+    server->server->Shutdown(absl::ZeroDuration());
+    server.reset();
+  }
+  const auto sink = Sink(Options());
+  std::thread closer([&] {
+    EXPECT_TRUE(Eventually([&] { return sink->counts().unsettled == 2; }));
+    sink->Close();
+  });
+  absl::Status status;
+  while (status.ok()) status = AppendOne(*sink);
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  closer.join();
+}
+
+TEST_F(ShardedExperienceSinkTest, BadOptionsAreRefused) {
+  ShardedSinkOptions options = Options();
+  options.first = 2;
+  EXPECT_EQ(ShardedExperienceSink::Create(options).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  options = Options();
+  options.addresses[1] = "nonsense";
+  const absl::Status status = ShardedExperienceSink::Create(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("nonsense"));
+}
+
+}  // namespace
+}  // namespace cadre
