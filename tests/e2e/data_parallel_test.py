@@ -21,16 +21,6 @@ class DataParallelTest(lockstep_run.LockstepTest):
         self.assertEqual(queue["duplicate_rollouts"], 0)
         return queue
 
-    def learner(self, rank):
-        """The pid of the learner of this rank."""
-        for name, pid in self.process.children().items():
-            if not name.startswith("cadre_learner"):
-                continue
-            arguments = cadre_run.arguments_of(pid)
-            if arguments[arguments.index("--rank") + 1] == str(rank):
-                return pid
-        raise AssertionError(f"no learner {rank}: {self.process.children()}")
-
     def test_two_processes_solve_cartpole(self):
         self.begin()
         queue = self.end()
@@ -59,7 +49,7 @@ class DataParallelTest(lockstep_run.LockstepTest):
         interval = 10_000
         self.begin("--set", f"checkpoint.every_env_steps={interval}")
         self.wait_for(HALF)
-        os.kill(self.learner(rank), signal.SIGKILL)
+        os.kill(self.process.child(f"cadre_learner {rank}"), signal.SIGKILL)
         queue = self.end()
         self.assertRegex(self.process.stderr,
                          rf"learner {rank} was killed by signal 9 \(Killed\); starting it again")

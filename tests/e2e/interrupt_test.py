@@ -100,7 +100,7 @@ class InterruptTest(cadre_run.CadreTest):
         run, process = self.begin("processes")
         cadre_run.wait_until(lambda: run.steps() >= EARLY, f"{EARLY} steps", process)
         # The learner cannot publish, and waits a moment, so that the first one takes a while.
-        stopped = process.children()["cadre_param_server"]
+        stopped = process.child("cadre_param_server")
         os.kill(stopped, signal.SIGSTOP)
         cadre_run.wait_until(lambda: process.send(signal.SIGINT) or process.code is not None,
                              "its end")

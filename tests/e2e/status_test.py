@@ -17,8 +17,8 @@ class StatusTest(cadre_run.CadreTest):
         process = self.start("cadre", "train", cadre_run.CARTPOLE, "--mode", "processes",
                              "--out", run, "--set", "stop.env_steps=10000000")
         cadre_run.wait_until(lambda: run.steps() > 1000, "its first updates", process)
-        replay = self.address_of(process.children()["cadre_replay_server"])
-        parameters = self.address_of(process.children()["cadre_param_server"])
+        replay = self.address_of(process.child("cadre_replay_server"))
+        parameters = self.address_of(process.child("cadre_param_server"))
 
         status = self.finish("cadre", "status", parameters, replay)
         self.assertEqual(status.code, 0, status)

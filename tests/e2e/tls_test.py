@@ -32,7 +32,7 @@ class TlsTest(cadre_run.CadreTest):
         process = self.start("cadre", "train", cadre_run.CARTPOLE, "--mode", "processes",
                              "--out", run, "--set", "stop.env_steps=10000000")
         cadre_run.wait_until(lambda: run.steps() > 1000, "its first updates", process)
-        arguments = cadre_run.arguments_of(process.children()["cadre_param_server"])
+        arguments = cadre_run.arguments_of(process.child("cadre_param_server"))
         address = arguments[arguments.index("--address") + 1]
         status = self.finish("cadre", "status", address)
         self.assertEqual(status.code, 0, status)
