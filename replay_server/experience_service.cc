@@ -1,7 +1,10 @@
 #include "replay_server/experience_service.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
@@ -20,7 +23,19 @@ grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const abs
   return reactor;
 }
 
+// Gathering is bound by memory, and of tables on disk by waiting: a few more than cores do no
+// harm.
+int GathererThreads() {
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 4, 16);
+}
+
 }  // namespace
+
+ExperienceService::ExperienceService(std::vector<Queue*> queues, std::vector<Table*> tables,
+                                     TableCheckpointer* checkpointer)
+    : directory_(std::move(queues), std::move(tables)),
+      checkpointer_(checkpointer),
+      gatherers_("sample", GathererThreads()) {}
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Append(
     grpc::CallbackServerContext* /*context*/) {
@@ -34,7 +49,7 @@ grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* ExperienceServ
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Sample(
     grpc::CallbackServerContext* context) {
-  return std::make_shared<SampleReactor>(&directory_, context)->Start(&streams_);
+  return std::make_shared<SampleReactor>(&directory_, &gatherers_, context)->Start(&streams_);
 }
 
 grpc::ServerUnaryReactor* ExperienceService::Info(grpc::CallbackServerContext* context,

@@ -5,9 +5,9 @@
 // copied once on its way in and once on its way out.
 #pragma once
 
-#include <utility>
 #include <vector>
 
+#include "common/thread_pool.h"
 #include "proto/experience.grpc.pb.h"
 #include "replay_server/experience_directory.h"
 #include "replay_server/open_streams.h"
@@ -30,8 +30,7 @@ class ExperienceService final : public ExperienceServiceMethods {
   // They must outlive the service, and the service the server. `checkpointer`: of the
   // tables; null where they are not saved.
   explicit ExperienceService(std::vector<Queue*> queues, std::vector<Table*> tables = {},
-                             TableCheckpointer* checkpointer = nullptr)
-      : directory_(std::move(queues), std::move(tables)), checkpointer_(checkpointer) {}
+                             TableCheckpointer* checkpointer = nullptr);
 
   // Ends all streams, and those that come later, with UNAVAILABLE, so that clients
   // try again elsewhere or later; open leases go back to their queues. Returns when
@@ -63,6 +62,7 @@ class ExperienceService final : public ExperienceServiceMethods {
   const ExperienceDirectory directory_;
   TableCheckpointer* const checkpointer_;
   OpenStreams streams_;
+  ThreadPool gatherers_;  // For all Sample streams.
 };
 
 }  // namespace cadre

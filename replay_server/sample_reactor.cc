@@ -1,7 +1,5 @@
 #include "replay_server/sample_reactor.h"
 
-#include <pthread.h>
-
 #include <limits>
 #include <new>
 #include <utility>
@@ -9,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/batch_memory.h"
+#include "common/status_macros.h"
 #include "grpcpp/server_context.h"
 #include "rpc/message_bytes.h"
 #include "rpc/replay_codec.h"
@@ -73,7 +72,6 @@ void SampleReactor::Open(const v1::SampleOpen& open) {
     Wake();
   }
   if (ended) return table_->CloseSampler(sampler_);
-  thread_ = std::thread([this] { SampleWanted(); });
   ReadNext();
 }
 
@@ -87,6 +85,7 @@ void SampleReactor::Want(const v1::SampleWant& want) {
     if (outstanding <= kMostWantedBatches)
       for (const int32_t items : want.items())
         wanted_.push_back({items, want.importance_exponent(), want.min_inserted_steps()});
+    BeginTurn();
   }
   if (outstanding > kMostWantedBatches)
     return End(
@@ -115,14 +114,38 @@ void SampleReactor::UpdatePriorities(const v1::PriorityUpdate& update) {
   ReadNext();
 }
 
-void SampleReactor::SampleWanted() {
-  pthread_setname_np(pthread_self(), "sample");
-  SampleOptions wanted;
-  while (NextWanted(wanted)) {
-    const absl::Status status = SampleOne(wanted);
-    if (status.ok()) continue;
+void SampleReactor::BeginTurn() {
+  if (in_turn_ || !NextWanted().has_value()) return;
+  in_turn_ = true;
+  ContinueTurn();
+}
+
+void SampleReactor::ContinueTurn() {
+  if (gone_) return;
+  gatherers_->Run([self = shared_from_this()] { static_cast<SampleReactor&>(*self).TakeTurn(); });
+}
+
+void SampleReactor::TakeTurn() {
+  for (int batches = 0;; ++batches) {
+    std::optional<SampleOptions> wanted;
+    {
+      absl::MutexLock lock(&mutex_);
+      wanted = NextWanted();
+      in_turn_ = wanted.has_value();
+      if (!in_turn_) return;
+      if (batches == kBatchesOfATurn) return ContinueTurn();  // After those that wait for a turn.
+    }
+    const absl::StatusOr<bool> sampled = SampleOne(*wanted);
     // Cancelled: the table is closed, or this stream has ended, and then End does nothing.
-    return End(absl::IsCancelled(status) ? OpenStreams::StoppingStatus() : ToGrpcStatus(status));
+    if (!sampled.ok())
+      return End(absl::IsCancelled(sampled.status()) ? OpenStreams::StoppingStatus()
+                                                     : ToGrpcStatus(sampled.status()));
+    if (*sampled) continue;
+    return table_->WhenSampleable(sampler_, *wanted, [self = shared_from_this()] {
+      auto& reactor = static_cast<SampleReactor&>(*self);
+      absl::MutexLock lock(&reactor.mutex_);
+      reactor.ContinueTurn();
+    });
   }
 }
 
@@ -138,26 +161,22 @@ void SampleReactor::LetGo() {
   context_->TryCancel();
 }
 
-bool SampleReactor::NextWanted(SampleOptions& next) {
-  absl::MutexLock lock(&mutex_);
-  const auto something_to_do = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return ending() || (!wanted_.empty() && ready_.size() < kReadyBatches);
-  };
-  mutex_.Await(absl::Condition(&something_to_do));
-  if (ending()) return false;
-  next = wanted_.front();
-  wanted_.pop_front();
-  return true;
+std::optional<SampleOptions> SampleReactor::NextWanted() {
+  if (ending() || wanted_.empty() || ready_.size() >= kReadyBatches) return std::nullopt;
+  return wanted_.front();
 }
 
-absl::Status SampleReactor::SampleOne(const SampleOptions& wanted) try {
-  const absl::StatusOr<BatchInPlace> sampled = table_->SampleInPlace(sampler_, wanted);
-  if (!sampled.ok()) return sampled.status();
+absl::StatusOr<bool> SampleReactor::SampleOne(const SampleOptions& wanted) try {
+  CADRE_ASSIGN_OR_RETURN(const std::optional<BatchInPlace> sampled,
+                         table_->TrySampleInPlace(sampler_, wanted));
+  if (!sampled.has_value()) return false;
   auto bytes = std::make_shared<const grpc::ByteBuffer>(EncodeBatch(sampled->batch, sampled->rows));
   absl::MutexLock lock(&mutex_);
+  if (ending()) return true;
+  wanted_.pop_front();
   ready_.push_back(std::move(bytes));
   Wake();
-  return absl::OkStatus();
+  return true;
 } catch (const std::bad_alloc&) {
   return absl::ResourceExhaustedError(
       absl::StrCat("no memory for a batch of ", wanted.items, " items"));
@@ -167,6 +186,7 @@ std::shared_ptr<const grpc::ByteBuffer> SampleReactor::NextResponse() {
   if (ready_.empty()) return nullptr;
   std::shared_ptr<const grpc::ByteBuffer> next = std::move(ready_.front());
   ready_.pop_front();
+  BeginTurn();
   return next;
 }
 
@@ -180,9 +200,8 @@ void SampleReactor::OnEnd() {
   table_->CloseSampler(sampler_);
 }
 
-// The thread has been woken when the stream began to end: at most a gather is to come.
+// A turn may still come to its end, which then finds the sampler closed.
 void SampleReactor::OnGone() {
-  if (thread_.joinable()) thread_.join();
   absl::MutexLock lock(&mutex_);
   gone_ = true;
 }

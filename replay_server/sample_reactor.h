@@ -1,7 +1,12 @@
-// One Sample stream: a thread of its own samples the batches that the client wants, in
-// their order, a little ahead of what is being written, so that gathering one overlaps
-// with sending another. A client that does not read costs kReadyBatches batches and the
-// one in gRPC's hands, whatever it wants.
+// One Sample stream: the batches that the client wants are sampled in their order, a little
+// ahead of what is being written, so that gathering one overlaps with sending another. A
+// client that does not read costs kReadyBatches batches and the one in gRPC's hands,
+// whatever it wants.
+//
+// Streams share a few threads that gather. A stream has at most one turn there at a time,
+// kBatchesOfATurn batches long, and none while it waits: for its client to want or read
+// something, or for the table, which calls back. So an idle stream costs no thread, and
+// those that are not go by turns.
 //
 // Messages are raw: a batch goes out from the memory it was gathered to, large rows from
 // where they stand.
@@ -10,11 +15,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <thread>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/ports.h"
+#include "common/thread_pool.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "proto/experience.pb.h"
 #include "replay_server/experience_directory.h"
@@ -28,10 +35,12 @@ class SampleReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   // Batches that a client may want beyond those that it was sent; more end its stream.
   static constexpr size_t kMostWantedBatches = 1024;
   static constexpr size_t kReadyBatches = 2;
+  static constexpr int kBatchesOfATurn = 8;
 
-  // `directory` must outlive the server.
-  SampleReactor(const ExperienceDirectory* directory, grpc::CallbackServerContext* context)
-      : directory_(directory), context_(context) {}
+  // `directory` and `gatherers`, which all streams share, must outlive the server.
+  SampleReactor(const ExperienceDirectory* directory, ThreadPool* gatherers,
+                grpc::CallbackServerContext* context)
+      : directory_(directory), gatherers_(gatherers), context_(context) {}
 
  private:
   void OnRequest(grpc::ByteBuffer& request) override;
@@ -45,21 +54,28 @@ class SampleReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   absl::Status CheckWant(const v1::SampleWant& want) const;
   void UpdatePriorities(const v1::PriorityUpdate& update);
 
-  void SampleWanted();  // The thread.
-  void LetGo();         // Of rows that others wait for.
-  bool NextWanted(SampleOptions& next) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status SampleOne(const SampleOptions& wanted);
+  // Begins a turn, unless one is under way or there is nothing to do.
+  void BeginTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Goes on with the turn that is under way, on one of the shared threads. Any thread.
+  void ContinueTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeTurn() ABSL_LOCKS_EXCLUDED(mutex_);  // On that thread.
+  // What to sample next; nothing ends the turn.
+  std::optional<SampleOptions> NextWanted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False where it would wait.
+  absl::StatusOr<bool> SampleOne(const SampleOptions& wanted) ABSL_LOCKS_EXCLUDED(mutex_);
+  void LetGo();  // Of rows that others wait for.
 
   const ExperienceDirectory* const directory_;
+  ThreadPool* const gatherers_;                 // There until OnGone.
   grpc::CallbackServerContext* const context_;  // Of gRPC, until OnDone.
   Table* table_ = nullptr;                      // Constant once the stream has opened.
   uint64_t sampler_ = 0;                        // Likewise.
   int64_t item_bytes_ = 0;                      // Likewise: of one item on the wire.
-  std::thread thread_;                          // Likewise.
   bool let_go_ ABSL_GUARDED_BY(mutex_) = false;
   bool gone_ ABSL_GUARDED_BY(mutex_) = false;  // And with it context_.
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;
-  std::deque<SampleOptions> wanted_ ABSL_GUARDED_BY(mutex_);  // Not yet begun.
+  bool in_turn_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<SampleOptions> wanted_ ABSL_GUARDED_BY(mutex_);  // Not yet sampled.
   std::deque<std::shared_ptr<const grpc::ByteBuffer>> ready_ ABSL_GUARDED_BY(mutex_);
 };
 

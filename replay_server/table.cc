@@ -85,11 +85,17 @@ absl::StatusOr<uint64_t> Table::Impl::OpenSampler(absl::string_view run_id,
 }
 
 void Table::Impl::CloseSampler(uint64_t sampler) {
-  absl::MutexLock lock(&mutex_);
-  const auto it = samplers_.find(sampler);
-  if (it == samplers_.end()) return;
-  it->second->closed = true;
-  samplers_.erase(it);
+  Effects effects;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = samplers_.find(sampler);
+    if (it == samplers_.end()) return;
+    it->second->closed = true;
+    Unpromise(*it->second);
+    samplers_.erase(it);
+    Advance(effects);
+  }
+  Finish(std::move(effects));
 }
 
 absl::StatusOr<std::vector<v1::ColumnSpec>> Table::Impl::batch_columns() const {
@@ -122,6 +128,7 @@ void Table::Impl::Close() {
       effects.Answer(std::move(append.done), ClosedError());
     }
     parked_.clear();
+    Advance(effects);
   }
   Finish(std::move(effects));
 }
@@ -157,11 +164,11 @@ v1::TableInfo Table::Impl::Info() const {
   info.set_observed_samples_per_insert(limiter_.observed());
   info.set_limiter(limiter_.Verdict(info.items()));
   info.set_blocked_writers(static_cast<int64_t>(parked_.size()));
-  info.set_waiting_samplers(static_cast<int64_t>(waiting_since_.size()));
+  info.set_waiting_samplers(static_cast<int64_t>(waiting_samplers_.size()));
   const Clock::time_point now = Clock::now();
   Clock::duration blocked = writers_blocked_, waited = samplers_waited_;
   for (const ParkedAppend& append : parked_) blocked += now - append.since;
-  for (const Clock::time_point since : waiting_since_) waited += now - since;
+  for (const WaitingSampler& waiting : waiting_samplers_) waited += now - waiting.since;
   info.set_blocked_writers_seconds(seconds(blocked));
   info.set_waiting_samplers_seconds(seconds(waited));
   return info;
@@ -190,8 +197,10 @@ absl::Status Table::Impl::Allocate(const v1::ExperienceSpec& spec) {
   CADRE_ASSIGN_OR_RETURN(
       items_, TableItems::Create(config, rows, Random::ForStream(options_.seed, kRemoving)()));
   const int64_t item_bytes = BatchItemBytes(columns);
-  layout_ = absl::WrapUnique(new Layout{spec, std::move(columns), item_bytes, std::move(storage),
-                                        TableGather(config, spec)});
+  auto layout = absl::WrapUnique(new Layout{spec, std::move(columns), item_bytes,
+                                            std::move(storage), TableGather(config, spec)});
+  CADRE_RETURN_IF_ERROR(StartPins(*layout));
+  layout_ = std::move(layout);
   return absl::OkStatus();
 }
 
@@ -233,6 +242,14 @@ absl::StatusOr<ReplayBatch> Table::Sample(uint64_t sampler, const SampleOptions&
 }
 absl::StatusOr<BatchInPlace> Table::SampleInPlace(uint64_t sampler, const SampleOptions& options) {
   return impl_->Sample(sampler, options, /*in_place=*/true);
+}
+absl::StatusOr<std::optional<BatchInPlace>> Table::TrySampleInPlace(uint64_t sampler,
+                                                                    const SampleOptions& options) {
+  return impl_->TrySample(sampler, options, /*in_place=*/true);
+}
+void Table::WhenSampleable(uint64_t sampler, const SampleOptions& options,
+                           absl::AnyInvocable<void()> ready) {
+  impl_->WhenSampleable(sampler, options, std::move(ready));
 }
 absl::Status Table::UpdatePriorities(absl::Span<const uint64_t> keys,
                                      absl::Span<const float> priorities) {

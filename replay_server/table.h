@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,17 @@ class Table {
   // RowPins::kLongestWait, `overdue` of OpenSampler is called, which is to let go of them.
   // Rows are copied where that would keep others waiting.
   absl::StatusOr<BatchInPlace> SampleInPlace(uint64_t sampler, const SampleOptions& options);
+
+  // SampleInPlace without its wait: nothing where it would wait.
+  absl::StatusOr<std::optional<BatchInPlace>> TrySampleInPlace(uint64_t sampler,
+                                                               const SampleOptions& options);
+  // Calls `ready` once, when TrySampleInPlace of `sampler` with the same options need not wait,
+  // or fails: perhaps before this returns, on any thread, without locks. What it may sample is
+  // kept for it until it samples or is closed, so that nobody who comes later is first. Others
+  // may have removed the items meanwhile: then it gets nothing, and asks again. At most one
+  // such wait at a time for each sampler.
+  void WhenSampleable(uint64_t sampler, const SampleOptions& options,
+                      absl::AnyInvocable<void()> ready);
 
   // [K] each. Keys of items that are gone are ignored and counted. INVALID_ARGUMENT,
   // with the first bad one, where a priority is not allowed; the others are set.

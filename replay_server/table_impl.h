@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,11 @@ class Table::Impl {
   void CloseSampler(uint64_t sampler);
   absl::StatusOr<BatchInPlace> Sample(uint64_t sampler, const SampleOptions& options,
                                       bool in_place);
+  absl::StatusOr<std::optional<BatchInPlace>> TrySample(uint64_t sampler,
+                                                        const SampleOptions& options,
+                                                        bool in_place);
+  void WhenSampleable(uint64_t sampler, const SampleOptions& options,
+                      absl::AnyInvocable<void()> ready);
   absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
                                 absl::Span<const float> priorities);
   absl::StatusOr<std::vector<v1::ColumnSpec>> batch_columns() const;
@@ -96,9 +102,16 @@ class Table::Impl {
   };
   struct Sampler {
     bool closed = false;            // Under mutex_.
+    int64_t promised = 0;           // Under mutex_: items kept for its next sample.
     uint64_t next_episode = 0;      // Under mutex_.
     SampledItems items;             // Its thread's.
     std::function<void()> overdue;  // Constant.
+  };
+  struct WaitingSampler {
+    std::shared_ptr<Sampler> sampler;
+    SampleOptions options;
+    Clock::time_point since;
+    absl::AnyInvocable<void()> ready;
   };
   struct Counts {
     int64_t inserted_items = 0, inserted_steps = 0, inserted_rollouts = 0;
@@ -127,7 +140,8 @@ class Table::Impl {
   // has changed and it waits.
   bool TryAdmit(ParkedAppend& append, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Commit(Insertion insertion, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Admits the parked appends that can be; the last thing under the lock.
+  // Admits the parked appends that can be, and lets the samplers go on that may; the last
+  // thing under the lock.
   void Advance(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Settle(uint64_t writer, uint64_t sequence, Effects& effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -139,8 +153,12 @@ class Table::Impl {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MaySample(const Sampler& sampler, const SampleOptions& options) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AwaitSample(const Sampler& sampler, const SampleOptions& options)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LetSamplersGoOn(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // From a promise on MaySample of others leaves so many items to `sampler`.
+  void Promise(Sampler& sampler, int64_t items) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Unpromise(Sampler& sampler) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Once for the table: RESOURCE_EXHAUSTED where there is no thread for it.
+  absl::Status StartPins(const Layout& layout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether large rows of this batch may be sent from where they stand.
   bool MayPin(const SampleOptions& options) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndGathers(const std::vector<uint64_t>& gathers) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -203,9 +221,10 @@ class Table::Impl {
   absl::flat_hash_map<uint64_t, std::shared_ptr<Sampler>> samplers_ ABSL_GUARDED_BY(mutex_);
   Clock::duration writers_blocked_ ABSL_GUARDED_BY(mutex_){};  // Those that no longer are.
   Clock::duration samplers_waited_ ABSL_GUARDED_BY(mutex_){};
-  std::vector<Clock::time_point> waiting_since_ ABSL_GUARDED_BY(mutex_);  // Samplers that wait.
+  std::list<WaitingSampler> waiting_samplers_ ABSL_GUARDED_BY(mutex_);  // In their order.
+  int64_t promised_items_ ABSL_GUARDED_BY(mutex_) = 0;                  // To all samplers.
 
-  std::unique_ptr<RowPins> pins_ ABSL_GUARDED_BY(mutex_);  // Null before the first is pinned.
+  std::unique_ptr<RowPins> pins_ ABSL_GUARDED_BY(mutex_);  // Null: rows are copied.
 };
 
 }  // namespace cadre

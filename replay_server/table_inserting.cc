@@ -139,6 +139,7 @@ void Table::Impl::Advance(Effects& effects) {
     LeavePark(parked_.front());
     parked_.pop_front();
   }
+  LetSamplersGoOn(effects);
   for (const uint64_t writer : effects.settled_writers) {
     const uint64_t settled = sequences_.settled(writer);
     if (auto listener = streams_.Settled(writer, settled))

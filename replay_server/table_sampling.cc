@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "replay_server/table_impl.h"
@@ -27,8 +29,21 @@ bool IsPriority(float priority) { return std::isfinite(priority) && priority >= 
 
 }  // namespace
 
-absl::StatusOr<BatchInPlace> Table::Impl::Sample(uint64_t sampler_id, const SampleOptions& options,
+absl::StatusOr<BatchInPlace> Table::Impl::Sample(uint64_t sampler, const SampleOptions& options,
                                                  bool in_place) {
+  while (true) {
+    absl::StatusOr<std::optional<BatchInPlace>> sampled = TrySample(sampler, options, in_place);
+    if (!sampled.ok()) return sampled.status();
+    if (sampled->has_value()) return **std::move(sampled);
+    absl::Notification ready;
+    WhenSampleable(sampler, options, [&ready] { ready.Notify(); });
+    ready.WaitForNotification();
+  }
+}
+
+absl::StatusOr<std::optional<BatchInPlace>> Table::Impl::TrySample(uint64_t sampler_id,
+                                                                   const SampleOptions& options,
+                                                                   bool in_place) {
   std::shared_ptr<Sampler> sampler;
   std::shared_ptr<const Layout> layout;
   {
@@ -39,6 +54,10 @@ absl::StatusOr<BatchInPlace> Table::Impl::Sample(uint64_t sampler_id, const Samp
     CADRE_RETURN_IF_ERROR(CheckSample(options));
     sampler = it->second;
     layout = layout_;
+    const bool may = MaySample(*sampler, options);
+    Unpromise(*sampler);
+    if (!may) return std::nullopt;
+    Promise(*sampler, options.items);  // While the batch gets its memory.
     in_place = in_place && MayPin(options);
   }
   BatchInMaking made =
@@ -48,20 +67,18 @@ absl::StatusOr<BatchInPlace> Table::Impl::Sample(uint64_t sampler_id, const Samp
   uint64_t gather;
   {
     absl::MutexLock lock(&mutex_);
-    AwaitSample(*sampler, options);
+    const bool may = MaySample(*sampler, options);
+    Unpromise(*sampler);
     if (closed_) return ClosedError();
     if (sampler->closed) return absl::CancelledError("the sampler was closed");
+    if (!may) return std::nullopt;
     TellNews(*sampler, made.batch);
     if (options.items == 0) return BatchInPlace{std::move(made.batch), {}};
     gather = Choose(*sampler, made);
-    if (in_place) {
-      if (pins_ == nullptr)
-        pins_ = std::make_unique<RowPins>(
-            [this](const std::vector<uint64_t>& gathers) { EndGathers(gathers); });
+    if (in_place)
       made.batch.owner = pins_->Pin(
           gather, std::make_shared<OwnedBoth>(made.batch.owner, layout),
           sampler->overdue != nullptr ? sampler->overdue : [] {});
-    }
   }
   const Clock::time_point gathering = Clock::now();
   layout->gather.Gather(layout->storage, sampler->items, &made);
@@ -77,19 +94,30 @@ absl::StatusOr<BatchInPlace> Table::Impl::Sample(uint64_t sampler_id, const Samp
   return sampled;
 }
 
+absl::Status Table::Impl::StartPins(const Layout& layout) {
+  // What may have to come from a disk is not to be waited for while sending.
+  if (!options_.storage_path.empty() || !layout.gather.refers()) return absl::OkStatus();
+  const std::vector<RowStorage::Column>& columns = layout.storage.columns();
+  if (std::none_of(columns.begin(), columns.end(), [](const RowStorage::Column& column) {
+        return column.row_bytes > kMostCopiedBytes;
+      }))
+    return absl::OkStatus();
+  try {
+    pins_ = std::make_unique<RowPins>(
+        [this](const std::vector<uint64_t>& gathers) { EndGathers(gathers); });
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(absl::StrCat("cannot start a thread: ", error.what()));
+  }
+  return absl::OkStatus();
+}
+
 bool Table::Impl::MayPin(const SampleOptions& options) {
   // When rows become free again must not show in which are taken next: a learner in lockstep
   // asks for steps.
-  if (options.items == 0 || options.min_inserted_steps > 0) return false;
-  // What may have to come from a disk is not to be waited for while sending.
-  if (!options_.storage_path.empty() || !layout_->gather.refers()) return false;
-  if (unpinned_batches_ > 0) {
-    --unpinned_batches_;
-    return false;
-  }
-  return std::any_of(
-      layout_->storage.columns().begin(), layout_->storage.columns().end(),
-      [](const RowStorage::Column& column) { return column.row_bytes > kMostCopiedBytes; });
+  if (pins_ == nullptr || options.items == 0 || options.min_inserted_steps > 0) return false;
+  if (unpinned_batches_ == 0) return true;
+  --unpinned_batches_;
+  return false;
 }
 
 void Table::Impl::EndGathers(const std::vector<uint64_t>& gathers) {
@@ -126,20 +154,48 @@ bool Table::Impl::MaySample(const Sampler& sampler, const SampleOptions& options
   if (options.items == 0) return true;
   // Sampling that removes items would change what is being saved.
   if (saving_ && options_.config.max_times_sampled() > 0) return false;
-  return items_->Has(options.items) && limiter_.MaySample(options.items, items_->size());
+  const int64_t items = options.items + promised_items_ - sampler.promised;
+  return items_->Has(items) && limiter_.MaySample(items, items_->size());
 }
 
-void Table::Impl::AwaitSample(const Sampler& sampler, const SampleOptions& options) {
-  if (MaySample(sampler, options)) return;
-  const Clock::time_point since = Clock::now();
-  waiting_since_.push_back(since);
-  const auto ready = [&] {
-    mutex_.AssertHeld();
-    return MaySample(sampler, options);
-  };
-  mutex_.Await(absl::Condition(&ready));
-  waiting_since_.erase(std::find(waiting_since_.begin(), waiting_since_.end(), since));
-  samplers_waited_ += Clock::now() - since;
+void Table::Impl::WhenSampleable(uint64_t sampler, const SampleOptions& options,
+                                 absl::AnyInvocable<void()> ready) {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = samplers_.find(sampler);
+    if (closed_ || it == samplers_.end())
+      effects.callbacks.push_back(std::move(ready));  // To hear why.
+    else
+      waiting_samplers_.push_back({it->second, options, Clock::now(), std::move(ready)});
+    LetSamplersGoOn(effects);
+  }
+  Finish(std::move(effects));
+}
+
+void Table::Impl::LetSamplersGoOn(Effects& effects) {
+  for (auto waiting = waiting_samplers_.begin(); waiting != waiting_samplers_.end();) {
+    Sampler& sampler = *waiting->sampler;
+    if (!MaySample(sampler, waiting->options)) {
+      ++waiting;
+      continue;
+    }
+    if (!sampler.closed) Promise(sampler, waiting->options.items);
+    samplers_waited_ += Clock::now() - waiting->since;
+    effects.callbacks.push_back(std::move(waiting->ready));
+    waiting = waiting_samplers_.erase(waiting);
+  }
+}
+
+void Table::Impl::Promise(Sampler& sampler, int64_t items) {
+  Unpromise(sampler);
+  sampler.promised = items;
+  promised_items_ += items;
+}
+
+void Table::Impl::Unpromise(Sampler& sampler) {
+  promised_items_ -= sampler.promised;
+  sampler.promised = 0;
 }
 
 void Table::Impl::TellNews(Sampler& sampler, ReplayBatch& batch) {

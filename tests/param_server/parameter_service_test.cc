@@ -9,6 +9,7 @@
 #include "rpc/channel.h"
 #include "tests/param_server/running_server.h"
 #include "tests/param_server/test_parameters.h"
+#include "tests/process_threads.h"
 
 namespace cadre {
 namespace {
@@ -162,6 +163,19 @@ TEST_F(ParameterServiceTest, ACancelledStreamEndsWithoutANewVersion) {
   server_.CutOff();  // Would not return if the stream still waited in the store.
   EXPECT_FALSE(stream->Finish().ok());
   EXPECT_EQ(server_.metrics().watchers.Value(), 0);
+}
+
+TEST_F(ParameterServiceTest, WatchersCostNoThreads) {
+  ASSERT_TRUE(Publish(*MakeParameters(1)).ok());
+  std::vector<std::unique_ptr<Stream>> streams;
+  streams.push_back(Watch(0));
+  ASSERT_TRUE(streams.back()->Read());
+  const int threads = ProcessThreads();
+  for (int i = 1; i < 200; ++i) {
+    streams.push_back(Watch(0));
+    ASSERT_TRUE(streams.back()->Read());
+  }
+  EXPECT_LE(ProcessThreads(), threads + 30) << "gRPC starts a few while it is busy";
 }
 
 TEST_F(ParameterServiceTest, InfoCountsModelsAndWatchers) {

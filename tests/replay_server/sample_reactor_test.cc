@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "replay_server/sample_reactor.h"
+#include "tests/process_threads.h"
 #include "tests/replay_server/table_streams.h"
 
 namespace cadre {
@@ -163,6 +164,50 @@ TEST_F(SampleReactorTest, ALearnerThatDoesNotReadGetsNoBatchesMade) {
   EXPECT_EQ(Info().sampled_batches(), kBatches);
   sampler->stream->WritesDone();
   EXPECT_TRUE(sampler->End().ok());
+}
+
+TEST_F(SampleReactorTest, StreamsCostNoThreads) {
+  constexpr int kStreams = 200;
+  constexpr int kOfGrpc = 30;  // It starts a few more while it is busy.
+  Serve(BalancedTable());
+  std::vector<std::unique_ptr<Sampler>> samplers;
+  samplers.push_back(OpenSampler());
+  const int threads = ProcessThreads();
+  ASSERT_GT(threads, 0);
+  for (int i = 1; i < kStreams; ++i) samplers.push_back(OpenSampler());
+  for (const auto& sampler : samplers) sampler->Want({1, 1});
+  ASSERT_TRUE(Eventually([&] { return Info().waiting_samplers() == kStreams; }));
+  std::vector<std::unique_ptr<Appender>> appenders;
+  for (int i = 0; i < kStreams; ++i) appenders.push_back(OpenAppender(100 + i));
+  EXPECT_LE(ProcessThreads(), threads + kOfGrpc);
+
+  // Each gets its batches as the limiter lets them.
+  Insert(7, 2 * kStreams / kSteps + 1);
+  for (const auto& sampler : samplers) {
+    EXPECT_EQ(sampler->Next().keys_size(), 1);
+    EXPECT_EQ(sampler->Next().keys_size(), 1);
+    sampler->stream->WritesDone();
+    EXPECT_TRUE(sampler->End().ok());
+  }
+  EXPECT_LE(ProcessThreads(), threads + kOfGrpc);
+}
+
+TEST_F(SampleReactorTest, StreamsThatAreNeverDoneTakeTurns) {
+  Serve(OpenTable());
+  Insert(7, 1);
+  // More than there are threads, each wants more than it will ever be sent.
+  std::vector<std::unique_ptr<Sampler>> greedy;
+  for (int i = 0; i < 64; ++i) {
+    greedy.push_back(OpenSampler());
+    greedy.back()->Want(std::vector<int32_t>(SampleReactor::kMostWantedBatches, 4096));
+  }
+  auto modest = OpenSampler();
+  modest->Want({1});
+  EXPECT_EQ(modest->Next().keys_size(), 1);
+  for (const auto& sampler : greedy) {
+    EXPECT_EQ(sampler->Next().keys_size(), 4096);
+    sampler->context.TryCancel();
+  }
 }
 
 }  // namespace
