@@ -10,6 +10,7 @@
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "envs/registry.h"
+#include "policy/acted.h"
 #include "policy/action_range.h"
 
 namespace cadre {
@@ -127,7 +128,7 @@ absl::Status ActLoop::ActRollout() {
 
 absl::Status ActLoop::Step() {
   times_.Enter(ActStage::kInference);
-  const int64_t version = ChooseActions();
+  CADRE_ASSIGN_OR_RETURN(const int64_t version, ChooseActions());
   if (builder_.steps() == 0) rollout_version_ = version;
 
   times_.Enter(ActStage::kBuild);
@@ -148,13 +149,15 @@ absl::Status ActLoop::Step() {
   return absl::OkStatus();
 }
 
-int64_t ActLoop::ChooseActions() {
+absl::StatusOr<int64_t> ActLoop::ChooseActions() {
   if (progress_.warming_up()) {
     DrawUniformActions(environments_->spec().action, random_, absl::MakeSpan(actions_));
     return 0;
   }
   policy_->Act(ColumnAs<float>(environments_->observations()), {.progress = progress_.share()},
                random_, absl::MakeSpan(actions_), recorder_->log_probs());
+  CADRE_RETURN_IF_ERROR(CheckActed(environments_->spec().action, actions_, recorder_->log_probs(),
+                                   policy_->version()));
   return policy_->version();
 }
 

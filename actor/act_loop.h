@@ -66,7 +66,7 @@ class ActLoop {
   absl::Status ActRollout();
   absl::Status Step();
   // The step's actions. Returns the version that chose them, 0 where they are random.
-  int64_t ChooseActions();
+  absl::StatusOr<int64_t> ChooseActions();
   void EndEpisodes();
 
   const ExperimentConfig config_;

@@ -301,6 +301,21 @@ void CheckDataParallel(const ExperimentConfig& config, ErrorList* errors) {
                              ", as each learner takes an equal share"));
 }
 
+// A Gaussian policy's.
+void CheckLogDeviation(const ExperimentConfig& config, ErrorList* errors) {
+  const MlpConfig& mlp = config.model().mlp();
+  if (mlp.min_log_std() > mlp.max_log_std())
+    errors->Add(absl::StrCat("model.mlp.min_log_std: got ", mlp.min_log_std(),
+                             "; wanted at most max_log_std, ", mlp.max_log_std()));
+  // Where the deviation is an output of the network, as SAC's is, nothing starts there.
+  if (UsesReplay(config)) return;
+  const double initial = mlp.initial_log_std();
+  if (initial < mlp.min_log_std() || initial > mlp.max_log_std())
+    errors->Add(absl::StrCat("model.mlp.initial_log_std: got ", initial,
+                             "; wanted min_log_std to max_log_std, ", mlp.min_log_std(), " to ",
+                             mlp.max_log_std()));
+}
+
 // Theirs is a step of the policy's parameters alone.
 void CheckNaturalGradient(const ExperimentConfig& config, ErrorList* errors) {
   if (!config.has_npg() && !config.has_trpo()) return;
@@ -361,6 +376,7 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   CheckQueue(config, &errors);
   CheckLearners(config, &errors);
   CheckDataParallel(config, &errors);
+  CheckLogDeviation(config, &errors);
   CheckNaturalGradient(config, &errors);
   CheckReplay(config, &errors);
   return errors.ToStatus();

@@ -4,7 +4,8 @@
 //   2    usage or config        INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS
 //   3    peer not reachable     UNAVAILABLE, DEADLINE_EXCEEDED
 //   4    mismatch with a peer   FAILED_PRECONDITION
-//   5    damaged data           DATA_LOSS
+//   5    damaged data, or       DATA_LOSS
+//        training that diverged: numbers that are not finite any more
 //   6    input or output        PERMISSION_DENIED, RESOURCE_EXHAUSTED
 //   7    stopped, to go on       ABORTED: saved, and to be started again
 //   130  interrupted            CANCELLED

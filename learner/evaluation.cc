@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "envs/registry.h"
+#include "policy/acted.h"
 #include "policy/acting_policy.h"
 
 namespace cadre {
@@ -43,6 +44,7 @@ absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
   while (running > 0) {
     policy->Act(ColumnAs<float>(environments->observations()), mode, random,
                 absl::MakeSpan(actions), /*log_probs=*/{});
+    CADRE_RETURN_IF_ERROR(CheckActed(spec.action, actions, /*log_probs=*/{}, policy->version()));
     CADRE_RETURN_IF_ERROR(environments->Step(actions));
     for (int64_t i = 0; i < n; ++i) {
       if (over[i]) continue;

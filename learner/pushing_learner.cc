@@ -121,6 +121,8 @@ absl::Status PushingLearner::Adopt(const v1::Parameters& newest) {
                      " bytes of layout ", absl::Hex(newest.layout_fingerprint()), "; wanted ",
                      flat.size() * sizeof(float), " of ", absl::Hex(layout().fingerprint())));
   std::memcpy(flat.data(), newest.values().data(), newest.values().size());
+  if (!std::isfinite(GradientNorm(flat)))
+    return absl::DataLossError("parameters that are not finite");
   ParametersChanged();
   algorithm_->OnSharedVersion(newest.version());
   version_ = newest.version();
@@ -176,7 +178,12 @@ absl::Status PushingLearner::Push(const ExperiencePorts& ports, const CollatedBa
   gradient.set_values(flat.data(), flat.size() * sizeof(float));
   gradient.set_env_steps(collated.batch.steps());
   gathered_ = false;
-  CADRE_ASSIGN_OR_RETURN(const PushedGradient pushed, ports.gradients->Push(std::move(gradient)));
+  absl::StatusOr<PushedGradient> answer = ports.gradients->Push(std::move(gradient));
+  // Its size is right since Start: what is left is a gradient too long for any step.
+  if (absl::IsInvalidArgument(answer.status()))
+    return absl::DataLossError(
+        absl::StrCat("a gradient that the parameter server refuses: ", answer.status().message()));
+  CADRE_ASSIGN_OR_RETURN(const PushedGradient pushed, std::move(answer));
   CADRE_RETURN_IF_ERROR(Adopt(*pushed.newest));
   diagnostics_.emplace_back("gradient_lag", static_cast<double>(pushed.lag));
   learned.env_steps = pushed.newest->env_steps();

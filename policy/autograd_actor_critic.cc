@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "policy/actor_critic.h"
+#include "policy/bounded_log_std.h"
 
 namespace cadre {
 namespace {
@@ -29,7 +30,7 @@ class AutogradActorCritic final : public ActorCritic {
   const ActorCriticNetwork& network() const override { return network_; }
   torch::Tensor parameters() override { return parameters_; }
   torch::Tensor gradient() override { return gradient_; }
-  void ParametersChanged() override {}
+  void ParametersChanged() override { ProjectLogStd(network_, parameters_); }
 
   Heads Forward(const torch::Tensor& observations) override {
     torch::AutoGradMode with_graph(true);

@@ -8,7 +8,6 @@
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "policy/distributions.h"
-#include "policy/log_deviation.h"
 #include "policy/published_values.h"
 
 namespace cadre {
@@ -41,8 +40,7 @@ void ContinuousActing::SampleBeforeTanh(absl::Span<const float> observations, bo
     if (network_.gaussian && !greedy) {
       const float* log_std = mean.data() + dimensions;
       for (int64_t a = 0; a < dimensions; ++a)
-        log_std_[a] = std::clamp(log_std[a], static_cast<float>(kMinLogDeviation),
-                                 static_cast<float>(kMaxLogDeviation));
+        log_std_[a] = network_.log_deviation.Clamp(log_std[a]);
       SampleGaussian(mean, log_std_, random, row);
     } else {
       std::copy(mean.begin(), mean.end(), row.begin());

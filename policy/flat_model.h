@@ -14,7 +14,8 @@ class FlatModel {
 
   virtual const ParameterLayout& layout() const = 0;
 
-  // [P] float32, flat. After writing to it call ParametersChanged().
+  // [P] float32, flat. After writing to it call ParametersChanged(), which may move
+  // parameters that have bounds onto them.
   virtual torch::Tensor parameters() = 0;
   virtual void ParametersChanged() = 0;
 

@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "policy/actor_critic.h"
+#include "policy/bounded_log_std.h"
 #include "policy/fused_mlp.h"
 
 namespace cadre {
@@ -24,6 +25,7 @@ class FusedActorCritic final : public ActorCritic {
   torch::Tensor gradient() override { return gradient_; }
 
   void ParametersChanged() override {
+    ProjectLogStd(network_, parameters_);
     trunk_.Load(ParameterSpan());
     policy_.Load(ParameterSpan());
     value_.Load(ParameterSpan());

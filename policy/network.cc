@@ -53,6 +53,7 @@ absl::StatusOr<ActorCriticNetwork> MakeActorCritic(const ModelConfig& config,
   network.observation_size = observation.elements();
   network.policy_outputs = action.discrete() ? action.count : action.dimensions;
   network.initial_log_std = config.mlp().initial_log_std();
+  network.log_std_bounds = LogDeviationBoundsOf(config);
   ParameterLayout& layout = network.layout;
   if (config.mlp().shared_trunk()) {
     network.trunk = AddHidden(layout, "trunk", network.observation_size, HiddenUnits(config.mlp()),

@@ -12,6 +12,7 @@
 #include "common/random.h"
 #include "common/spaces.h"
 #include "policy/layout.h"
+#include "policy/log_deviation.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -43,6 +44,7 @@ struct ActorCriticNetwork {
   // Continuous actions: offset of the state-independent log deviations [A]; else -1.
   int64_t log_std = -1;
   double initial_log_std = 0;
+  LogDeviationBounds log_std_bounds;
   ActionSpace action;
 
   bool discrete() const { return action.discrete(); }

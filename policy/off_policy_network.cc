@@ -76,6 +76,7 @@ absl::StatusOr<ContinuousPolicyNetwork> MakeContinuousPolicy(const ModelConfig& 
   ContinuousPolicyNetwork network;
   network.observation_size = observation.elements();
   network.gaussian = gaussian;
+  network.log_deviation = LogDeviationBoundsOf(model);
   network.action = action;
   network.policy = AddMlp(network.layout, "policy", network.observation_size,
                           (gaussian ? 2 : 1) * action.dimensions, model.mlp());

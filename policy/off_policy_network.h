@@ -10,6 +10,7 @@
 #include "common/random.h"
 #include "common/spaces.h"
 #include "policy/layout.h"
+#include "policy/log_deviation.h"
 #include "policy/network.h"
 #include "proto/config.pb.h"
 
@@ -34,13 +35,14 @@ struct ActionValueNetwork {
 
 // A policy over continuous actions, in [-1, 1]^A before it is scaled to the bounds.
 //   deterministic  tanh(policy(observation)), [A]
-//   Gaussian       policy(observation) = mean [A], log deviation [A] before clamping to
-//                  [-20, 2]; the action is tanh of a sample (Haarnoja et al. 2018)
+//   Gaussian       policy(observation) = mean [A], log deviation [A] before clamping
+//                  to its bounds; the action is tanh of a sample (Haarnoja et al. 2018)
 struct ContinuousPolicyNetwork {
   ParameterLayout layout;
   Mlp policy;
   int64_t observation_size = 0;  // O
   bool gaussian = false;
+  LogDeviationBounds log_deviation;  // Gaussian alone.
   ActionSpace action;
 };
 

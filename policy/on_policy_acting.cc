@@ -25,9 +25,12 @@ absl::Status OnPolicyActing::Load(const v1::Parameters& parameters) {
                          TransformFrom(parameters, normalization_, network_.observation_size));
   trunk_.Load(values);
   policy_.Load(values);
-  if (network_.log_std >= 0)
+  if (network_.log_std >= 0) {
     log_std_.assign(values.begin() + network_.log_std,
                     values.begin() + network_.log_std + network_.action.dimensions);
+    // The learner's are within their bounds, but the parameter server knows none.
+    for (float& log_std : log_std_) log_std = network_.log_std_bounds.Clamp(log_std);
+  }
   version_ = parameters.version();
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "policy/bounded_log_std.h"
 #include "policy/tensor_mlp.h"
 #include "policy/tensor_models.h"
 
@@ -24,7 +25,7 @@ class TensorActorCritic final : public ActorCritic {
   const ActorCriticNetwork& network() const override { return network_; }
   torch::Tensor parameters() override { return parameters_; }
   torch::Tensor gradient() override { return gradient_; }
-  void ParametersChanged() override {}
+  void ParametersChanged() override { ProjectLogStd(network_, parameters_); }
 
   Heads Forward(const torch::Tensor& observations) override {
     const torch::Tensor features = Features(trunk_, observations);

@@ -5,6 +5,7 @@
 #include "common/status_macros.h"
 #include "learner/algorithms/advantages.h"
 #include "learner/algorithms/tensor_spans.h"
+#include "policy/bounded_log_std.h"
 
 namespace cadre {
 namespace {
@@ -31,6 +32,8 @@ class A2cGradient final : public GradientAlgorithm {
     Report(head_gradient_.diagnostics, explained_variance_, diagnostics);
     Enter(UpdatePart::kBackward);
     model_->Backward(head_gradient_.gradient);
+    if (options_.stepped_elsewhere)
+      StopLogStdAtBounds(model_->network(), model_->parameters(), model_->gradient());
     return true;
   }
 
@@ -81,7 +84,8 @@ A2cOptions A2cOptionsOf(const A3cConfig& config) {
           .gae_lambda = 1,
           .coefficients = {.value = config.value_coefficient(),
                            .entropy = config.entropy_coefficient()},
-          .normalize_advantages = false};
+          .normalize_advantages = false,
+          .stepped_elsewhere = true};
 }
 
 std::unique_ptr<GradientAlgorithm> MakeA2cGradient(const A2cOptions& options,

@@ -17,6 +17,8 @@ struct A2cOptions {
   double gae_lambda = 1;  // 1: n-step returns, n what is left of the segment.
   ActorCriticCoefficients coefficients;
   bool normalize_advantages = false;
+  // The parameter server descends the gradient, and knows no bounds of the parameters.
+  bool stepped_elsewhere = false;
 };
 
 A2cOptions A2cOptionsOf(const A2cConfig& config);

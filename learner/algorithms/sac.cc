@@ -101,7 +101,7 @@ torch::Tensor Sac::Sample(const torch::Tensor& observations, SquashedSample& sam
   const torch::Tensor head = policy_.online().Forward(0, observations);
   Reserve(sample.noise, {observations.size(0), network_.action.dimensions}, head.device());
   FillNormalShare(random_, collective(), sample.noise);
-  SampleSquashedGaussian(head, sample);
+  SampleSquashedGaussian(head, network_.log_deviation, sample);
   return head;
 }
 
@@ -144,7 +144,8 @@ absl::Status Sac::UpdatePolicy(const OffPolicyBatch& batch) {
   MinimumGradient(values_, -share, value_gradients_);
   critics_.InputGradients(value_gradients_, input_gradients_);
   input_.SumActionGradients(input_gradients_, action_gradient_);
-  SquashedGaussianGradient(head, sample_, action_gradient_, alpha_ * share, head_gradient_[0]);
+  SquashedGaussianGradient(head, network_.log_deviation, sample_, action_gradient_, alpha_ * share,
+                           head_gradient_[0]);
   policy_.Backward(head_gradient_);
   Enter(UpdatePart::kOptimize);
   double entropy = -Mean(sample_.log_probs);

@@ -8,7 +8,6 @@
 
 #include "common/kernels/kernels.h"
 #include "learner/algorithms/tensor_spans.h"
-#include "policy/log_deviation.h"
 
 namespace cadre {
 namespace {
@@ -16,19 +15,15 @@ namespace {
 constexpr float kLogTwo = std::numbers::ln2_v<float>;
 const float kHalfLogTwoPi = 0.5f * std::log(2 * std::numbers::pi_v<float>);
 
-float Clamped(float log_deviation) {
-  return std::clamp(log_deviation, static_cast<float>(kMinLogDeviation),
-                    static_cast<float>(kMaxLogDeviation));
-}
-
 // log(1 + exp(x)).
 float Softplus(float x) { return std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x))); }
 
 }  // namespace
 
-void SampleSquashedGaussian(const torch::Tensor& head, SquashedSample& sample) {
+void SampleSquashedGaussian(const torch::Tensor& head, const LogDeviationBounds& bounds,
+                            SquashedSample& sample) {
   if (!head.device().is_cpu()) {
-    sample = SquashedGaussianForAutograd(head, sample.noise);
+    sample = SquashedGaussianForAutograd(head, bounds, sample.noise);
     return;
   }
   const int64_t batch = sample.noise.size(0);
@@ -43,7 +38,7 @@ void SampleSquashedGaussian(const torch::Tensor& head, SquashedSample& sample) {
   for (int64_t b = 0; b < batch; ++b) {
     float log_prob = 0;
     for (int64_t a = 0; a < dimensions; ++a) {
-      const float log_deviation = Clamped(row[dimensions + a]);
+      const float log_deviation = bounds.Clamp(row[dimensions + a]);
       const float u = row[a] + std::exp(log_deviation) * noise[a];
       log_prob -= 0.5f * noise[a] * noise[a] + log_deviation + kHalfLogTwoPi;
       log_prob -= 2 * (kLogTwo - u - Softplus(-2 * u));
@@ -57,12 +52,12 @@ void SampleSquashedGaussian(const torch::Tensor& head, SquashedSample& sample) {
   kernels::Best().tanh(batch * dimensions, Flat(sample.actions).data());
 }
 
-void SquashedGaussianGradient(const torch::Tensor& head, const SquashedSample& sample,
-                              const torch::Tensor& action_gradient, double log_prob_slope,
-                              torch::Tensor& gradient) {
+void SquashedGaussianGradient(const torch::Tensor& head, const LogDeviationBounds& bounds,
+                              const SquashedSample& sample, const torch::Tensor& action_gradient,
+                              double log_prob_slope, torch::Tensor& gradient) {
   if (!head.device().is_cpu()) {
-    gradient =
-        SquashedGaussianGradientByAutograd(head, sample.noise, action_gradient, log_prob_slope);
+    gradient = SquashedGaussianGradientByAutograd(head, bounds, sample.noise, action_gradient,
+                                                  log_prob_slope);
     return;
   }
   const int64_t batch = sample.noise.size(0);
@@ -78,12 +73,13 @@ void SquashedGaussianGradient(const torch::Tensor& head, const SquashedSample& s
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t a = 0; a < dimensions; ++a) {
       const float log_deviation = row[dimensions + a];
-      const float clamped = Clamped(log_deviation);
       const float y = action[a];
       const float u_gradient = from[a] * (1 - y * y) + slope * 2 * y;
       to[a] = u_gradient;
+      const float deviation_gradient =
+          u_gradient * std::exp(bounds.Clamp(log_deviation)) * noise[a] - slope;
       to[dimensions + a] =
-          clamped == log_deviation ? u_gradient * std::exp(clamped) * noise[a] - slope : 0.0f;
+          bounds.LeadsFurtherOut(log_deviation, deviation_gradient) ? 0.0f : deviation_gradient;
     }
     row += 2 * dimensions;
     noise += dimensions;
@@ -93,11 +89,21 @@ void SquashedGaussianGradient(const torch::Tensor& head, const SquashedSample& s
   }
 }
 
-SquashedSample SquashedGaussianForAutograd(const torch::Tensor& head, const torch::Tensor& noise) {
+void StopBeyondBounds(const torch::Tensor& log_deviation, const LogDeviationBounds& bounds,
+                      const torch::Tensor& gradient) {
+  gradient.masked_fill_(log_deviation.gt(bounds.max).logical_and(gradient.lt(0)), 0);
+  gradient.masked_fill_(log_deviation.lt(bounds.min).logical_and(gradient.gt(0)), 0);
+}
+
+SquashedSample SquashedGaussianForAutograd(const torch::Tensor& head,
+                                           const LogDeviationBounds& bounds,
+                                           const torch::Tensor& noise) {
   const int64_t dimensions = noise.size(1);
   const torch::Tensor mean = head.narrow(1, 0, dimensions);
-  const torch::Tensor log_deviation =
-      head.narrow(1, dimensions, dimensions).clamp(kMinLogDeviation, kMaxLogDeviation);
+  const torch::Tensor unbounded = head.narrow(1, dimensions, dimensions);
+  // Clamped, with the gradient of the identity; StopBeyondBounds decides what passes.
+  torch::Tensor log_deviation = unbounded.detach().clamp(bounds.min, bounds.max);
+  if (unbounded.requires_grad()) log_deviation = log_deviation + (unbounded - unbounded.detach());
   const torch::Tensor u = mean + log_deviation.exp() * noise;
   const torch::Tensor gaussian = -0.5 * noise.square() - log_deviation - kHalfLogTwoPi;
   const torch::Tensor squash = 2 * (kLogTwo - u - torch::softplus(-2 * u));
@@ -105,15 +111,21 @@ SquashedSample SquashedGaussianForAutograd(const torch::Tensor& head, const torc
 }
 
 torch::Tensor SquashedGaussianGradientByAutograd(const torch::Tensor& head,
+                                                 const LogDeviationBounds& bounds,
                                                  const torch::Tensor& noise,
                                                  const torch::Tensor& action_gradient,
                                                  double log_prob_slope) {
   torch::AutoGradMode with_graph(true);
   const torch::Tensor leaf = head.detach().clone().requires_grad_();
-  const SquashedSample sample = SquashedGaussianForAutograd(leaf, noise);
-  return torch::autograd::grad(
+  const SquashedSample sample = SquashedGaussianForAutograd(leaf, bounds, noise);
+  const torch::Tensor gradient = torch::autograd::grad(
       {sample.actions, sample.log_probs}, {leaf},
       {action_gradient, torch::full_like(sample.log_probs, log_prob_slope)})[0];
+  torch::NoGradGuard no_graph;
+  const int64_t dimensions = noise.size(1);
+  StopBeyondBounds(head.narrow(1, dimensions, dimensions), bounds,
+                   gradient.narrow(1, dimensions, dimensions));
+  return gradient;
 }
 
 }  // namespace cadre

@@ -80,6 +80,31 @@ TEST(ConfigValidationTest, ChecksBothEndsOfEveryKindOfRange) {
             "actors.count: got 100001; wanted an integer from 1 to 100000");
 }
 
+TEST(ConfigValidationTest, ALogDeviationStartsBetweenItsBounds) {
+  ExperimentConfig config = Good();
+  config.mutable_environment()->set_id("Pendulum-v1");
+  MlpConfig& mlp = *config.mutable_model()->mutable_mlp();
+  mlp.set_min_log_std(-1);
+  mlp.set_max_log_std(-1);
+  mlp.set_initial_log_std(-1);
+  EXPECT_EQ(ErrorsOf(config), "");
+  mlp.set_initial_log_std(-1.5);
+  EXPECT_EQ(ErrorsOf(config),
+            "model.mlp.initial_log_std: got -1.5; wanted min_log_std to max_log_std, -1 to -1");
+  mlp.clear_initial_log_std();  // 0.
+  EXPECT_EQ(ErrorsOf(config),
+            "model.mlp.initial_log_std: got 0; wanted min_log_std to max_log_std, -1 to -1");
+  mlp.set_initial_log_std(0.5);
+  mlp.set_min_log_std(1);
+  mlp.set_max_log_std(-1);
+  EXPECT_THAT(ErrorsOf(config),
+              testing::HasSubstr("model.mlp.min_log_std: got 1; wanted at most max_log_std, -1"));
+  config.mutable_sac();  // Its deviation is an output: it does not start anywhere.
+  mlp.clear_initial_log_std();
+  mlp.set_min_log_std(-5);
+  EXPECT_EQ(ErrorsOf(config), "");
+}
+
 TEST(ConfigValidationTest, ChecksEachElementOfAList) {
   ExperimentConfig config = Good();
   for (const int units : {64, 0, 70000}) config.mutable_model()->mutable_mlp()->add_hidden(units);

@@ -61,6 +61,7 @@ class FakeGradientSink final : public GradientSink {
 
   absl::StatusOr<PushedGradient> Push(v1::Gradient gradient) override {
     if (finished) return absl::FailedPreconditionError("the run is FINISHED");
+    if (!answer.ok()) return answer;
     if (const int others = std::exchange(others_make, 0); others > 0) {
       for (int i = 0; i < others; ++i) Move(gradient);
     }
@@ -98,6 +99,7 @@ class FakeGradientSink final : public GradientSink {
   int others_make = 0;       // Versions that come in before the next gradient: copies of it.
   bool refuse_next = false;  // As too old.
   bool finished = false;
+  absl::Status answer;  // To each gradient, unless OK.
 
  private:
   void Move(const v1::Gradient& gradient) {

@@ -233,6 +233,28 @@ TEST_F(PushingLearnerTest, StepsAndUpdatesAreThoseOfAllLearners) {
   EXPECT_EQ(trainer->summary().max_version_lag, 4);
 }
 
+// Not the exit code of a usage error.
+TEST_F(PushingLearnerTest, WhatDivergesOnTheServerIsDataLoss) {
+  gradients_.answer = absl::InvalidArgumentError("gradient 1 is 1e19 long");
+  const absl::Status refused = Run(*Make(Config("a3c")));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("1e19 long"));
+
+  gradients_ = FakeGradientSink();
+  source_ = nullptr;
+  const EnvironmentSpec environment = *FindEnvironment("CartPole-v1");
+  const ParameterLayout layout =
+      MakeActorCritic(Config("a3c").model(), environment.observation, environment.action)->layout;
+  v1::Parameters& broken = *gradients_.shared.mutable_parameters();
+  broken.set_version(1);
+  broken.set_layout_fingerprint(layout.fingerprint());
+  broken.set_values(
+      BytesOf(std::vector<float>(layout.size(), std::numeric_limits<float>::infinity())));
+  const absl::Status infinite = Run(*Make(Config("a3c")));
+  EXPECT_EQ(infinite.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(infinite.message()), HasSubstr("parameters that are not finite"));
+}
+
 TEST_F(PushingLearnerTest, AfterARefusedGradientTheActorsStillGetAVersionAndItsStepsCount) {
   auto trainer = Make(Config("n_step_q"));
   gradients_.refuse_next = true;

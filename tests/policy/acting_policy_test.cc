@@ -295,6 +295,16 @@ TEST(ContinuousActingTest, SacsLogDeviationIsAtMostTwo) {
   EXPECT_NEAR(static_cast<double>(inner) / 20'000, std::erf(1 / std::exp(2) / std::sqrt(2)), 0.01);
 }
 
+TEST(ContinuousActingTest, SacsLogDeviationIsAtMostWhatTheModelSays) {
+  ExperimentConfig config = Sac();
+  config.mutable_model()->mutable_mlp()->set_max_log_std(-3);
+  Acting acting(config, TwoDimensions());
+  acting.SetOutputs({0, 0, 50, 50});
+  const auto actions = acting.Act<float>(1'000, {});
+  for (size_t i = 0; i < actions.size(); ++i)
+    EXPECT_LT(std::abs(Unit(actions, i)), 6 * std::exp(-3));
+}
+
 TEST(CategoricalActingTest, GreedyIsTheLargestLogit) {
   const ExperimentConfig config = Sac();
   const auto network =

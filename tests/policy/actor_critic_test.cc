@@ -1,11 +1,13 @@
 // The two ways to run one network, held against each other.
 #include "policy/actor_critic.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "policy/bounded_log_std.h"
 #include "policy/on_policy_acting.h"
 #include "policy/tensor_models.h"
 #include "policy/torch_distributions.h"
@@ -159,6 +161,77 @@ TEST_P(ActorCriticTest, ActingGivesTheLogProbOfTheTorchTwins) {
                             torch::from_blob(actions.data(), {batch, network.action.dimensions},
                                              torch::kFloat32));
   EXPECT_LE((torch::tensor(log_probs) - expected).abs().max().item<double>(), 2e-5);
+}
+
+constexpr float kMinLogStd = -1.5f, kMaxLogStd = 0.25f;
+
+ActorCriticNetwork BoundedNetwork() {
+  ModelConfig model = MlpModelConfig({5});
+  model.mutable_mlp()->set_min_log_std(kMinLogStd);
+  model.mutable_mlp()->set_max_log_std(kMaxLogStd);
+  return ExampleNetwork(model, 3, ContinuousActions(3));
+}
+
+// Random ones, but for the log deviations.
+std::vector<float> WithLogStd(const ActorCriticNetwork& network, const std::vector<float>& values,
+                              Random& random) {
+  std::vector<float> parameters = RandomFloats(network.layout.size(), random, 0.3);
+  std::copy(values.begin(), values.end(), parameters.begin() + network.log_std);
+  return parameters;
+}
+
+TEST(BoundedLogStdTest, EveryEngineKeepsItWithinItsBoundsAndLetsItBackInside) {
+  const ActorCriticNetwork network = BoundedNetwork();
+  Random random(1);
+  for (auto& model : {MakeFusedActorCritic(network), MakeTensorActorCritic(network, torch::kCPU),
+                      MakeAutogradActorCritic(network, torch::kCPU)}) {
+    SetParameters(*model, WithLogStd(network, {3, -7, 0.125f}, random));
+    const torch::Tensor bounded = torch::tensor({kMaxLogStd, kMinLogStd, 0.125f});
+    const torch::Tensor log_std = model->parameters().narrow(0, network.log_std, 3);
+    EXPECT_TRUE(torch::equal(log_std, bounded)) << log_std;
+    const torch::Tensor observations = torch::tensor(RandomFloats(6, random)).view({2, 3});
+    const Heads heads = model->Forward(observations);
+    EXPECT_TRUE(torch::equal(heads.log_std, bounded)) << heads.log_std;
+    model->Backward({torch::ones({2, 3}), torch::ones({2}), torch::tensor({1.0f, -1.0f, 1.0f})});
+    model->parameters().sub_(model->gradient(), 0.5);
+    model->ParametersChanged();
+    EXPECT_TRUE(torch::allclose(log_std, torch::tensor({-0.25f, -1.0f, -0.375f}))) << log_std;
+  }
+}
+
+TEST(BoundedLogStdTest, WhatAnotherDescendsHasNoSlopeOutOfTheBounds) {
+  const ActorCriticNetwork network = BoundedNetwork();
+  Random random(1);
+  const torch::Tensor parameters =
+      torch::tensor(WithLogStd(network, {kMaxLogStd, kMinLogStd, 0}, random));
+  for (const float slope : {1.0f, -1.0f}) {
+    const torch::Tensor gradient = torch::full({network.layout.size()}, slope);
+    StopLogStdAtBounds(network, parameters, gradient);
+    const torch::Tensor log_std = gradient.narrow(0, network.log_std, 3);
+    EXPECT_TRUE(torch::equal(log_std, slope > 0 ? torch::tensor({1.0f, 0.0f, 1.0f})
+                                                : torch::tensor({0.0f, -1.0f, -1.0f})))
+        << log_std;
+    EXPECT_EQ(gradient.abs().sum().item<float>(), network.layout.size() - 1) << "elsewhere, too";
+  }
+}
+
+TEST(BoundedLogStdTest, ActorsClampWhatTheyAreSent) {
+  const ActorCriticNetwork network = BoundedNetwork();
+  Random random(1);
+  const std::vector<float> flat = WithLogStd(network, {200, 200, 200}, random);
+  v1::Parameters parameters;
+  parameters.set_version(1);
+  parameters.set_layout_fingerprint(network.layout.fingerprint());
+  parameters.set_values(flat.data(), flat.size() * sizeof(float));
+  OnPolicyActing acting(network, {});
+  ASSERT_TRUE(acting.Load(parameters).ok());
+  const std::vector<float> observations = RandomFloats(3000, random);
+  std::vector<float> actions(3000), log_probs(1000);
+  acting.Act(observations, ActMode{}, random,
+             absl::MakeSpan(reinterpret_cast<std::byte*>(actions.data()), 4 * actions.size()),
+             absl::MakeSpan(log_probs));
+  const double largest = 6 * std::exp(kMaxLogStd);
+  for (const float action : actions) EXPECT_LT(std::abs(action), largest);
 }
 
 }  // namespace

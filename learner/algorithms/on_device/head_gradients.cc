@@ -1,5 +1,4 @@
 #include "learner/algorithms/on_device/head_gradients.h"
-#include "policy/log_deviation.h"
 
 namespace cadre {
 namespace {
@@ -32,17 +31,17 @@ void QGradientOfTensors(QLossKind kind, const torch::Tensor& outputs, const torc
 }
 
 torch::Tensor SquashedGaussianGradientOfTensors(const torch::Tensor& head,
+                                                const LogDeviationBounds& bounds,
                                                 const SquashedSample& sample,
                                                 const torch::Tensor& action_gradient,
                                                 const torch::Tensor& log_prob_slope) {
   const int64_t dimensions = sample.noise.size(1);
   const torch::Tensor log_deviation = head.narrow(1, dimensions, dimensions);
-  const torch::Tensor clamped = log_deviation.clamp(kMinLogDeviation, kMaxLogDeviation);
+  const torch::Tensor deviation = log_deviation.clamp(bounds.min, bounds.max).exp_();
   const torch::Tensor u_gradient =
       torch::tanh_backward(action_gradient, sample.actions) + sample.actions * (2 * log_prob_slope);
-  const torch::Tensor deviation_gradient =
-      (u_gradient * clamped.exp() * sample.noise - log_prob_slope)
-          .masked_fill_(clamped != log_deviation, 0);
+  const torch::Tensor deviation_gradient = u_gradient * deviation * sample.noise - log_prob_slope;
+  StopBeyondBounds(log_deviation, bounds, deviation_gradient);
   return torch::cat({u_gradient, deviation_gradient}, 1);
 }
 

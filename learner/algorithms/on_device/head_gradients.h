@@ -15,6 +15,7 @@ void QGradientOfTensors(QLossKind kind, const torch::Tensor& outputs, const torc
 // As SquashedGaussianGradient, of a sample that SquashedGaussianForAutograd made;
 // `log_prob_slope` [].
 torch::Tensor SquashedGaussianGradientOfTensors(const torch::Tensor& head,
+                                                const LogDeviationBounds& bounds,
                                                 const SquashedSample& sample,
                                                 const torch::Tensor& action_gradient,
                                                 const torch::Tensor& log_prob_slope);

@@ -147,7 +147,6 @@ absl::StatusOr<Diagnostics> PpoOnDevice::Update(const OnPolicyBatch& batch, doub
     }
   }
   Enter(UpdatePart::kOptimize);
-  model_->ParametersChanged();
   // Of numbers on the host, and so over gloo between processes: a learner that is lost is noticed
   // here, where the device might be waited for in vain.
   CADRE_RETURN_IF_ERROR(AverageOverLearners(collective(), absl::MakeSpan(&explained_variance, 1)));
@@ -233,6 +232,7 @@ void PpoOnDevice::Step() {
   sums_.select(0, kPpoNumbers).add_(norm);
   adam_.Step(model_->parameters(), model_->gradient(),
              ClippingDivisor(norm, config_.max_gradient_norm()));
+  model_->ParametersChanged();
 }
 
 Diagnostics PpoOnDevice::Report(const Counts& counts, double explained_variance) const {

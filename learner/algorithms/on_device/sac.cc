@@ -92,8 +92,8 @@ void SacOnDevice::ComputeCriticGradient() {
   const OffPolicyBatch& batch = batch_.get();
   alpha_.copy_(temperature_.value());
   SetCriticInputs();
-  const SquashedSample next =
-      SquashedGaussianForAutograd(policy_.online().Forward(batch.next_observations), next_noise_);
+  const SquashedSample next = SquashedGaussianForAutograd(
+      policy_.online().Forward(batch.next_observations), network_.log_deviation, next_noise_);
   next_input_.scaled_actions().copy_(next.actions);
   const torch::Tensor soft_value =
       critics_.LeastTarget(next_input_.tensor()).addcmul_(alpha_, next.log_probs, -1);
@@ -106,12 +106,12 @@ void SacOnDevice::ComputePolicyGradient() {
   torch::NoGradGuard no_graph;
   const OffPolicyBatch& batch = batch_.get();
   const torch::Tensor head = policy_.online().Forward(batch.observations);
-  const SquashedSample sample = SquashedGaussianForAutograd(head, noise_);
+  const SquashedSample sample = SquashedGaussianForAutograd(head, network_.log_deviation, noise_);
   input_.scaled_actions().copy_(sample.actions);
   const double share = 1.0 / static_cast<double>(batch.size());
   const torch::Tensor input_gradient = critics_.DescendLeast(input_.tensor(), share, policy_value_);
-  policy_.Backward(
-      SquashedGaussianGradientOfTensors(head, sample, OfActions(input_gradient), alpha_ * share));
+  policy_.Backward(SquashedGaussianGradientOfTensors(head, network_.log_deviation, sample,
+                                                     OfActions(input_gradient), alpha_ * share));
   entropy_.copy_(-sample.log_probs.mean());
 }
 

@@ -10,6 +10,8 @@
 namespace cadre {
 namespace {
 
+const LogDeviationBounds kBounds;
+
 torch::Tensor Row(const std::vector<float>& values) {
   return torch::tensor(values).view({1, static_cast<int64_t>(values.size())});
 }
@@ -17,7 +19,7 @@ torch::Tensor Row(const std::vector<float>& values) {
 SquashedSample Sample(const torch::Tensor& head, const torch::Tensor& noise) {
   SquashedSample sample;
   sample.noise = noise;
-  SampleSquashedGaussian(head, sample);
+  SampleSquashedGaussian(head, kBounds, sample);
   return sample;
 }
 
@@ -37,7 +39,7 @@ TEST(SquashedGaussianTest, ByHandOffTheMiddle) {
   torch::Tensor gradient;
   // With slope 3 of the action and 0.5 of the log probability:
   // du = 3 * 0.419974 + 0.5 * 2 * 0.761594 = 2.021516; sigma e = 0.5.
-  SquashedGaussianGradient(Row({0.5f, std::log(2.0f)}), sample, Row({3}), 0.5, gradient);
+  SquashedGaussianGradient(Row({0.5f, std::log(2.0f)}), kBounds, sample, Row({3}), 0.5, gradient);
   EXPECT_NEAR(gradient[0][0].item<float>(), 2.021516, 1e-5);
   EXPECT_NEAR(gradient[0][1].item<float>(), 2.021516 * 0.5 - 0.5, 1e-5);
 }
@@ -68,24 +70,38 @@ TEST(SquashedGaussianTest, StaysFiniteFarOutWhereTheActionIsRoundedToItsBound) {
     EXPECT_NEAR(sample.log_probs.item<float>(),
                 -0.125 - 0.9189385 - 2 * std::log(2) + 2 * std::abs(u), 1e-4);
     torch::Tensor gradient;
-    SquashedGaussianGradient(Row({mean, 0}), sample, Row({1}), 1, gradient);
+    SquashedGaussianGradient(Row({mean, 0}), kBounds, sample, Row({1}), 1, gradient);
     EXPECT_FLOAT_EQ(gradient[0][0].item<float>(), std::copysign(2.0f, mean));
   }
 }
 
-TEST(SquashedGaussianTest, LogDeviationsAreClampedWithoutGradientBeyond) {
+TEST(SquashedGaussianTest, LogDeviationsAreClamped) {
   for (const float outside : {-25.0f, 2.5f}) {
     const float bound = outside < 0 ? -20.0f : 2.0f;
     const SquashedSample clamped = Sample(Row({0.1f, outside}), Row({0.3f}));
     const SquashedSample at = Sample(Row({0.1f, bound}), Row({0.3f}));
     EXPECT_TRUE(torch::equal(clamped.actions, at.actions));
     EXPECT_TRUE(torch::equal(clamped.log_probs, at.log_probs));
-    torch::Tensor gradient;
-    SquashedGaussianGradient(Row({0.1f, outside}), clamped, Row({1}), 1, gradient);
-    EXPECT_EQ(gradient[0][1].item<float>(), 0);
-    EXPECT_NE(gradient[0][0].item<float>(), 0);
-    SquashedGaussianGradient(Row({0.1f, bound}), at, Row({1}), 1, gradient);
-    EXPECT_NE(gradient[0][1].item<float>(), 0);
+  }
+  SquashedSample sample{Row({0.3f}), {}, {}};
+  SampleSquashedGaussian(Row({0.1f, 1}), {.min = -3, .max = -1}, sample);
+  EXPECT_TRUE(torch::equal(sample.actions, Sample(Row({0.1f, -1}), Row({0.3f})).actions));
+}
+
+// Else a head that is once outside would never come back.
+TEST(SquashedGaussianTest, BeyondABoundOnlyWhatLeadsBackInsidePasses) {
+  for (const float outside : {-25.0f, 2.5f}) {
+    for (const double slope : {1.0, -1.0}) {  // Of the log probability: wants less noise, or more.
+      const SquashedSample sample = Sample(Row({0.1f, outside}), Row({0}));
+      torch::Tensor gradient;
+      SquashedGaussianGradient(Row({0.1f, outside}), kBounds, sample, Row({0}), slope, gradient);
+      EXPECT_NE(gradient[0][0].item<float>(), 0);
+      const float deviation = gradient[0][1].item<float>();
+      if ((outside > 0) == (slope < 0))
+        EXPECT_GT(deviation * outside, 0) << "descending does not lead inside";
+      else
+        EXPECT_EQ(deviation, 0);
+    }
   }
 }
 
@@ -96,16 +112,19 @@ TEST(SquashedGaussianTest, TheClosedFormIsAutograds) {
   for (const int64_t batch : {1, 7, 64})
     for (const int64_t dimensions : {1, 3, 6}) {
       torch::Tensor head = RandomTensor({batch, 2 * dimensions}, random);
-      head[0][dimensions] = 3;  // Beyond the clamp.
+      // Beyond the clamp.
+      head[0][dimensions] = 3;
+      head[batch - 1][dimensions] = -21;
       const torch::Tensor noise = RandomTensor({batch, dimensions}, random);
       const torch::Tensor action_gradient = RandomTensor({batch, dimensions}, random);
       sample.noise = noise;
-      SampleSquashedGaussian(head, sample);
-      const SquashedSample wanted = SquashedGaussianForAutograd(head, noise);
+      SampleSquashedGaussian(head, kBounds, sample);
+      const SquashedSample wanted = SquashedGaussianForAutograd(head, kBounds, noise);
       ExpectClose(sample.actions, wanted.actions, "actions");
       ExpectClose(sample.log_probs, wanted.log_probs, "log probabilities");
-      SquashedGaussianGradient(head, sample, action_gradient, 0.7, gradient);
-      ExpectClose(gradient, SquashedGaussianGradientByAutograd(head, noise, action_gradient, 0.7),
+      SquashedGaussianGradient(head, kBounds, sample, action_gradient, 0.7, gradient);
+      ExpectClose(gradient,
+                  SquashedGaussianGradientByAutograd(head, kBounds, noise, action_gradient, 0.7),
                   "gradient");
     }
 }

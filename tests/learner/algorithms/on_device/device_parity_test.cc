@@ -279,5 +279,18 @@ TEST_P(DeviceParityTest, Ppo) {
   }
 }
 
+TEST_P(DeviceParityTest, PpoAtTheBoundsOfItsDeviation) {
+  PpoConfig config;
+  config.set_adam_epsilon(kEpsilon);
+  config.set_learning_rate(3e-3);
+  config.set_entropy_coefficient(1);
+  config.set_epochs(3);
+  config.set_minibatch_size(16);
+  ModelConfig model = MlpModelConfig({9, 7});
+  model.mutable_mlp()->set_min_log_std(-0.05);
+  model.mutable_mlp()->set_max_log_std(0.05);
+  ExpectPpoParity(config, ExampleNetwork(model, 4, ContinuousActions(2)));
+}
+
 }  // namespace
 }  // namespace cadre
