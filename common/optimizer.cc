@@ -86,7 +86,9 @@ class SgdOptimizer final : public FlatOptimizer {
 class RmsPropOptimizer final : public FlatOptimizer {
  public:
   RmsPropOptimizer(const OptimizerConfig::RmsProp& config, int64_t parameters)
-      : config_(config), square_(parameters), mean_(config.centered() ? parameters : 0) {}
+      : config_(config),
+        square_(parameters, static_cast<float>(config.initial_square())),
+        mean_(config.centered() ? parameters : 0) {}
 
   void Step(absl::Span<float> parameters, absl::Span<const float> gradient, double learning_rate,
             float gradient_scale) override {

@@ -44,7 +44,8 @@ TEST(FlatOptimizerAgainstLibTorchTest, Adam) {
 }
 
 TEST(FlatOptimizerAgainstLibTorchTest, RmsProp) {
-  const OptimizerConfig config;  // What there is when nothing is said.
+  OptimizerConfig config;
+  config.mutable_rms_prop()->set_initial_square(0);  // As LibTorch begins.
   ExpectSameSteps<torch::optim::RMSprop>(config,
                                          torch::optim::RMSpropOptions(kRate).alpha(0.99).eps(1e-5));
 }
@@ -53,6 +54,7 @@ TEST(FlatOptimizerAgainstLibTorchTest, CenteredRmsProp) {
   OptimizerConfig config;
   config.mutable_rms_prop()->set_centered(true);
   config.mutable_rms_prop()->set_decay(0.9);
+  config.mutable_rms_prop()->set_initial_square(0);
   config.mutable_rms_prop()->set_epsilon(1e-3);
   ExpectSameSteps<torch::optim::RMSprop>(
       config, torch::optim::RMSpropOptions(kRate).alpha(0.9).eps(1e-3).centered(true));

@@ -49,6 +49,7 @@ struct Naive {
       return m / (std::sqrt(v) + adam.epsilon());
     }
     const auto& rms = config.rms_prop();
+    if (step == 1) second[i] = rms.initial_square();
     first[i] = rms.decay() * first[i] + (1 - rms.decay()) * g;
     second[i] = rms.decay() * second[i] + (1 - rms.decay()) * g * g;
     const double square = second[i] - (rms.centered() ? first[i] * first[i] : 0);
@@ -63,6 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
     FlatOptimizer, EveryKindTest,
     testing::Values("", "sgd {}", "sgd { momentum: 0.9 }", "adam {}",
                     "adam { beta1: 0.5 beta2: 0.9 epsilon: 1e-3 }", "rms_prop { decay: 0.9 }",
+                    "rms_prop { initial_square: 0 }", "rms_prop { initial_square: 0.01 }",
                     "rms_prop { epsilon: 0.01 epsilon_inside_root: true }",
                     "rms_prop { centered: true epsilon: 1e-3 }",
                     "rms_prop { centered: true epsilon: 0.1 epsilon_inside_root: true }"));
@@ -130,15 +132,39 @@ TEST_P(EveryKindTest, AStateOfAnotherSizeIsRefusedAndChangesNothing) {
 
 TEST(FlatOptimizerTest, RmsPropByHand) {
   std::vector<float> parameters = {1, 1};
-  const auto rms = MakeFlatOptimizer(Config("rms_prop { decay: 0.75 epsilon: 1 }"), 2);
+  const auto rms =
+      MakeFlatOptimizer(Config("rms_prop { decay: 0.75 epsilon: 1 initial_square: 0 }"), 2);
   rms->Step(absl::MakeSpan(parameters), std::vector<float>{2, -4}, 0.5, 1);
   EXPECT_FLOAT_EQ(parameters[0], 1 - 0.5f * 2 / (1 + 1));  // g = 0.25 * 4 = 1.
   EXPECT_FLOAT_EQ(parameters[1], 1 + 0.5f * 4 / (2 + 1));  // g = 0.25 * 16 = 4.
   parameters = {1, 1};
-  const auto inside =
-      MakeFlatOptimizer(Config("rms_prop { decay: 0.75 epsilon: 5 epsilon_inside_root: true }"), 2);
+  const auto inside = MakeFlatOptimizer(
+      Config("rms_prop { decay: 0.75 epsilon: 5 epsilon_inside_root: true initial_square: 0 }"), 2);
   inside->Step(absl::MakeSpan(parameters), std::vector<float>{2, -4}, 0.5, 1);
   EXPECT_FLOAT_EQ(parameters[1], 1 + 0.5f * 4 / 3);  // sqrt(4 + 5)
+}
+
+// Not the steps of up to 1 / sqrt(1 - decay) times the rate that come of squares from 0 on.
+TEST(FlatOptimizerTest, RmsPropBeginsWithItsInitialSquare) {
+  std::vector<float> parameter = {0};
+  MakeFlatOptimizer(Config("rms_prop { decay: 0.99 epsilon: 1e-5 }"), 1)
+      ->Step(absl::MakeSpan(parameter), std::vector<float>{0.01f}, 1, 1);
+  EXPECT_NEAR(parameter[0], -0.01 / (std::sqrt(0.99 + 1e-6) + 1e-5), 1e-7) << "by default 1";
+  parameter = {0};
+  MakeFlatOptimizer(Config("rms_prop { decay: 0.99 epsilon: 1e-5 initial_square: 0 }"), 1)
+      ->Step(absl::MakeSpan(parameter), std::vector<float>{0.01f}, 1, 1);
+  EXPECT_NEAR(parameter[0], -0.01 / (1e-3 + 1e-5), 1e-4);
+}
+
+// A state that was saved before there was an initial square.
+TEST(FlatOptimizerTest, ARestoredSquareIsNotBegunAfresh) {
+  v1::OptimizerState state;
+  MakeFlatOptimizer(Config("rms_prop { initial_square: 0 }"), kSize)->Save(state);
+  const auto restored = MakeFlatOptimizer(Config("rms_prop {}"), kSize);
+  ASSERT_TRUE(restored->Restore(state).ok());
+  v1::OptimizerState again;
+  restored->Save(again);
+  EXPECT_EQ(again.SerializeAsString(), state.SerializeAsString());
 }
 
 TEST(FlatOptimizerTest, ACenteredDivisorOfAConstantGradientIsNeverNaN) {

@@ -15,10 +15,11 @@ namespace cadre {
 
 struct NaiveRmsProp {
   double rate, decay, epsilon, max_norm;
+  double initial_square = 1;
   std::vector<double> g;
 
   void Step(std::vector<float>& parameters, const std::vector<float>& gradient) {
-    g.resize(parameters.size(), 0.0);
+    g.resize(parameters.size(), initial_square);
     double norm = 0;
     for (const float x : gradient) norm += static_cast<double>(x) * x;
     norm = std::sqrt(norm);
@@ -52,6 +53,7 @@ class FakeGradientSink final : public GradientSink {
                    config.rms_prop().decay(),
                    config.rms_prop().epsilon(),
                    config.max_gradient_norm(),
+                   config.rms_prop().initial_square(),
                    {}};
       for (const std::string& moment : shared.optimizer_state().moments())
         for (const float value : FloatsOf(moment)) optimizer.g.push_back(value);

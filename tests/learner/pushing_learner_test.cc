@@ -144,6 +144,7 @@ std::vector<std::vector<float>> LocalParameters(const ExperimentConfig& config,
                          settings.rms_prop().decay(),
                          settings.rms_prop().epsilon(),
                          settings.max_gradient_norm(),
+                         settings.rms_prop().initial_square(),
                          {}};
   const auto floats = [](const torch::Tensor& tensor) {
     return std::vector<float>(Flat(tensor).begin(), Flat(tensor).end());
