@@ -325,6 +325,13 @@ void CheckNaturalGradient(const ExperimentConfig& config, ErrorList* errors) {
                              ", or fitting the value would move the policy out of its bound"));
 }
 
+void CheckTemperature(const ExperimentConfig& config, ErrorList* errors) {
+  const SacConfig& sac = config.sac();
+  if (sac.learn_temperature() && sac.temperature() > sac.max_temperature())
+    errors->Add(absl::StrCat("sac.temperature: got ", sac.temperature(),
+                             "; wanted at most max_temperature, ", sac.max_temperature()));
+}
+
 void CheckReplay(const ExperimentConfig& config, ErrorList* errors) {
   CheckOnlyFor(config, "replay", config.has_replay(), /*for_replay=*/true, errors);
   CheckOnlyFor(config, "queue", config.has_queue(), /*for_replay=*/false, errors);
@@ -379,6 +386,7 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   CheckLogDeviation(config, &errors);
   CheckNaturalGradient(config, &errors);
   CheckReplay(config, &errors);
+  CheckTemperature(config, &errors);
   return errors.ToStatus();
 }
 

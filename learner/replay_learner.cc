@@ -17,8 +17,10 @@
 #include "learner/part_times.h"
 #include "learner/replay_collate.h"
 #include "learner/staging_buffers.h"
+#include "learner/temperature_bound.h"
 #include "learner/update_agreement.h"
 #include "policy/off_policy_columns.h"
+#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -38,7 +40,8 @@ class ReplayLearner final : public BatchLearner {
         algorithm_(std::move(algorithm)),
         staging_(MakeStagingBuffers(device)),
         times_(times),
-        part_times_(times) {
+        part_times_(times),
+        temperature_bound_(config) {
     algorithm_->set_listener(&part_times_);
   }
 
@@ -122,8 +125,10 @@ class ReplayLearner final : public BatchLearner {
   Collective* collective_ = nullptr;
   std::vector<float> priorities_;  // [B], where the table is prioritised.
   bool finite_ = true;
-  bool updating_ = false;    // Or an update was left in the middle.
-  double mean_age_ = 0;      // Of the last batch, steps.
+  bool updating_ = false;  // Or an update was left in the middle.
+  double mean_age_ = 0;    // Of the last batch, steps.
+  // What diagnostics() shows is what it looks at: on a device they are waited for.
+  mutable TemperatureBound temperature_bound_;
   int64_t unpublished_ = 0;  // Updates since the last publication.
   // In lockstep.
   int64_t round_begin_ = 0;  // Steps inserted when the actors' round began.
@@ -255,6 +260,8 @@ double ReplayLearner::Beta(double progress) const {
 Diagnostics ReplayLearner::diagnostics() const {
   Diagnostics diagnostics = algorithm_->diagnostics();
   diagnostics.emplace_back("mean_age", mean_age_);
+  const std::string warning = temperature_bound_.Warning(diagnostics);
+  if (!warning.empty()) spdlog::warn("{}", warning);
   return diagnostics;
 }
 

@@ -301,6 +301,15 @@ TEST(ConfigValidationTest, TheSlackLetsARolloutAndAnUpdatePass) {
             "replay.updates_per_step: got 0; wanted a number above 0 and at most 1000");
 }
 
+TEST(ConfigValidationTest, ALearnedTemperatureStartsWithinItsBound) {
+  ExperimentConfig config = Good();
+  config.mutable_sac()->set_temperature(3);
+  config.mutable_sac()->set_max_temperature(2);
+  EXPECT_EQ(ErrorsOf(config), "sac.temperature: got 3; wanted at most max_temperature, 2");
+  config.mutable_sac()->set_max_temperature(3);
+  EXPECT_EQ(ErrorsOf(config), "");
+}
+
 TEST(ConfigValidationTest, TheValuesOfC51AreARange) {
   EXPECT_EQ(ErrorsOf(GoodDqn("dqn { distributional { min_value: 0 max_value: 1 } }")), "");
   EXPECT_EQ(ErrorsOf(GoodDqn("dqn { distributional { min_value: 1 max_value: 1 } }")),

@@ -2,8 +2,8 @@
 """The off-policy algorithms learn their tasks with the settings in configs/, two seeds each.
 
 The thresholds are those that the configs promise of the best checkpoint, by greedy
-evaluation over 100 episodes: DQN on CartPole 475, double DQN on Acrobot -110, and SAC, TD3
-and DDPG on Pendulum -200.
+evaluation over 100 episodes: DQN and SAC on CartPole 475, double DQN on Acrobot -110, and
+SAC, TD3 and DDPG on Pendulum -200.
 """
 
 import cadre_run
@@ -24,6 +24,9 @@ class ReplayLearningTest(cadre_run.CadreTest):
 
     def test_double_dqn_acrobot(self):
         self.learn("ddqn_acrobot", -110, 100_100)
+
+    def test_sac_cartpole(self):
+        self.learn("sac_cartpole", 475, 50_100)
 
     def test_sac_pendulum(self):
         self.learn("sac_pendulum", -200, 20_100)

@@ -1,11 +1,14 @@
 // The training loop of an off-policy algorithm between two fake ports.
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 
 #include "envs/registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "learner/temperature_bound.h"
 #include "learner/trainer.h"
 #include "tests/learner/example_replay.h"
 #include "tests/learner/fake_parameter_sink.h"
@@ -234,6 +237,18 @@ TEST_F(ReplayLearnerTest, GoesOnFromItsCheckpointBitForBit) {
   FakeParameterSink sink;
   ASSERT_TRUE(resumed->Run({.replay = &replay}, sink).ok());
   EXPECT_EQ(sink.published.back()->values(), wanted);
+}
+
+TEST(TemperatureBoundTest, ATemperatureAtItsBoundIsWarnedOfOnce) {
+  ExperimentConfig config;
+  config.mutable_sac()->set_max_temperature(50);
+  TemperatureBound bound(config);
+  EXPECT_EQ(bound.Warning({{"entropy", 60.0}, {"temperature", 49.0}}), "");
+  const double at = std::exp(static_cast<double>(std::log(50.0f)));
+  EXPECT_THAT(bound.Warning({{"temperature", at}}), HasSubstr("sac.max_temperature 50"));
+  EXPECT_EQ(bound.Warning({{"temperature", at}}), "");
+  config.mutable_sac()->set_learn_temperature(false);
+  EXPECT_EQ(TemperatureBound(config).Warning({{"temperature", 60.0}}), "") << "it is the user's";
 }
 
 // Of two that move one model together.

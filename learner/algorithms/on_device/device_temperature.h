@@ -15,6 +15,7 @@ class DeviceTemperature {
  public:
   DeviceTemperature(const SacConfig& config, double default_target, torch::Device device)
       : target_entropy_(config.has_target_entropy() ? config.target_entropy() : default_target),
+        most_log_alpha_(std::log(config.max_temperature())),
         learned_(config.learn_temperature() && config.temperature_learning_rate() > 0),
         log_alpha_(torch::full({1}, std::log(config.temperature()),
                                torch::dtype(torch::kFloat32).device(device))),
@@ -26,7 +27,9 @@ class DeviceTemperature {
 
   // One step, from the policy's mean entropy [] in nats. Nothing where it is constant.
   void Update(const torch::Tensor& entropy) {
-    if (learned_) adam_.Step(log_alpha_, log_alpha_.exp() * (entropy - target_entropy_));
+    if (!learned_) return;
+    adam_.Step(log_alpha_, log_alpha_.exp() * (entropy - target_entropy_));
+    log_alpha_.clamp_max_(most_log_alpha_);
   }
 
   // As Temperature's.
@@ -44,6 +47,7 @@ class DeviceTemperature {
 
  private:
   const double target_entropy_;
+  const double most_log_alpha_;
   const bool learned_;
   torch::Tensor log_alpha_;  // [1]
   TensorAdam adam_;

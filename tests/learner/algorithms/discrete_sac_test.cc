@@ -11,6 +11,7 @@ namespace {
 
 const ActionSpace kActions = DiscreteActions(4);
 constexpr int64_t kObservationSize = 3;
+constexpr double kPapersShare = 0.98;  // Of uniform actions' entropy, as the target.
 
 SacConfig ExampleConfig() {
   SacConfig config;
@@ -20,6 +21,7 @@ SacConfig ExampleConfig() {
   config.set_temperature_learning_rate(2e-2);
   config.set_target_update_rate(0.1);
   config.set_adam_epsilon(1e-2);
+  config.set_target_entropy(kPapersShare * std::log(4));
   return config;
 }
 
@@ -87,7 +89,7 @@ class NotebookSac {
     const torch::Tensor entropy = -(p * p.log()).sum(1).mean().detach();
     policy_.Descend(policy_objective);
     alpha_adam_.zero_grad();
-    (log_alpha_.exp() * (entropy - 0.98 * std::log(4))).backward();
+    (log_alpha_.exp() * (entropy - kPapersShare * std::log(4))).backward();
     alpha_adam_.step();
     critics_.MoveTarget(ExampleConfig().target_update_rate());
   }
@@ -159,6 +161,35 @@ TEST(DiscreteSacTest, SoftValuesOfNothingAreTheEntropysWorth) {
   }
   EXPECT_NEAR(Diagnostic(*sac, "mean_q"), 0.5 * 0.3 * std::log(4) / (1 - 0.5), 0.02);
   EXPECT_NEAR(Diagnostic(*sac, "entropy"), std::log(4), 0.01);
+}
+
+TEST(DiscreteSacTest, ATargetThatNoPolicyHasEndsAtTheTemperaturesBound) {
+  SacConfig config = ExampleConfig();
+  config.set_target_entropy(2 * std::log(4));
+  config.set_max_temperature(0.5);
+  config.set_temperature_learning_rate(0.1);
+  const auto sac = MakeExample(config, 1);
+  Random random(5);
+  for (int i = 0; i < 20; ++i)
+    EXPECT_TRUE(sac->Update(TransitionsIn(kActions, 8, kObservationSize, random), 0, {}).ok());
+  EXPECT_FLOAT_EQ(static_cast<float>(Diagnostic(*sac, "temperature")), 0.5f);
+}
+
+TEST(DiscreteSacTest, ByDefaultThePolicyIsToBeSurerThanHalfOfUniform) {
+  SacConfig by_default = ExampleConfig(), same = ExampleConfig(), other = ExampleConfig();
+  by_default.clear_target_entropy();
+  same.set_target_entropy(0.4 * std::log(4));
+  other.set_target_entropy(kPapersShare * std::log(4));
+  std::vector<double> temperatures;
+  for (const SacConfig& config : {by_default, same, other}) {
+    const auto sac = MakeExample(config, 1);
+    Random random(5);
+    for (int i = 0; i < 10; ++i)
+      EXPECT_TRUE(sac->Update(TransitionsIn(kActions, 8, kObservationSize, random), 0, {}).ok());
+    temperatures.push_back(Diagnostic(*sac, "temperature"));
+  }
+  EXPECT_EQ(temperatures[0], temperatures[1]);
+  EXPECT_NE(temperatures[0], temperatures[2]);
 }
 
 TEST(DiscreteSacTest, RestoreContinuesBitForBit) { ExpectRestoreContinues(ExampleSac, kActions); }
