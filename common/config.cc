@@ -1,8 +1,10 @@
 #include "common/config.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "common/config_effects.h"
 #include "common/config_overrides.h"
 #include "common/error_list.h"
 #include "common/file_io.h"
@@ -69,13 +71,16 @@ void FillDefaults(Message* message) {
   }
 }
 
-// Steps by which actors and learner may be apart.
+}  // namespace
+
 int64_t DefaultSlackSteps(const ExperimentConfig& config) {
   constexpr int64_t kRollouts = 2;
   constexpr int64_t kUpdates = 4;
   return std::max(kRollouts * config.actors().count() * MostItemsPerRollout(config),
                   kUpdates * StepsPerGradientStep(config));
 }
+
+namespace {
 
 // FillDefaults writes out no member of a oneof that was not chosen.
 void ResolveOptimizer(ExperimentConfig& config) {
@@ -92,7 +97,8 @@ void ResolveOptimizer(ExperimentConfig& config) {
 }
 
 void ResolveReplay(ExperimentConfig& config) {
-  if (config.replay().slack_steps() == 0)
+  const bool lockstep = config.actors().mode() == ActorsConfig::LOCKSTEP;
+  if (!lockstep && config.replay().slack_steps() == 0)
     config.mutable_replay()->set_slack_steps(DefaultSlackSteps(config));
   // FillDefaults writes out no member of a oneof that was not chosen.
   if (config.has_dqn() && config.dqn().exploration_case() == DqnConfig::EXPLORATION_NOT_SET)
@@ -159,6 +165,7 @@ ExperimentConfig ResolveConfig(ExperimentConfig config) {
   if (UsesReplay(config)) {
     config.clear_queue();
     ResolveReplay(config);
+    ClearWithoutEffect(/*discrete=*/std::nullopt, &config);
     return config;
   }
   config.clear_replay();
@@ -166,6 +173,7 @@ ExperimentConfig ResolveConfig(ExperimentConfig config) {
     config.mutable_queue()->set_capacity_steps(4 * StepsPerUpdate(config));
   if (config.actors().mode() == ActorsConfig::LOCKSTEP)
     config.mutable_queue()->set_max_version_lag(config.actors().delay_versions());
+  ClearWithoutEffect(/*discrete=*/std::nullopt, &config);
   return config;
 }
 

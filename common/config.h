@@ -35,9 +35,12 @@ std::string AlgorithmName(const ExperimentConfig& config);
 // Environment steps of one update: actors x environments x segment length.
 int64_t StepsPerUpdate(const ExperimentConfig& config);
 
+// Steps by which actors and learner may be apart where replay.slack_steps does not say.
+int64_t DefaultSlackSteps(const ExperimentConfig& config);
+
 // The same experiment with everything said: defaults and derived values are
 // written out (hidden layers, queue capacity, lockstep's version lag). What
-// has no default stays unset. Resolving twice changes nothing.
+// has no default, or no effect in this experiment, stays unset. Resolving twice changes nothing.
 ExperimentConfig ResolveConfig(ExperimentConfig config);
 
 }  // namespace cadre

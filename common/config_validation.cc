@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/config.h"
+#include "common/config_effects.h"
 #include "common/config_schema.h"
 #include "common/error_list.h"
 #include "common/replay_config.h"
@@ -387,6 +388,9 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   CheckNaturalGradient(config, &errors);
   CheckReplay(config, &errors);
   CheckTemperature(config, &errors);
+  const EnvironmentCatalog::Entry* const entry = catalog.Find(config.environment().id());
+  CheckEffects(config, entry == nullptr ? std::nullopt : std::optional<bool>(entry->discrete),
+               &errors);
   return errors.ToStatus();
 }
 

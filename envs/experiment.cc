@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/config.h"
+#include "common/config_effects.h"
 #include "common/status_macros.h"
 #include "envs/registry.h"
 
@@ -25,6 +26,7 @@ absl::StatusOr<Experiment> LoadExperiment(const std::string& path,
   experiment.config = ResolveConfig(std::move(config));
   CADRE_ASSIGN_OR_RETURN(experiment.environment,
                          FindEnvironment(experiment.config.environment().id()));
+  ClearWithoutEffect(experiment.environment.action.discrete(), &experiment.config);
   return experiment;
 }
 

@@ -109,7 +109,9 @@ TEST(ConfigTest, ResolvingSaysEverything) {
   EXPECT_EQ(config.ppo().learning_rate(), 3e-4);
   EXPECT_TRUE(config.ppo().has_objective());
   EXPECT_TRUE(config.has_seed());
+  EXPECT_TRUE(config.checkpoint().has_keep());
   EXPECT_TRUE(config.evaluation().has_episodes());
+  EXPECT_FALSE(config.ppo().has_kl_target()) << "there is no penalty";
   EXPECT_FALSE(config.stop().has_mean_return()) << "not set means never";
   EXPECT_FALSE(config.stop().has_wall_seconds());
   EXPECT_TRUE(Same(ResolveConfig(config), config));
@@ -135,7 +137,8 @@ TEST(ConfigTest, ResolvingKeepsWhatWasChosen) {
 TEST(ConfigTest, ResolvingAnOffPolicyConfigSaysEverythingOfItsReplay) {
   const ExperimentConfig config =
       ResolveConfig(Parsed("name: 'a' environment { id: 'x' } dqn {} stop { env_steps: 9 } "
-                           "actors { count: 3 environments_per_actor: 5 segment_length: 7 }"));
+                           "actors { count: 3 environments_per_actor: 5 segment_length: 7 "
+                           "mode: ASYNCHRONOUS }"));
   EXPECT_FALSE(config.has_queue());
   EXPECT_TRUE(config.replay().has_capacity_steps());
   EXPECT_EQ(config.replay().slack_steps(), 2 * 3 * 5 * 7);
@@ -169,7 +172,7 @@ TEST(ConfigTest, ResolvingGivesDeterministicPoliciesTheirNoise) {
 TEST(ConfigTest, TheSlackIsTwoRolloutsOfEveryActorOrFourUpdates) {
   const auto slack = [](const std::string& replay) {
     return ResolveConfig(Parsed("sac {} actors { count: 2 environments_per_actor: 3 "
-                                "segment_length: 4 } replay { " +
+                                "segment_length: 4 mode: ASYNCHRONOUS } replay { " +
                                 replay + " }"))
         .replay()
         .slack_steps();
@@ -178,6 +181,7 @@ TEST(ConfigTest, TheSlackIsTwoRolloutsOfEveryActorOrFourUpdates) {
   EXPECT_EQ(slack("n_step: 3"), 2 * 2 * 3 * (4 + 2)) << "the items that a rollout may complete";
   EXPECT_EQ(slack("updates_per_step: 0.01"), 400);
   EXPECT_EQ(slack("slack_steps: 60"), 60);
+  EXPECT_FALSE(ResolveConfig(Parsed("sac {}")).replay().has_slack_steps()) << "in lockstep";
 }
 
 TEST(ConfigTest, AResolvedConfigIsStillValid) {

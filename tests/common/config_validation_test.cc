@@ -296,7 +296,9 @@ TEST(ConfigValidationTest, TheSlackLetsARolloutAndAnUpdatePass) {
   EXPECT_EQ(errors("ASYNCHRONOUS", "updates_per_step: 0.01 slack_steps: 100"), "");
   EXPECT_THAT(errors("ASYNCHRONOUS", "updates_per_step: 0.01 slack_steps: 99"),
               testing::HasSubstr("the steps of an update, 100"));
-  EXPECT_EQ(errors("LOCKSTEP", "slack_steps: 1"), "") << "nobody waits for it";
+  EXPECT_EQ(errors("LOCKSTEP", "slack_steps: 1"),
+            "replay.slack_steps: got 1, which has no effect here; wanted only with actors.mode "
+            "ASYNCHRONOUS; in lockstep nobody is ahead");
   EXPECT_EQ(errors("ASYNCHRONOUS", "updates_per_step: 0 slack_steps: 1"),
             "replay.updates_per_step: got 0; wanted a number above 0 and at most 1000");
 }
