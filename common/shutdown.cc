@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -16,22 +17,44 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "common/check.h"
+#include "common/event.h"
 
 namespace cadre {
 namespace {
 
+// Interrupts that come no later than this after the first belong to it.
+constexpr int64_t kOneRequestNanoseconds = 1'000'000'000;
+
+// Whether the process was started with SIGHUP ignored. Set before any signal is taken.
+std::atomic<bool> hangup_is_ignored{false};
+// Whether this made SIGPIPE ignored.
+std::atomic<bool> ignores_broken_pipes{false};
+
+// Async-signal-safe.
 sigset_t ShutdownSignals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  if (!hangup_is_ignored) sigaddset(&set, SIGHUP);
   return set;
 }
 
-// Whoever interrupts twice does not want to wait. Async-signal-safe.
-void EndAtOnce(int) { _exit(130); }
+// Async-signal-safe.
+int64_t MonotonicNanoseconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+std::atomic<int64_t> requested_at{0};  // By MonotonicNanoseconds().
+
+// Whoever interrupts again, having waited for a second, does not want to wait any longer.
+// Async-signal-safe.
+void EndAtOnce(int) {
+  if (MonotonicNanoseconds() - requested_at > kOneRequestNanoseconds) _exit(130);
+}
 
 std::atomic<int> live_instances{0};
 
@@ -72,14 +95,14 @@ struct ShutdownSignal::Impl {
 
   // Constant after construction.
   sigset_t former_mask;
-  struct sigaction former_interrupt, former_terminate;
+  struct sigaction former_interrupt, former_terminate, former_hangup, former_pipe;
   int signal_fd = -1;
   int wake_fd = -1;
 
   std::atomic<bool> stopping{false};
   std::atomic<bool> request{false};
   std::atomic<int> signal{0};
-  absl::Notification requested;  // Set by the thread only.
+  Event requested;  // Set by the thread only.
 
   absl::Mutex mutex;
   std::deque<std::function<void()>> callbacks ABSL_GUARDED_BY(mutex);  // Not yet run.
@@ -89,6 +112,8 @@ struct ShutdownSignal::Impl {
 
 ShutdownSignal::Impl::Impl() {
   CADRE_CHECK(live_instances.fetch_add(1) == 0);
+  CADRE_CHECK(sigaction(SIGHUP, nullptr, &former_hangup) == 0);
+  hangup_is_ignored = former_hangup.sa_handler == SIG_IGN;
   const sigset_t signals = ShutdownSignals();
   CADRE_CHECK(pthread_sigmask(SIG_BLOCK, &signals, &former_mask) == 0);
   signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -98,6 +123,10 @@ ShutdownSignal::Impl::Impl() {
   left_signal_fd = wake_fd;
   Handle(SIGINT, Leave, &former_interrupt);
   Handle(SIGTERM, Leave, &former_terminate);
+  if (!hangup_is_ignored) Handle(SIGHUP, Leave);
+  CADRE_CHECK(sigaction(SIGPIPE, nullptr, &former_pipe) == 0);
+  ignores_broken_pipes = former_pipe.sa_handler == SIG_DFL;
+  if (ignores_broken_pipes) Handle(SIGPIPE, SIG_IGN);
   thread = std::thread([this] { Run(); });
   pthread_setname_np(thread.native_handle(), "shutdown");
 }
@@ -112,6 +141,8 @@ ShutdownSignal::Impl::~Impl() {
   while (requested.HasBeenNotified() && read(signal_fd, &info, sizeof(info)) > 0) continue;
   sigaction(SIGINT, &former_interrupt, nullptr);
   sigaction(SIGTERM, &former_terminate, nullptr);
+  sigaction(SIGHUP, &former_hangup, nullptr);
+  if (ignores_broken_pipes.exchange(false)) sigaction(SIGPIPE, &former_pipe, nullptr);
   left_signal_fd = -1;
   close(signal_fd);
   close(wake_fd);
@@ -148,6 +179,7 @@ void ShutdownSignal::Impl::TakeSignal() {
 void ShutdownSignal::Impl::StartShutdown(int number) {
   if (requested.HasBeenNotified()) return;
   signal = number;
+  requested_at = MonotonicNanoseconds();
   // From here on this thread lets SIGINT through, even while a callback runs.
   Handle(SIGINT, EndAtOnce);
   sigset_t interrupt;
@@ -187,15 +219,17 @@ void ShutdownSignal::Request() {
 }
 
 bool ShutdownSignal::requested() const { return impl_->requested.HasBeenNotified(); }
-void ShutdownSignal::Wait() const { impl_->requested.WaitForNotification(); }
+void ShutdownSignal::Wait() const { impl_->requested.Wait(); }
 bool ShutdownSignal::WaitFor(absl::Duration timeout) const {
-  return impl_->requested.WaitForNotificationWithTimeout(timeout);
+  return impl_->requested.WaitFor(timeout);
 }
 int ShutdownSignal::signal() const { return impl_->signal; }
 
 void ShutdownSignal::UnblockSignalsInChild() {
   Handle(SIGINT, SIG_DFL);
   Handle(SIGTERM, SIG_DFL);
+  if (!hangup_is_ignored) Handle(SIGHUP, SIG_DFL);
+  if (ignores_broken_pipes) Handle(SIGPIPE, SIG_DFL);
   const sigset_t signals = ShutdownSignals();
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }

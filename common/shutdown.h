@@ -1,5 +1,11 @@
-// SIGINT and SIGTERM, taken by one thread, so that what has to happen runs as
-// ordinary code. A SIGINT after that ends the process at once with status 130.
+// SIGINT, SIGTERM and SIGHUP, taken by one thread, so that what has to happen runs as
+// ordinary code. A SIGINT that comes more than a second later ends the process at once with
+// status 130. Within that second it belongs to the first request: `timeout -s INT` signals
+// the process, and then its group, which it is in.
+//
+// A SIGHUP that was ignored when the process started, as under nohup, stays ignored. A pipe
+// that nobody reads any more, such as one to a `tee` that the same Ctrl-C ended, does not
+// end the process either: SIGPIPE is ignored, unless somebody handles it.
 #pragma once
 
 #include <functional>
@@ -32,11 +38,11 @@ class ShutdownSignal {
   void Wait() const;
   // The same, at most for `timeout`; false if it passed.
   bool WaitFor(absl::Duration timeout) const;
-  // SIGINT or SIGTERM, whichever came first; 0: none, or Request().
+  // The signal that came first; 0: none, or Request().
   int signal() const;
 
   // A child process inherits the blocked signals, and until exec what they do: call
-  // this before exec, and they mean again what they mean by default. Async-signal-safe.
+  // this before exec, and they mean again what they meant before. Async-signal-safe.
   static void UnblockSignalsInChild();
 
  private:

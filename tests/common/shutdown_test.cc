@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/fake_clocks.h"
 
 namespace cadre {
 namespace {
@@ -35,6 +37,72 @@ TEST(ShutdownTest, RunsCallbacksInOrderOnASignal) {
   EXPECT_THAT(order, ElementsAre(1, 2));
   EXPECT_TRUE(shutdown.requested());
   EXPECT_EQ(shutdown.signal(), SIGTERM);
+}
+
+TEST(ShutdownTest, AHangUpIsARequestToo) {
+  signal(SIGHUP, SIG_DFL);  // Whatever the test was started under.
+  ShutdownSignal shutdown;
+  kill(getpid(), SIGHUP);
+  shutdown.Wait();
+  EXPECT_EQ(shutdown.signal(), SIGHUP);
+  kill(getpid(), SIGHUP);  // Changes nothing.
+}
+
+TEST(ShutdownDeathTest, AHangUpThatWasIgnoredStaysIgnored) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(
+      {
+        signal(SIGHUP, SIG_IGN);  // As nohup does.
+        ShutdownSignal shutdown;
+        kill(getpid(), SIGHUP);
+        const pid_t child = fork();
+        if (child == 0) {
+          ShutdownSignal::UnblockSignalsInChild();
+          raise(SIGHUP);
+          _exit(0);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        kill(getpid(), SIGTERM);
+        shutdown.Wait();
+        _exit(status == 0 && shutdown.signal() == SIGTERM ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+// `timeout -s INT` signals the process, and at once its whole group.
+TEST(ShutdownDeathTest, TwoInterruptsWithinASecondAreOneRequest) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(
+      {
+        FakeClocks clocks;
+        clocks.FreezeMonotonicClock();
+        ShutdownSignal shutdown;
+        Interrupt();
+        shutdown.Wait();
+        Interrupt();
+        clocks.Advance(absl::Milliseconds(900));
+        Interrupt();
+        absl::Notification saved;
+        shutdown.OnShutdown([&] { saved.Notify(); });
+        saved.WaitForNotification();
+        _exit(0);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+// A `tee` that the same Ctrl-C ended reads nothing any more.
+TEST(ShutdownDeathTest, APipeWithoutAReaderDoesNotEndTheProcess) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(
+      {
+        ShutdownSignal shutdown;
+        int ends[2];
+        if (pipe(ends) != 0) _exit(1);
+        close(ends[0]);
+        _exit(write(ends[1], "x", 1) < 0 && errno == EPIPE ? 0 : 2);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 TEST(ShutdownTest, ASecondTermChangesNothing) {
@@ -105,15 +173,18 @@ TEST(ShutdownTest, WithoutASignalNothingRuns) {
   EXPECT_FALSE(ran);
 }
 
-TEST(ShutdownDeathTest, ASecondInterruptEndsTheProcessAtOnceEvenDuringACallback) {
+TEST(ShutdownDeathTest, ALaterInterruptEndsTheProcessAtOnceEvenDuringACallback) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
   EXPECT_EXIT(
       {
         alarm(20);  // Rather red than waiting for ever.
+        FakeClocks clocks;
+        clocks.FreezeMonotonicClock();
         ShutdownSignal shutdown;
         int ends[2];
         if (pipe(ends) != 0) _exit(1);
         shutdown.OnShutdown([&] {
+          clocks.Advance(absl::Milliseconds(1100));
           Interrupt();
           char byte;
           // Nobody writes: blocks until the second signal.
