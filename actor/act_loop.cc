@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "actor/delayed_parameter_source.h"
-#include "actor/paced_environment.h"
 #include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
@@ -41,8 +40,12 @@ absl::StatusOr<std::unique_ptr<ActLoop>> ActLoop::Create(const ExperimentConfig&
       auto environments,
       MakeVectorEnvironment(config.environment().id(), config.actors().environments_per_actor(),
                             config.environment().max_episode_steps()));
-  if (pace > pace.zero())
-    environments = std::make_unique<PacedEnvironment>(std::move(environments), pace);
+  PacedEnvironment* paced = nullptr;
+  if (pace > pace.zero()) {
+    auto slow = std::make_unique<PacedEnvironment>(std::move(environments), pace);
+    paced = slow.get();
+    environments = std::move(slow);
+  }
   const EnvironmentSpec& spec = environments->spec();
   // One beyond the config's actors explores as one of them does.
   const int64_t place_of = index % config.actors().count();
@@ -50,8 +53,10 @@ absl::StatusOr<std::unique_ptr<ActLoop>> ActLoop::Create(const ExperimentConfig&
                           .all_rows = config.actors().count() * environments->count()};
   CADRE_ASSIGN_OR_RETURN(auto policy,
                          MakeActingPolicy(config, spec.observation, spec.action, place));
-  return std::unique_ptr<ActLoop>(
+  std::unique_ptr<ActLoop> loop(
       new ActLoop(config, index, source, sink, std::move(environments), std::move(policy)));
+  loop->paced_ = paced;
+  return loop;
 }
 
 ActLoop::ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource* source,
@@ -72,6 +77,11 @@ ActLoop::ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource*
       episodes_(environments_->count()),
       progress_(config),
       actions_(environments_->count() * environments_->spec().action.bytes()) {}
+
+void ActLoop::RequestStop() {
+  stop_requested_ = true;
+  if (paced_ != nullptr) paced_->Stop();
+}
 
 absl::Status ActLoop::Run() {
   while (true) {
@@ -111,6 +121,7 @@ absl::Status ActLoop::Load(const v1::Parameters& parameters) {
 
 absl::Status ActLoop::ActRollout() {
   while (!builder_.full()) {
+    if (stop_requested_) return absl::CancelledError("the actor was stopped");
     if (!lockstep_) {
       const ParametersPtr newest = source_->Newest();
       if (newest != nullptr && newest->version() > policy_->version())

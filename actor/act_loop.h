@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "actor/paced_environment.h"
 #include "actor/run_progress.h"
 #include "actor/running_episodes.h"
 #include "actor/segment_builder.h"
@@ -48,8 +49,13 @@ class ActLoop {
       const ExperimentConfig& config, int32_t index, ParameterSource* source, ExperienceSink* sink,
       std::chrono::nanoseconds pace = std::chrono::nanoseconds(0));
 
-  // Acts until the run is FINISHED (OK) or a port is closed (CANCELLED) or fails.
+  // Acts until the run is FINISHED (OK) or a port is closed or RequestStop (CANCELLED), or
+  // something fails.
   absl::Status Run();
+
+  // Run returns after the current step, in the middle of a rollout. What waits at a port ends
+  // once that is closed. From any thread.
+  void RequestStop();
 
   const ActTimes& times() const { return times_; }
   int64_t steps() const { return steps_.load(std::memory_order_relaxed); }
@@ -76,6 +82,7 @@ class ActLoop {
   ParameterSource* const source_;
   ExperienceSink* const sink_;
   const std::unique_ptr<VectorEnvironment> environments_;
+  PacedEnvironment* paced_ = nullptr;  // environments_, if it is one.
   const std::unique_ptr<ActingPolicy> policy_;
   const std::unique_ptr<StepRecorder> recorder_;
   SegmentBuilder builder_;
@@ -88,6 +95,7 @@ class ActLoop {
   ActTimes times_;
   std::atomic<int64_t> steps_ = 0;
   std::atomic<int64_t> version_ = 0;
+  std::atomic<bool> stop_requested_ = false;
 };
 
 }  // namespace cadre

@@ -28,13 +28,15 @@
 namespace cadre {
 namespace {
 
-// Closes the sink when the run is FINISHED, so that an Append that is held back ends.
+// Ends the loop when the run is FINISHED: an Append that is held back, and a rollout that
+// nobody will want.
 class FinishWatch {
  public:
-  FinishWatch(ParameterSource* source, ExperienceSink* sink)
-      : source_(source), thread_([source, sink] {
+  FinishWatch(ParameterSource* source, ExperienceSink* sink, ActLoop* loop)
+      : source_(source), thread_([source, sink, loop] {
           constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
           static_cast<void>(source->WaitNewer(kNever, absl::InfiniteFuture()));
+          if (source->run_state() == v1::RUN_STATE_FINISHED) loop->RequestStop();
           sink->Close();
         }) {}
   ~FinishWatch() {
@@ -141,6 +143,7 @@ absl::Status RunActorProcess(ActorProcessOptions options, ShutdownSignal& shutdo
   CallGroup calls;
   const StopLink stop(shutdown, [&] {
     calls.Close();
+    loop->RequestStop();
     source->Close();
     sink->Close();
   });
@@ -150,7 +153,7 @@ absl::Status RunActorProcess(ActorProcessOptions options, ShutdownSignal& shutdo
   if (status.ok()) {
     spdlog::info("actor {} of '{}' acts for run '{}'", options.index, config.name(),
                  options.run_id);
-    const FinishWatch watch(source.get(), sink.get());
+    const FinishWatch watch(source.get(), sink.get(), loop.get());
     const WorkReporter reporter(
         {.channel = source->channel(), .run_id = options.run_id},
         [&](CallGroup&) { return ReportOf(config, *loop, *sink, sink_options.name); });

@@ -1,13 +1,14 @@
 #include "actor/paced_environment.h"
 
-#include <thread>
+#include "common/monotonic_time.h"
 
 namespace cadre {
 
 absl::Status PacedEnvironment::Step(absl::Span<const std::byte> actions) {
-  const auto end = std::chrono::steady_clock::now() + step_;
+  const MonotonicTime end = MonotonicTime::Now() + absl::FromChrono(step_);
   const absl::Status status = environment_->Step(actions);
-  std::this_thread::sleep_until(end);
+  if (stopped_.WaitFor(end - MonotonicTime::Now()))
+    return absl::CancelledError("the environment was stopped");
   return status;
 }
 

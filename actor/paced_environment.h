@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "common/event.h"
 #include "envs/vector_environment.h"
 
 namespace cadre {
@@ -25,6 +26,9 @@ class PacedEnvironment final : public VectorEnvironment {
   absl::Status Reset(uint64_t seed) override { return environment_->Reset(seed); }
   absl::Status Step(absl::Span<const std::byte> actions) override;
 
+  // Ends a Step's wait, and each later one, with CANCELLED. From any thread.
+  void Stop() { stopped_.Notify(); }
+
   absl::Span<const std::byte> observations() const override { return environment_->observations(); }
   absl::Span<const std::byte> final_observations() const override {
     return environment_->final_observations();
@@ -36,6 +40,7 @@ class PacedEnvironment final : public VectorEnvironment {
  private:
   const std::unique_ptr<VectorEnvironment> environment_;
   const std::chrono::nanoseconds step_;
+  Event stopped_;
 };
 
 }  // namespace cadre

@@ -48,6 +48,9 @@ class ActorThread {
     });
   }
 
+  // Ends it within a step; its ports are closed besides.
+  void RequestStop() { loop_->RequestStop(); }
+
   absl::Status Join() {
     if (thread_.joinable()) thread_.join();
     absl::MutexLock lock(&mutex_);
@@ -166,6 +169,7 @@ absl::Status TrainEmbedded(const ExperimentConfig& config, absl::Span<Trainer* c
 
   absl::Status status = learners[0]->Run();
   for (const auto& learner : learners) learner->RequestStop();
+  for (const auto& actor : actors) actor->RequestStop();
   store.Close();
   experience->Close();
   const auto add = [&status](const absl::Status& other) {

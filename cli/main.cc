@@ -1,4 +1,7 @@
 // cadre: the command that people use. Flags, a subcommand, an exit code.
+//
+// Those that have something to save or to clear away handle signals. The others, such as eval,
+// leave them their meaning: the first one ends them, whatever they wait for.
 #include <CLI/CLI.hpp>
 #include <functional>
 
@@ -31,7 +34,6 @@ void AddPlanFlags(CLI::App& command, cadre::PlanOptions& plan) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  cadre::ShutdownSignal shutdown;
   CLI::App app("Distributed actor-learner reinforcement learning.", "cadre");
   app.require_subcommand(1);
   std::function<absl::Status()> run;
@@ -53,7 +55,12 @@ int main(int argc, char** argv) {
       ->add_option("--metrics_port", train.metrics_port,
                    "Of /metrics and /healthz; with --mode processes the first of several")
       ->check(CLI::Range(1, 65535));
-  command->callback([&] { run = [&] { return cadre::Train(train, shutdown); }; });
+  command->callback([&] {
+    run = [&] {
+      cadre::ShutdownSignal shutdown;
+      return cadre::Train(train, shutdown);
+    };
+  });
 
   cadre::EvalOptions eval;
   command = app.add_subcommand("eval", "Evaluate a checkpoint; prints JSON");
@@ -77,8 +84,12 @@ int main(int argc, char** argv) {
 
   cadre::PlanOptions plan;
   AddPlanFlags(*app.add_subcommand("plan", "Predict speed, and what saturates first"), plan);
-  app.get_subcommand("plan")->callback(
-      [&] { run = [&] { return cadre::MakeAndPrintPlan(plan, shutdown); }; });
+  app.get_subcommand("plan")->callback([&] {
+    run = [&] {
+      cadre::ShutdownSignal shutdown;
+      return cadre::MakeAndPrintPlan(plan, shutdown);
+    };
+  });
 
   std::vector<std::string> addresses;
   command = app.add_subcommand("status", "What servers are doing, and what they wait for");

@@ -14,12 +14,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "cli/replay_account.h"
 #include "cli/supervised_process.h"
 #include "common/bottleneck.h"
 #include "common/file_io.h"
+#include "common/monotonic_time.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
@@ -27,6 +27,7 @@
 #include "learner/progress_json.h"
 #include "learner/run_folder.h"
 #include "nlohmann/json.hpp"
+#include "rpc/call_group.h"
 #include "rpc/free_port.h"
 #include "rpc/server_info.h"
 #include "spdlog/spdlog.h"
@@ -37,6 +38,8 @@ namespace {
 // How long actors may take to end by themselves; and servers to say what came of the run, as one
 // may just have been started again.
 constexpr absl::Duration kDrain = absl::Seconds(20);
+// The same once the run was asked to stop. Whoever has nothing to save is killed then.
+constexpr absl::Duration kStopDrain = absl::Seconds(2);
 constexpr absl::Duration kVerdictInterval = absl::Seconds(5);
 
 // A run that is resumed keeps its id, by which a replay server knows its tables.
@@ -54,16 +57,16 @@ class VerdictWatch {
  public:
   VerdictWatch(std::string address, std::function<void(const std::string&)> on_verdict)
       : address_(std::move(address)), on_verdict_(std::move(on_verdict)), thread_([this] {
-          while (!done_.WaitForNotificationWithTimeout(kVerdictInterval)) Ask();
+          while (calls_.Sleep(kVerdictInterval)) Ask();
         }) {}
   ~VerdictWatch() {
-    done_.Notify();
+    calls_.Close();
     thread_.join();
   }
 
  private:
-  void Ask() const {
-    const absl::StatusOr<v1::WorkInfoResponse> work = FetchWorkInfo(address_);
+  void Ask() {
+    const absl::StatusOr<v1::WorkInfoResponse> work = FetchWorkInfo(address_, &calls_);
     if (!work.ok()) return;
     const bool bound = work->bottleneck().verdict() != VerdictName(Verdict::kNone);
     on_verdict_(bound ? work->bottleneck().text() : "");
@@ -71,7 +74,7 @@ class VerdictWatch {
 
   const std::string address_;
   const std::function<void(const std::string&)> on_verdict_;
-  absl::Notification done_;
+  CallGroup calls_;
   std::thread thread_;
 };
 
@@ -80,7 +83,7 @@ class ProcessRun {
  public:
   ProcessRun(const ProcessesOptions& options, std::string binaries, std::string run_id)
       : options_(options), binaries_(std::move(binaries)), run_id_(std::move(run_id)) {}
-  ~ProcessRun() { EndFollowers(); }
+  ~ProcessRun();
 
   absl::Status Start();
 
@@ -88,7 +91,7 @@ class ProcessRun {
   absl::Status WaitForEnd();
 
   // The first learner saves and finishes the run; the rest follows. From any thread.
-  void RequestStop() { learners_[0]->Terminate(); }
+  void RequestStop();
 
   // Actors, and all learners but the first: all at once, and now.
   void EndFollowers();
@@ -122,16 +125,21 @@ class ProcessRun {
   // Of the parameter server; of this run alone, as a resumed one goes on from the learner's
   // checkpoint.
   std::string SnapshotFolder() const { return absl::StrCat(options_.run_folder, "/parameters"); }
-  bool Finished() const;
+  bool Finished();
   void OnLine(absl::string_view line) const;
+  bool stopping() const;
+  // How long others may take at the end.
+  absl::Duration patience() const { return stopping() ? kStopDrain : kDrain; }
 
   const ProcessesOptions& options_;
   const std::string binaries_;
   const std::string run_id_;
   std::string replay_address_, parameter_address_, rendezvous_;  // Constant after Start().
   nlohmann::json metrics_targets_ = nlohmann::json::array();     // Likewise.
-  absl::Mutex mutex_;
+  CallGroup calls_;  // To the servers; closed by a stop.
+  mutable absl::Mutex mutex_;
   int ended_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // In the order in which they start; destroyed, and so ended, in the reverse one.
   std::unique_ptr<SupervisedProcess> replay_, parameters_;
   std::vector<std::unique_ptr<SupervisedProcess>> actors_;
@@ -169,6 +177,8 @@ SupervisedProcess::Options ProcessRun::ServerOptions(std::string name, absl::str
                                                      const Arguments& arguments) {
   SupervisedProcess::Options options = Options(std::move(name), program, arguments);
   options.still_needed = [] { return true; };
+  // A table may be large. Of the parameters the learner's checkpoint is what counts.
+  if (program != "replay_server" || !UsesReplay(options_.config)) options.kill_after = kStopDrain;
   return options;
 }
 
@@ -177,7 +187,8 @@ SupervisedProcess::Options ProcessRun::ActorOptions(int index) {
       Options(absl::StrCat("actor ", index), "actor",
               WorkerArguments(
                   {"--config", ConfigPath(options_.run_folder), "--index", absl::StrCat(index)}));
-  options.still_needed = [this] { return !Finished(); };
+  options.still_needed = [this] { return !stopping() && !Finished(); };
+  options.kill_after = kStopDrain;
   return options;
 }
 
@@ -192,10 +203,11 @@ SupervisedProcess::Options ProcessRun::LearnerOptions(int rank) {
   if (together) arguments.insert(arguments.end(), {"--rendezvous", rendezvous_});
   SupervisedProcess::Options options = Options(several ? absl::StrCat("learner ", rank) : "learner",
                                                "learner", WorkerArguments(arguments));
+  if (rank > 0) options.kill_after = kStopDrain;
   if (rank == 0)
     options.on_line = [this](absl::string_view line) { OnLine(line); };
   else if (!together)  // Those that move one model together end together, the first last.
-    options.still_needed = [this] { return !Finished(); };
+    options.still_needed = [this] { return !stopping() && !Finished(); };
   return options;
 }
 
@@ -205,8 +217,9 @@ ProcessRun::Arguments ProcessRun::WorkerArguments(const Arguments& more) const {
   return arguments;
 }
 
-bool ProcessRun::Finished() const {
-  const absl::StatusOr<v1::ParameterInfoResponse> info = FetchParameterInfo(parameter_address_);
+bool ProcessRun::Finished() {
+  const absl::StatusOr<v1::ParameterInfoResponse> info =
+      FetchParameterInfo(parameter_address_, kInfoPatience, &calls_);
   return info.ok() && info->run_state() == v1::RUN_STATE_FINISHED;
 }
 
@@ -255,14 +268,18 @@ absl::Status ProcessRun::Start() {
 
 absl::Status ProcessRun::WaitForEnd() {
   int seen = 0;
+  bool stopped = false;
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
-      const auto more = [this, seen]()
-                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_ > seen; };
+      const auto more = [this, seen, stopped]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return ended_ > seen || stopping_ != stopped;
+      };
       mutex_.Await(absl::Condition(&more));
       seen = ended_;
+      stopped = stopping_;
     }
+    if (stopped) learners_[0]->End();
     CADRE_RETURN_IF_ERROR(replay_->status());
     CADRE_RETURN_IF_ERROR(parameters_->status());
     if (learners_[0]->ended()) return learners_[0]->status();
@@ -271,17 +288,45 @@ absl::Status ProcessRun::WaitForEnd() {
   }
 }
 
+ProcessRun::~ProcessRun() {
+  calls_.Close();
+  EndFollowers();
+  if (learners_.empty()) return;
+  learners_[0]->Terminate();
+  for (const auto& learner : learners_) learner->End();
+  for (const auto& actor : actors_) actor->End();
+  // Those who used them are gone; both save at the same time.
+  replay_->Terminate();
+  parameters_->Terminate();
+}
+
+void ProcessRun::RequestStop() {
+  // Those that move one model together agree on the update after which they stop.
+  for (const auto& learner : learners_) learner->Terminate();
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  calls_.Close();
+}
+
 void ProcessRun::EndFollowers() {
   for (const auto& actor : actors_) actor->Terminate();
   for (size_t rank = 1; rank < learners_.size(); ++rank) learners_[rank]->Terminate();
 }
 
+bool ProcessRun::stopping() const {
+  absl::MutexLock lock(&mutex_);
+  return stopping_;
+}
+
 absl::Status ProcessRun::Drain(std::string& account) {
-  const absl::Time deadline = absl::Now() + kDrain;
-  const auto wait = [deadline](SupervisedProcess& process, absl::string_view what) {
-    if (!process.WaitFor(deadline - absl::Now()))
+  const absl::Duration most = patience();
+  const MonotonicTime deadline = MonotonicTime::Now() + most;
+  const auto wait = [most, deadline](SupervisedProcess& process, absl::string_view what) {
+    if (!process.WaitFor(deadline - MonotonicTime::Now()))
       spdlog::warn("{} did not end by itself within {}", std::string(what),
-                   absl::FormatDuration(kDrain));
+                   absl::FormatDuration(most));
   };
   for (size_t rank = 1; rank < learners_.size(); ++rank) wait(*learners_[rank], "a learner");
   for (const auto& actor : actors_) wait(*actor, "an actor");
@@ -289,7 +334,7 @@ absl::Status ProcessRun::Drain(std::string& account) {
 }
 
 absl::Status ProcessRun::WriteAccount(std::string& account) const {
-  CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, FetchReplayInfo(replay_address_, kDrain));
+  CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, FetchReplayInfo(replay_address_, patience()));
   const bool table = UsesReplay(options_.config);
   const int wanted = table ? 1 : LearnerCount(options_.config);
   if ((table ? info.tables_size() : info.queues_size()) != wanted)
@@ -306,7 +351,7 @@ absl::Status ProcessRun::WriteAccount(std::string& account) const {
 
 absl::Status ProcessRun::WriteGradientAccount(std::string& account) const {
   CADRE_ASSIGN_OR_RETURN(const v1::ParameterInfoResponse info,
-                         FetchParameterInfo(parameter_address_, kDrain));
+                         FetchParameterInfo(parameter_address_, patience()));
   for (const v1::ModelInfo& model : info.models()) {
     if (model.model() != ModelName(options_.config)) continue;
     account = GradientAccountLine(model) + "\n";
@@ -335,7 +380,10 @@ absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shu
   }
   // A learner that was stopped before it began has not set the run FINISHED.
   if (shutdown.requested()) run.EndFollowers();
-  return run.Drain(account);
+  const absl::Status drained = run.Drain(account);
+  if (drained.ok() || !shutdown.requested()) return drained;
+  spdlog::warn("there is no account of the run: {}", std::string(drained.message()));
+  return absl::OkStatus();
 }
 
 }  // namespace cadre

@@ -9,6 +9,7 @@
 #include "cli/interval_times.h"
 #include "common/experience_spec.h"
 #include "common/status_macros.h"
+#include "common/stop_link.h"
 
 namespace cadre {
 namespace {
@@ -60,11 +61,15 @@ class KeepingSink final : public ExperienceSink {
 }  // namespace
 
 absl::StatusOr<RecordedActing> RecordActing(const ExperimentConfig& config,
-                                            ParametersPtr parameters) {
+                                            ParametersPtr parameters, ShutdownSignal& shutdown) {
   FixedParameters source(std::move(parameters));
   KeepingSink sink;
   CADRE_ASSIGN_OR_RETURN(const auto loop, ActLoop::Create(config, /*index=*/0, &source, &sink));
-  if (const absl::Status status = loop->Run(); !absl::IsCancelled(status)) return status;
+  {
+    const StopLink stop(shutdown, [&] { loop->RequestStop(); });
+    if (const absl::Status status = loop->Run(); !absl::IsCancelled(status)) return status;
+  }
+  if (shutdown.requested()) return absl::CancelledError("interrupted");
 
   RecordedActing acting;
   const ActTimes& times = loop->times();

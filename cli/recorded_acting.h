@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/ports.h"
+#include "common/shutdown.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -25,8 +26,9 @@ struct RecordedActing {
   std::vector<v1::Rollout> rollouts;  // The first so many, in their order. At least one.
 };
 
-// An actor of the resolved `config`, with `parameters` of its algorithm.
+// An actor of the resolved `config`, with `parameters` of its algorithm. CANCELLED on a
+// shutdown.
 absl::StatusOr<RecordedActing> RecordActing(const ExperimentConfig& config,
-                                            ParametersPtr parameters);
+                                            ParametersPtr parameters, ShutdownSignal& shutdown);
 
 }  // namespace cadre

@@ -15,10 +15,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "cli/interval_times.h"
 #include "cli/rehearsal_stage.h"
 #include "common/config.h"
+#include "common/event.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
@@ -242,9 +242,9 @@ class Rehearsal {
 
   absl::StatusOr<RehearsedCosts> Run(ShutdownSignal& shutdown) {
     const StopLink stop(shutdown, [this] { End(absl::CancelledError("interrupted")); });
-    absl::Notification over;
+    Event over;
     std::thread watch([this, &over] {
-      if (!over.WaitForNotificationWithTimeout(kPatience))
+      if (!over.WaitFor(kPatience))
         End(absl::DeadlineExceededError(absl::StrCat("the rehearsal made no third update within ",
                                                      absl::FormatDuration(kPatience),
                                                      "; plan a smaller update and scale")));
@@ -311,9 +311,9 @@ absl::StatusOr<RehearsedCosts> Rehearse(const ExperimentConfig& config,
                                         const std::vector<v1::Rollout>& rollouts, bool processes,
                                         ShutdownSignal& shutdown) {
   CADRE_ASSIGN_OR_RETURN(const auto folder, TemporaryFolder::Create());
-  CADRE_ASSIGN_OR_RETURN(auto stage, processes
-                                         ? MakeProcessesStage(config, environment, folder->path())
-                                         : MakeEmbeddedStage(config, environment, folder->path()));
+  CADRE_ASSIGN_OR_RETURN(
+      auto stage, processes ? MakeProcessesStage(config, environment, folder->path(), shutdown)
+                            : MakeEmbeddedStage(config, environment, folder->path()));
   Rehearsal rehearsal(config, std::move(stage));
   CADRE_RETURN_IF_ERROR(rehearsal.Prepare(environment, rollouts, folder->path()));
   return rehearsal.Run(shutdown);

@@ -17,6 +17,7 @@
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
+#include "common/stop_link.h"
 #include "param_server/local_ports.h"
 #include "param_server/parameter_store.h"
 #include "rpc/experience_client.h"
@@ -31,6 +32,7 @@ namespace {
 
 constexpr char kRunId[] = "rehearsal";
 constexpr absl::Duration kPatience = absl::Seconds(20);
+constexpr absl::Duration kKillAfter = absl::Seconds(2);
 
 class EmbeddedStage final : public RehearsalStage {
  public:
@@ -82,7 +84,7 @@ class ProcessesStage final : public RehearsalStage {
         environment_(environment),
         spec_(RecordedSpec(config, environment.observation, environment.action)) {}
 
-  absl::Status Start(const std::string& folder);
+  absl::Status Start(const std::string& folder, ShutdownSignal& shutdown);
 
   absl::StatusOr<std::unique_ptr<ExperienceSink>> MakeSink(int32_t index) override;
   absl::StatusOr<std::unique_ptr<ParameterSource>> MakeParameterSource() override {
@@ -146,6 +148,7 @@ absl::Status ProcessesStage::StartServers(const std::string& folder) {
     options.command = {absl::StrCat(self.parent_path().string(), "/", program), "--run_id", kRunId};
     options.command.insert(options.command.end(), arguments.begin(), arguments.end());
     options.log_path = absl::StrCat(folder, "/", program, ".log");
+    options.kill_after = kKillAfter;  // There is nothing to save.
     auto process = std::make_unique<SupervisedProcess>(std::move(options));
     process->Start();
     return process;
@@ -179,14 +182,18 @@ absl::Status ProcessesStage::Connect() {
   return absl::OkStatus();
 }
 
-absl::Status ProcessesStage::Start(const std::string& folder) {
+absl::Status ProcessesStage::Start(const std::string& folder, ShutdownSignal& shutdown) {
   CADRE_RETURN_IF_ERROR(StartServers(folder));
   CADRE_RETURN_IF_ERROR(Connect());
   // Both servers answer before anything is measured.
+  CADRE_ASSIGN_OR_RETURN(const auto sink, MakeSink(0));
   CallGroup calls;
+  const StopLink stop(shutdown, [&] {
+    calls.Close();
+    sink->Close();
+  });
   CADRE_RETURN_IF_ERROR(
       FetchNewestVersion(ParameterOptions(ModelName(config_)), kPatience, calls).status());
-  CADRE_ASSIGN_OR_RETURN(const auto sink, MakeSink(0));
   return static_cast<RemoteExperienceSink&>(*sink).WaitConnected();
 }
 
@@ -214,9 +221,10 @@ absl::StatusOr<std::unique_ptr<RehearsalStage>> MakeEmbeddedStage(
 }
 
 absl::StatusOr<std::unique_ptr<RehearsalStage>> MakeProcessesStage(
-    const ExperimentConfig& config, const EnvironmentSpec& environment, const std::string& folder) {
+    const ExperimentConfig& config, const EnvironmentSpec& environment, const std::string& folder,
+    ShutdownSignal& shutdown) {
   auto stage = std::make_unique<ProcessesStage>(config, environment);
-  CADRE_RETURN_IF_ERROR(stage->Start(folder));
+  CADRE_RETURN_IF_ERROR(stage->Start(folder, shutdown));
   return stage;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/ports.h"
+#include "common/shutdown.h"
 #include "envs/environment.h"
 #include "learner/batch_learner.h"
 #include "proto/config.pb.h"
@@ -39,7 +40,9 @@ class RehearsalStage {
 absl::StatusOr<std::unique_ptr<RehearsalStage>> MakeEmbeddedStage(
     const ExperimentConfig& config, const EnvironmentSpec& environment, const std::string& folder);
 // UNAVAILABLE where the servers' binaries, which stand beside this one, do not come up.
+// CANCELLED on a shutdown.
 absl::StatusOr<std::unique_ptr<RehearsalStage>> MakeProcessesStage(
-    const ExperimentConfig& config, const EnvironmentSpec& environment, const std::string& folder);
+    const ExperimentConfig& config, const EnvironmentSpec& environment, const std::string& folder,
+    ShutdownSignal& shutdown);
 
 }  // namespace cadre

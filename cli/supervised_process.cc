@@ -53,15 +53,21 @@ std::string LastWords(const std::string& log_path) {
 SupervisedProcess::SupervisedProcess(Options options) : options_(std::move(options)) {}
 
 SupervisedProcess::~SupervisedProcess() {
+  End();
+  if (thread_.joinable()) thread_.join();
+}
+
+void SupervisedProcess::End() {
   Terminate();
-  if (!thread_.joinable()) return;
-  if (!WaitFor(kKillAfter)) {
-    absl::MutexLock lock(&mutex_);
-    spdlog::warn("{} did not end within {}; killing it", options_.name,
-                 absl::FormatDuration(kKillAfter));
-    if (pid_ > 0) ::kill(pid_, SIGKILL);
-  }
-  thread_.join();
+  if (!thread_.joinable()) return;  // It was never started.
+  absl::MutexLock lock(&mutex_);
+  const absl::Duration left = terminated_at_ + options_.kill_after - MonotonicTime::Now();
+  if (AwaitFor(mutex_, absl::Condition(&ended_), left)) return;
+  spdlog::warn("{} did not end within {}; killing it", options_.name,
+               absl::FormatDuration(options_.kill_after));
+  killed_ = true;
+  if (pid_ > 0) ::kill(pid_, SIGKILL);
+  mutex_.Await(absl::Condition(&ended_));
 }
 
 void SupervisedProcess::Start() {
@@ -70,18 +76,31 @@ void SupervisedProcess::Start() {
 
 void SupervisedProcess::Terminate() {
   absl::MutexLock lock(&mutex_);
+  if (!terminate_) terminated_at_ = MonotonicTime::Now();
   terminate_ = true;
   if (pid_ > 0) ::kill(pid_, SIGTERM);
 }
 
 bool SupervisedProcess::WaitFor(absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout(absl::Condition(&ended_), timeout);
+  return AwaitFor(mutex_, absl::Condition(&ended_), timeout);
 }
 
 absl::Status SupervisedProcess::status() const {
   absl::MutexLock lock(&mutex_);
   return status_;
+}
+
+absl::Status SupervisedProcess::AskedEnd() const {
+  if (!killed_) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat(options_.name, " did not end within ",
+                                                  absl::FormatDuration(options_.kill_after),
+                                                  " and was killed"));
+}
+
+bool SupervisedProcess::asked_to_end() const {
+  absl::MutexLock lock(&mutex_);
+  return terminate_;
 }
 
 bool SupervisedProcess::ended() const {
@@ -105,18 +124,18 @@ void SupervisedProcess::Supervise() {
   int quick_deaths = 0;
   absl::Status status;
   while (true) {
-    const absl::Time started = absl::Now();
+    const MonotonicTime started = MonotonicTime::Now();
     const absl::StatusOr<int> ended = RunOnce();
     status = ended.ok() ? Judge(*ended) : ended.status();
-    if (status.ok() && options_.still_needed && options_.still_needed())
+    if (status.ok() && !asked_to_end() && options_.still_needed && options_.still_needed())
       status = absl::UnavailableError(absl::StrCat(options_.name, " ended before the run did"));
     absl::MutexLock lock(&mutex_);
     if (terminate_) {
-      status = absl::OkStatus();
+      status = AskedEnd();
       break;
     }
     if (!absl::IsUnavailable(status)) break;
-    quick_deaths = absl::Now() - started < kQuick ? quick_deaths + 1 : 0;
+    quick_deaths = MonotonicTime::Now() - started < kQuick ? quick_deaths + 1 : 0;
     if (quick_deaths >= options_.max_quick_deaths) {
       status = absl::UnavailableError(absl::StrCat(status.message(), "; that was its death number ",
                                                    quick_deaths, " in a row, each within ",
@@ -126,9 +145,9 @@ void SupervisedProcess::Supervise() {
     if (quick_deaths == 0) backoff.Reset();
     ++restarts_;
     spdlog::warn("{}; starting it again", std::string(status.message()));
-    mutex_.AwaitWithTimeout(absl::Condition(&terminate_), backoff.Next(random.Uniform()));
+    AwaitFor(mutex_, absl::Condition(&terminate_), backoff.Next(random.Uniform()));
     if (terminate_) {
-      status = absl::OkStatus();
+      status = AskedEnd();
       break;
     }
   }

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/monotonic_time.h"
 
 namespace cadre {
 
@@ -29,17 +30,20 @@ class SupervisedProcess {
     // Gets the child's stderr, appended; its last line goes into the error that a
     // failure is reported with. Empty: the child's stderr is ours.
     std::string log_path;
-    // Asked on the supervising thread when the child has exited with status 0, which
-    // it does on anybody's SIGTERM: true starts it again. Null: it is done.
+    // Asked on the supervising thread when the child has exited with status 0 unasked, as it
+    // does on anybody else's SIGTERM: true starts it again. Null: it is done.
     std::function<bool()> still_needed;
     // Runs on the supervising thread when the child will not be started again: it
     // ended well, failed for good, or was told to end.
     std::function<void()> on_end;
     int max_quick_deaths = 8;  // In a row, each within ten seconds of its start.
+    // How long the child may take to end once it was asked to, before it is killed: one that
+    // has something to save gets more.
+    absl::Duration kill_after = absl::Seconds(15);
   };
 
   explicit SupervisedProcess(Options options);
-  ~SupervisedProcess();  // Terminate(), then waits; kills after `kKillAfter`.
+  ~SupervisedProcess();  // End().
   SupervisedProcess(const SupervisedProcess&) = delete;
   SupervisedProcess& operator=(const SupervisedProcess&) = delete;
 
@@ -51,15 +55,20 @@ class SupervisedProcess {
   // Waits until the child has ended for good. False after `timeout`.
   bool WaitFor(absl::Duration timeout);
 
-  // Once ended: OK where the child exited with 0, or was told to end.
+  // Terminate(), and waits until the child has ended; kills it `kill_after` it was first
+  // asked to. On the thread of Start().
+  void End();
+
+  // Once ended: OK where the child exited with 0, or ended as it was asked to;
+  // DEADLINE_EXCEEDED where it had to be killed.
   absl::Status status() const;
   bool ended() const;
   int restarts() const;
   pid_t pid() const;  // 0 while there is none.
 
  private:
-  static constexpr absl::Duration kKillAfter = absl::Seconds(15);
-
+  bool asked_to_end() const;
+  absl::Status AskedEnd() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Supervise();
   // Starts the child and waits for its end; its status as waitpid gives it.
   absl::StatusOr<int> RunOnce();
@@ -71,6 +80,8 @@ class SupervisedProcess {
   mutable absl::Mutex mutex_;
   pid_t pid_ ABSL_GUARDED_BY(mutex_) = 0;
   bool terminate_ ABSL_GUARDED_BY(mutex_) = false;
+  MonotonicTime terminated_at_ ABSL_GUARDED_BY(mutex_);  // When it was first asked to end.
+  bool killed_ ABSL_GUARDED_BY(mutex_) = false;          // It did not end when it was asked to.
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   int restarts_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);

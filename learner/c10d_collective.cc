@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/check.h"
+#include "common/monotonic_time.h"
 #include "common/status_macros.h"
 #include "learner/torch_error.h"
 
@@ -32,7 +34,11 @@ namespace {
 // Between two looks whether an earlier group has ended.
 constexpr absl::Duration kRetry = absl::Milliseconds(200);
 // A single attempt to reach the store, so that a stop is noticed in between.
-constexpr absl::Duration kAttempt = absl::Seconds(2);
+constexpr absl::Duration kAttempt = absl::Seconds(1);
+// How long a learner that was told to stop waits for the others, and how often it looks
+// whether it was.
+constexpr absl::Duration kStopGrace = absl::Seconds(1);
+constexpr absl::Duration kLookForStop = absl::Milliseconds(100);
 // How long survivors of a learner wait to hear from each other who is left.
 constexpr absl::Duration kRollCall = absl::Seconds(2);
 // How long one that has nothing more to do waits for the others to be as far. Far more than a
@@ -85,12 +91,14 @@ class C10dCollective final : public Collective {
     CADRE_CHECK(values.is_contiguous());
     if (!failed_.ok()) return failed_;
     try {
-      AllReduce(values);
-      return absl::OkStatus();
+      failed_ = AllReduce(values);
+      // A thread of gloo's waits for the others as long as it may take, and whoever drops gloo
+      // for that thread: so it stays until the process ends.
+      if (!failed_.ok()) gloo_.release();
     } catch (const std::exception& error) {
       failed_ = Lost(ReasonOf(error));
-      return failed_;
     }
+    return failed_;
   }
 
 #ifdef USE_C10D_NCCL
@@ -100,20 +108,42 @@ class C10dCollective final : public Collective {
 #endif
 
  private:
-  void AllReduce(torch::Tensor& values) {
+  absl::Status AllReduce(torch::Tensor& values) {
     if (values.is_cuda() && !transport_known_) ChooseTransport(values.device());
 #ifdef USE_C10D_NCCL
     if (values.is_cuda() && nccl_.defined()) {
       std::vector<torch::Tensor> tensors{values};
       last_on_device_ = nccl_->allreduce(tensors);
       last_on_device_->wait();
-      return;
+      return absl::OkStatus();
     }
 #endif
     std::vector<torch::Tensor> tensors{values.cpu()};
-    gloo_->allreduce(tensors)->wait();
+    CADRE_RETURN_IF_ERROR(WaitFor(*gloo_->allreduce(tensors)));
     if (!tensors[0].is_same(values)) values.copy_(tensors[0]);
+    return absl::OkStatus();
   }
+
+  // c10d cannot be told to stop waiting: so it waits a little at a time. Throws what the sum
+  // failed with. CANCELLED where this learner was told to stop and the others do not come.
+  absl::Status WaitFor(c10d::Work& work) {
+    std::optional<MonotonicTime> stopped;
+    while (options_.stop_requested) {
+      try {
+        work.wait(Milliseconds(kLookForStop));
+        return absl::OkStatus();
+      } catch (const std::exception&) {
+        if (work.isCompleted()) break;  // If only just.
+      }
+      if (!stop_requested()) continue;
+      if (!stopped.has_value()) stopped = MonotonicTime::Now();
+      if (MonotonicTime::Now() - *stopped >= kStopGrace)
+        return absl::CancelledError("stopped while waiting for the other learners");
+    }
+    work.wait();
+    return absl::OkStatus();
+  }
+  bool stop_requested() const { return options_.stop_requested && options_.stop_requested(); }
 
   // Of tensors on GPUs.
   void ChooseTransport([[maybe_unused]] torch::Device mine) {
@@ -167,16 +197,16 @@ class C10dCollective final : public Collective {
   // goes on; and not for long, as that one waits for our connections to close.
   void LeaveTogether() {
     const auto done = [](int rank) { return absl::StrCat("done/", rank); };
-    const absl::Time deadline = absl::Now() + kLeave;
+    const MonotonicTime deadline = MonotonicTime::Now() + kLeave;
     try {
       while (!last_on_device_->isCompleted()) {
-        if (absl::Now() >= deadline) return;
+        if (MonotonicTime::Now() >= deadline) return;
         absl::SleepFor(kLook);
       }
       store_->add(done(options_.rank), 1);
       for (int rank = 0; rank < options_.size; ++rank)
         while (!store_->check({done(rank)})) {
-          if (absl::Now() >= deadline) return;
+          if (MonotonicTime::Now() >= deadline) return;
           absl::SleepFor(kLook);
         }
     } catch (const std::exception&) {
@@ -216,12 +246,14 @@ class C10dCollective final : public Collective {
 
   void RollCall(std::vector<bool>& heard) {
     store_->add(Left(options_.rank), 1);
-    const absl::Time deadline = absl::Now() + kRollCall;
+    const MonotonicTime deadline = MonotonicTime::Now() + kRollCall;
     for (int rank = 0; rank < options_.size; ++rank)
-      while (!heard[rank] && !(heard[rank] = store_->check({Left(rank)})) && absl::Now() < deadline)
+      while (!heard[rank] && !(heard[rank] = store_->check({Left(rank)})) &&
+             MonotonicTime::Now() < deadline && !stop_requested())
         absl::SleepFor(kLook);
     // Those who noticed later than we did still ask our store.
-    if (options_.rank == 0) absl::SleepFor(deadline + kRollCall - absl::Now());
+    while (options_.rank == 0 && MonotonicTime::Now() < deadline + kRollCall && !stop_requested())
+      absl::SleepFor(kLook);
   }
 
   const C10dOptions options_;
@@ -254,7 +286,7 @@ StorePtr EnterStore(const C10dOptions& options, const Endpoint& endpoint) {
   return store->add(Present(options.rank), 1) == 1 ? store : StorePtr();
 }
 
-absl::Status WaitForAll(const C10dOptions& options, c10d::Store& store, absl::Time deadline) {
+absl::Status WaitForAll(const C10dOptions& options, c10d::Store& store, MonotonicTime deadline) {
   for (int rank = 0; rank < options.size;) {
     if (store.check({Present(rank)})) {
       ++rank;
@@ -262,7 +294,7 @@ absl::Status WaitForAll(const C10dOptions& options, c10d::Store& store, absl::Ti
     }
     if (options.stop_requested && options.stop_requested())
       return absl::CancelledError("stopped while waiting for the other learners");
-    if (absl::Now() >= deadline)
+    if (MonotonicTime::Now() >= deadline)
       return absl::UnavailableError(absl::StrCat("learner ", rank, " of ", options.size,
                                                  " did not come to ", options.address, " within ",
                                                  absl::FormatDuration(options.join_timeout),
@@ -299,7 +331,7 @@ absl::StatusOr<std::unique_ptr<Collective>> JoinC10d(const C10dOptions& options)
   CADRE_ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(options.address));
   CADRE_CHECK(options.rank >= 0 && options.rank < options.size);
   IgnoreBrokenPipes();
-  const absl::Time deadline = absl::Now() + options.join_timeout;
+  const MonotonicTime deadline = MonotonicTime::Now() + options.join_timeout;
   std::string reason = "the learners that were there before have not ended";
   while (true) {
     try {
@@ -313,7 +345,7 @@ absl::StatusOr<std::unique_ptr<Collective>> JoinC10d(const C10dOptions& options)
     }
     if (options.stop_requested && options.stop_requested())
       return absl::CancelledError("stopped while joining the other learners");
-    if (absl::Now() >= deadline)
+    if (MonotonicTime::Now() >= deadline)
       return absl::UnavailableError(absl::StrCat(
           "learner ", options.rank, " of ", options.size, " could not join the others at ",
           options.address, " within ", absl::FormatDuration(options.join_timeout), ": ", reason));

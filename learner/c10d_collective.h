@@ -25,7 +25,9 @@ struct C10dOptions {
   // Of a sum, the wait for the slowest learner's experience included. A learner that dies
   // is noticed at once: this is for networks and machines that fall silent.
   absl::Duration timeout = absl::Minutes(10);
-  // Asked while joining; true ends it with CANCELLED. May be null.
+  // Asked while joining, which true ends with CANCELLED, and during a sum, which then waits a
+  // second more for the others to agree on a last update; after that it is CANCELLED too, and
+  // so is every later one. May be null.
   std::function<bool()> stop_requested;
   // Told once, at the first sum of a tensor on a GPU, over what such are summed: "NCCL", or
   // "gloo ..." and why. May be null.

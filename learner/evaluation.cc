@@ -42,6 +42,8 @@ absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
   // Where it explores, as at the end of a run.
   const ActMode mode{.greedy = !options.stochastic, .progress = 1};
   while (running > 0) {
+    if (options.stop && options.stop())
+      return absl::CancelledError("the evaluation was stopped before its end");
     policy->Act(ColumnAs<float>(environments->observations()), mode, random,
                 absl::MakeSpan(actions), /*log_probs=*/{});
     CADRE_RETURN_IF_ERROR(CheckActed(spec.action, actions, /*log_probs=*/{}, policy->version()));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "absl/status/statusor.h"
 #include "proto/config.pb.h"
@@ -14,6 +15,8 @@ struct EvaluationOptions {
   int64_t episodes = 100;
   uint64_t seed = 1;
   bool stochastic = false;  // Sample actions instead of taking the most probable.
+  // Asked before each step of all environments; true ends it with CANCELLED. May be null.
+  std::function<bool()> stop;
 };
 
 struct Evaluation {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -13,12 +14,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/exit_code.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
+#include "common/timer.h"
 #include "envs/experiment.h"
 #include "learner/c10d_collective.h"
 #include "learner/checkpoint.h"
@@ -46,29 +48,7 @@ constexpr absl::Duration kLineInterval = absl::Milliseconds(50);
 
 // Whoever stops the learner may have stopped the parameter server as well: so long it
 // is waited for, before the learner saves.
-constexpr absl::Duration kStopGrace = absl::Seconds(3);
-
-// Closes sinks some time after a stop, so that nothing waits for them any longer.
-class StopGrace {
- public:
-  explicit StopGrace(std::function<void()> close) : close_(std::move(close)) {}
-  ~StopGrace() {
-    done_.Notify();
-    if (thread_.joinable()) thread_.join();
-  }
-
-  // At most once.
-  void Begin() {
-    thread_ = std::thread([this] {
-      if (!done_.WaitForNotificationWithTimeout(kStopGrace)) close_();
-    });
-  }
-
- private:
-  const std::function<void()> close_;
-  absl::Notification done_;
-  std::thread thread_;
-};
+constexpr absl::Duration kStopGrace = absl::Seconds(1);
 
 // Calls back once the run is FINISHED, for learners that do not finish it themselves.
 class FinishWatch {
@@ -246,6 +226,13 @@ absl::StatusOr<std::unique_ptr<Collective>> JoinLearners(const LearnerProcessOpt
                                                          const ExperimentConfig& config,
                                                          ShutdownSignal& shutdown) {
   if (!DataParallel(config)) return nullptr;
+  // Nothing that this learner knows is lost yet. c10d connects to the others for minutes where
+  // one falls silent, and cannot be stopped: then the process ends in the middle of it.
+  std::unique_ptr<Timer> patience;
+  const StopLink stop(shutdown, [&] {
+    patience = std::make_unique<Timer>(
+        kStopGrace, [&] { std::_Exit(ReportAndExitCode(StoppedEarly(options), "cadre_learner")); });
+  });
   return JoinC10d({.address = options.rendezvous,
                    .rank = options.rank,
                    .size = LearnerCount(config),
@@ -309,10 +296,10 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
     std::printf("%s\n", ProgressToJson(progress).c_str());
     std::fflush(stdout);
   });
-  StopGrace grace([&] { connections.CloseSinks(); });
+  std::unique_ptr<Timer> grace;
   const StopLink stop(shutdown, [&] {
     trainer.RequestStop();
-    grace.Begin();
+    grace = std::make_unique<Timer>(kStopGrace, [&] { connections.CloseSinks(); });
     ports.Close();
   });
   std::unique_ptr<FinishWatch> finish;

@@ -29,7 +29,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
 }
 
 Trainer::Trainer(Options options)
-    : options_(std::move(options)), config_(options_.config), started_(absl::Now()) {}
+    : options_(std::move(options)), config_(options_.config), started_(MonotonicTime::Now()) {}
 
 absl::Span<float> Trainer::Flat() const {
   const torch::Tensor flat = learner_->parameters();
@@ -59,7 +59,8 @@ absl::Status Trainer::TakeOverFromFirst() {
 }
 
 absl::Status Trainer::Run(const ExperiencePorts& source, ParameterSink& sink) {
-  started_ = absl::Now();
+  started_ = MonotonicTime::Now();
+  const std::unique_ptr<Timer> limit = MakeTimeLimit(source);
   times_.Enter(LearnStage::kWaitForExperience);
   absl::Status status;
   try {
@@ -67,15 +68,34 @@ absl::Status Trainer::Run(const ExperiencePorts& source, ParameterSink& sink) {
   } catch (const std::exception& error) {  // Of LibTorch: a device that failed, or is full.
     status = StatusOf(error);
   }
-  // A stop closes the ports to end their waits; that is no failure.
-  if (absl::IsCancelled(status) && (stop_requested_ || collective_ != nullptr))
-    status = absl::OkStatus();
+  // A stop closes the ports to end their waits, as does the end of the time.
+  if (absl::IsCancelled(status) && (asked_to_stop() || collective_ != nullptr)) status = Stopped();
   times_.Enter(LearnStage::kReport);
   if (first()) return EndRun(source, sink, std::move(status));
   const bool refused = absl::IsFailedPrecondition(status);
   if (status.ok()) status = StoppedOpen();
   const bool unsure = refused || absl::IsAborted(status);
   return source.first != nullptr && Finished(*source.first, unsure) ? absl::OkStatus() : status;
+}
+
+std::unique_ptr<Timer> Trainer::MakeTimeLimit(const ExperiencePorts& source) {
+  // Learners that push end when the first one finishes the run.
+  if (!config_.stop().has_wall_seconds() || (!first() && PushesGradients(config_))) return nullptr;
+  const absl::Duration left =
+      absl::Seconds(config_.stop().wall_seconds()) - absl::Seconds(earlier_seconds_);
+  return std::make_unique<Timer>(left, [this, &source] {
+    time_is_up_ = true;
+    source.Close();
+  });
+}
+
+absl::Status Trainer::Stopped() const {
+  // Several learners that are in the middle of an update, and one of them does not come.
+  if (collective_ != nullptr && !learner_->settled())
+    return absl::UnavailableError(
+        absl::StrCat("stopped in the middle of an update; the last checkpoint is at ",
+                     last_saved_steps_, " steps"));
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::Learn(const ExperiencePorts& source, ParameterSink& sink) {
@@ -104,7 +124,7 @@ absl::Status Trainer::EndRun(const ExperiencePorts& source, ParameterSink& sink,
   CADRE_RETURN_IF_ERROR(status);
   CADRE_RETURN_IF_ERROR(StoppedOpen());
   status = sink.SetRunState(v1::RUN_STATE_FINISHED);
-  return absl::IsCancelled(status) && stop_requested_ ? absl::OkStatus() : status;
+  return absl::IsCancelled(status) && asked_to_stop() ? absl::OkStatus() : status;
 }
 
 absl::Status Trainer::Gather(const ExperiencePorts& source) {
@@ -182,7 +202,15 @@ bool Trainer::enough_learned() const {
 
 bool Trainer::time_is_over() const {
   const StopConfig& stop = config_.stop();
-  return stop.has_wall_seconds() && WallSeconds() >= stop.wall_seconds();
+  return time_is_up_ || (stop.has_wall_seconds() && WallSeconds() >= stop.wall_seconds());
+}
+
+// The last one of a run that ends by the clock still gets a moment.
+bool Trainer::evaluation_is_over() const {
+  constexpr double kMoment = 1.5;
+  const StopConfig& stop = config_.stop();
+  return stop_requested_ ||
+         (stop.has_wall_seconds() && WallSeconds() >= stop.wall_seconds() + kMoment);
 }
 
 bool Trainer::asked_to_stop() const { return stop_requested_ || time_is_over(); }
@@ -195,7 +223,7 @@ absl::Status Trainer::StoppedOpen() const {
 }
 
 double Trainer::WallSeconds() const {
-  return earlier_seconds_ + absl::ToDoubleSeconds(absl::Now() - started_);
+  return earlier_seconds_ + absl::ToDoubleSeconds(MonotonicTime::Now() - started_);
 }
 
 absl::Status Trainer::ReportProgress(int64_t version_lag) {
@@ -229,11 +257,15 @@ bool Trainer::EvaluationDue() const {
 
 absl::Status Trainer::Evaluate() {
   const EvaluationConfig& evaluation = config_.evaluation();
-  last_evaluated_steps_ = env_steps_;
   const uint64_t seed = Random::ForStream(config_.seed(), kEvaluationStream)();
-  CADRE_ASSIGN_OR_RETURN(const Evaluation result,
-                         cadre::Evaluate(config_, *MakeParameters(),
-                                         {.episodes = evaluation.episodes(), .seed = seed}));
+  const absl::StatusOr<Evaluation> evaluated = cadre::Evaluate(
+      config_, *MakeParameters(), {.episodes = evaluation.episodes(), .seed = seed, .stop = [this] {
+                                     return evaluation_is_over();
+                                   }});
+  if (absl::IsCancelled(evaluated.status())) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(evaluated.status());
+  const Evaluation& result = *evaluated;
+  last_evaluated_steps_ = env_steps_;
   spdlog::info("evaluation at {} steps: mean return {:.1f} +- {:.1f} over {} episodes", env_steps_,
                result.mean_return, result.std_return, result.episodes);
   if (best_.has_value() && result.mean_return < best_->mean_return) return absl::OkStatus();

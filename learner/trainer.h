@@ -14,7 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/episode_statistics.h"
+#include "common/monotonic_time.h"
 #include "common/ports.h"
+#include "common/timer.h"
 #include "envs/environment.h"
 #include "learner/batch_learner.h"
 #include "learner/checkpoint.h"
@@ -102,11 +104,17 @@ class Trainer final {
   bool done() const;
   bool enough_learned() const;
   bool time_is_over() const;
+  // Closes `source` when the time is over. Null where there is no such time.
+  std::unique_ptr<Timer> MakeTimeLimit(const ExperiencePorts& source);
+  // What an end of the ports' waits means that was asked for.
+  absl::Status Stopped() const;
   // OK, or of a run that stays open and was stopped before it is over: ABORTED.
   absl::Status StoppedOpen() const;
   // What a learner alone stops for at once, and several when they next agree.
   bool asked_to_stop() const;
   double WallSeconds() const;
+  // An evaluation ends then before its end.
+  bool evaluation_is_over() const;
 
   const Options options_;
   const ExperimentConfig& config_;
@@ -116,13 +124,14 @@ class Trainer final {
   bool stays_open_ = false;
   EpisodeStatistics episodes_;
   std::atomic<bool> stop_requested_ = false;
+  std::atomic<bool> time_is_up_ = false;  // As the timer says.
 
   int64_t env_steps_ = 0;
   int64_t updates_ = 0;
   int64_t version_ = 0;  // Newest published. Learners that publish nothing count with the others.
   int64_t max_version_lag_ = 0;
   double earlier_seconds_ = 0;  // Of wall time, before a resume.
-  absl::Time started_;
+  MonotonicTime started_;
   int64_t last_saved_steps_ = -1;
   double last_saved_seconds_ = 0;  // Of wall time.
   int64_t last_evaluated_steps_ = 0;

@@ -11,6 +11,9 @@
 namespace cadre {
 namespace {
 
+// How long clients may take to hear that the server ends.
+constexpr absl::Duration kDrain = absl::Seconds(1);
+
 absl::Status CheckOptions(const ParameterServerOptions& options) {
   if (!(options.snapshot_seconds >= 0))
     return absl::InvalidArgumentError(
@@ -101,7 +104,7 @@ absl::Status ParameterServerProcess::StartSnapshots() {
 absl::Status ParameterServerProcess::ShutDown() {
   follower_.reset();
   store_.Close();
-  server_->Shutdown(absl::Seconds(5));
+  server_->Shutdown(kDrain);
   if (checkpointer_ == nullptr) return absl::OkStatus();
   const bool finished = store_.Read("").run_state == v1::RUN_STATE_FINISHED;
   if (!finished || !options_.forget_finished) return checkpointer_->Save().status();

@@ -15,6 +15,9 @@
 namespace cadre {
 namespace {
 
+// How long clients may take to hear that the server ends.
+constexpr absl::Duration kDrain = absl::Seconds(1);
+
 absl::Status CheckCheckpointOptions(const ReplayServerOptions& options) {
   if (!(options.checkpoint_seconds >= 0))
     return absl::InvalidArgumentError(
@@ -126,7 +129,7 @@ absl::Status ReplayServerProcess::Stop() {
     spdlog::info("stopping; the queue was: {}", queue->Info().ShortDebugString());
   for (const auto& table : tables_)
     spdlog::info("stopping; the table was: {}", table->Info().ShortDebugString());
-  service_->Stop(absl::Seconds(5));
+  service_->Stop(kDrain);
   server_->Shutdown(absl::ZeroDuration());
   return checkpointer_ == nullptr ? absl::OkStatus() : checkpointer_->Save().status();
 }

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/experience_spec.h"
 #include "common/status_macros.h"
+#include "common/timer.h"
 #include "rpc/experience_client.h"
 #include "rpc/status.h"
 
@@ -73,7 +74,7 @@ class RemoteExperienceSource::Connection {
 namespace {
 
 // How long an end waits for a server that does not answer.
-constexpr absl::Duration kGrace = absl::Seconds(5);
+constexpr absl::Duration kGrace = absl::Milliseconds(1500);
 
 }  // namespace
 
@@ -186,6 +187,8 @@ void RemoteExperienceSource::AcknowledgeToServer(const std::vector<uint64_t>& se
 
 void RemoteExperienceSource::Close() {
   if (!calls_.closed() && take_mutex_.TryLock()) {
+    // Whatever writes to a server that reads nothing any more.
+    const Timer patience(kGrace, [this] { calls_.Close(); });
     std::unique_ptr<Connection> connection;
     {
       absl::MutexLock lock(&mutex_);

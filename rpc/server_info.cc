@@ -23,36 +23,39 @@ RetryPolicy Within(absl::Duration patience) {
 }  // namespace
 
 absl::StatusOr<v1::InfoResponse> FetchReplayInfo(const std::string& address,
-                                                 absl::Duration patience) {
+                                                 absl::Duration patience, CallGroup* calls) {
   CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address));
   const auto stub = v1::ExperienceService::NewStub(channel);
   v1::InfoResponse response;
-  CallGroup calls;
+  CallGroup own;
   CADRE_RETURN_IF_ERROR(CallWithRetry(
-      calls, Within(patience), absl::StrCat("replay server at ", address),
+      calls == nullptr ? own : *calls, Within(patience), absl::StrCat("replay server at ", address),
       [&](grpc::ClientContext& context) { return stub->Info(&context, {}, &response); }));
   return response;
 }
 
 absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(const std::string& address,
-                                                             absl::Duration patience) {
+                                                             absl::Duration patience,
+                                                             CallGroup* calls) {
   CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address));
   const auto stub = v1::ParameterService::NewStub(channel);
   v1::ParameterInfoResponse response;
-  CallGroup calls;
+  CallGroup own;
   CADRE_RETURN_IF_ERROR(CallWithRetry(
-      calls, Within(patience), absl::StrCat("parameter server at ", address),
+      calls == nullptr ? own : *calls, Within(patience),
+      absl::StrCat("parameter server at ", address),
       [&](grpc::ClientContext& context) { return stub->ParameterInfo(&context, {}, &response); }));
   return response;
 }
 
-absl::StatusOr<v1::WorkInfoResponse> FetchWorkInfo(const std::string& address) {
+absl::StatusOr<v1::WorkInfoResponse> FetchWorkInfo(const std::string& address, CallGroup* calls) {
   CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address));
   const auto stub = v1::WorkService::NewStub(channel);
   v1::WorkInfoResponse response;
-  CallGroup calls;
+  CallGroup own;
   CADRE_RETURN_IF_ERROR(CallWithRetry(
-      calls, Within(kInfoPatience), absl::StrCat("parameter server at ", address),
+      calls == nullptr ? own : *calls, Within(kInfoPatience),
+      absl::StrCat("parameter server at ", address),
       [&](grpc::ClientContext& context) { return stub->WorkInfo(&context, {}, &response); }));
   return response;
 }

@@ -9,6 +9,7 @@
 #include "proto/experience.pb.h"
 #include "proto/parameters.pb.h"
 #include "proto/work.pb.h"
+#include "rpc/call_group.h"
 
 namespace cadre {
 
@@ -16,12 +17,16 @@ namespace cadre {
 inline constexpr absl::Duration kInfoPatience = absl::Seconds(3);
 
 // `address` is host:port. UNAVAILABLE, with the address, where nobody answers within `patience`.
+// CANCELLED as soon as `calls`, where given, is closed.
 absl::StatusOr<v1::InfoResponse> FetchReplayInfo(const std::string& address,
-                                                 absl::Duration patience = kInfoPatience);
+                                                 absl::Duration patience = kInfoPatience,
+                                                 CallGroup* calls = nullptr);
 absl::StatusOr<v1::ParameterInfoResponse> FetchParameterInfo(
-    const std::string& address, absl::Duration patience = kInfoPatience);
+    const std::string& address, absl::Duration patience = kInfoPatience,
+    CallGroup* calls = nullptr);
 // Of a parameter server: what its workers do. UNIMPLEMENTED: it is of an older version.
-absl::StatusOr<v1::WorkInfoResponse> FetchWorkInfo(const std::string& address);
+absl::StatusOr<v1::WorkInfoResponse> FetchWorkInfo(const std::string& address,
+                                                   CallGroup* calls = nullptr);
 // Of a replay server. UNIMPLEMENTED likewise.
 absl::StatusOr<v1::ReplayWork> FetchReplayWork(const std::string& address);
 

@@ -13,7 +13,7 @@ namespace cadre {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(2);
-constexpr absl::Duration kLastPatience = absl::Seconds(1);
+constexpr absl::Duration kLastPatience = absl::Milliseconds(500);
 
 std::string HostName() {
   char name[256] = {};

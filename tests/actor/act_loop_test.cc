@@ -237,6 +237,20 @@ TEST(ActLoopTest, AFailingPortEndsItUnlessTheRunIsFinished) {
   }
 }
 
+TEST(ActLoopTest, AStopEndsItInTheMiddleOfARollout) {
+  const ExperimentConfig config = CartPoleConfig(ActorsConfig::ASYNCHRONOUS);
+  FakeRun run(config);
+  run.Publish(1);
+  auto loop = ActLoop::Create(config, 0, &run, &run);
+  ASSERT_TRUE(loop.ok()) << loop.status();
+  run.before_newest = [&](int asked) {
+    if (asked == kSteps + 3) (*loop)->RequestStop();
+  };
+  EXPECT_EQ((*loop)->Run().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(run.rollouts.size(), 1);
+  EXPECT_EQ((*loop)->steps(), (kSteps + 3) * kEnvironments);
+}
+
 TEST(ActLoopTest, ParametersOfAnotherNetworkEndIt) {
   const ExperimentConfig config = CartPoleConfig(ActorsConfig::LOCKSTEP);
   ExperimentConfig other = config;

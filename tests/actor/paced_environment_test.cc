@@ -1,5 +1,6 @@
 #include "actor/paced_environment.h"
 
+#include <thread>
 #include <vector>
 
 #include "envs/registry.h"
@@ -29,6 +30,21 @@ TEST(PacedEnvironmentTest, TakesItsTimeAndChangesNothingElse) {
     EXPECT_EQ(paced.truncated(), (*plain)->truncated());
   }
   EXPECT_FALSE(paced.Step({}).ok());
+}
+
+// It would take an hour.
+TEST(PacedEnvironmentTest, AStopEndsTheWaitForItsTime) {
+  auto inner = MakeVectorEnvironment("CartPole-v1", 2, 3);
+  ASSERT_TRUE(inner.ok());
+  PacedEnvironment paced(*std::move(inner), std::chrono::hours(1));
+  ASSERT_TRUE(paced.Reset(7).ok());
+  const std::vector<std::byte> actions(2 * sizeof(int32_t));
+  absl::Status status;
+  std::thread stepping([&] { status = paced.Step(actions); });
+  paced.Stop();
+  stepping.join();
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(paced.Step(actions).code(), absl::StatusCode::kCancelled);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -50,6 +51,36 @@ TEST(SupervisedProcessTest, AChildThatExitsWithZeroIsDone) {
   EXPECT_EQ(process->restarts(), 0);
   process.reset();
   EXPECT_EQ(ends, 1);
+}
+
+TEST(SupervisedProcessTest, OneThatIsToldToEndAsksNobodyWhetherItIsNeeded) {
+  SupervisedProcess::Options options =
+      Shell("trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done");
+  absl::Notification up;
+  options.on_line = [&](absl::string_view) { up.Notify(); };
+  std::atomic<int> asked = 0;
+  options.still_needed = [&] { return ++asked > 0; };
+  SupervisedProcess process(std::move(options));
+  process.Start();
+  up.WaitForNotification();
+  process.Terminate();
+  EXPECT_TRUE(process.WaitFor(kLong));
+  EXPECT_EQ(asked, 0);
+}
+
+TEST(SupervisedProcessTest, OneThatDoesNotEndIsKilledAfterItsTime) {
+  SupervisedProcess::Options options = Shell("trap '' TERM; echo up; while :; do sleep 0.1; done");
+  absl::Notification up;
+  options.on_line = [&](absl::string_view) { up.Notify(); };
+  options.kill_after = absl::Milliseconds(10);
+  SupervisedProcess process(std::move(options));
+  process.Start();
+  up.WaitForNotification();
+  process.End();
+  EXPECT_TRUE(process.ended());
+  EXPECT_EQ(process.status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(process.status().message()),
+              HasSubstr("worker 1 did not end within 10ms and was killed"));
 }
 
 TEST(SupervisedProcessTest, AChildThatASignalKillsIsStartedAgain) {

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <functional>
@@ -111,6 +112,31 @@ TEST(C10dCollectiveTest, TheFirstIsNamedWhereItIsGone) {
     EXPECT_TRUE(absl::IsUnavailable(status)) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr("lost learner 0 of 2 learners"));
   });
+}
+
+// The other one has died where nobody notices, or waits for experience that does not come.
+TEST(C10dCollectiveTest, AStopEndsASumThatTheOthersDoNotJoin) {
+  std::atomic<bool> stop = false;
+  absl::Notification given_up;
+  const std::string address = FreeAddress();
+  RunLearners(
+      2,
+      [&](int rank) {
+        auto member = JoinC10d({.address = address, .rank = rank, .size = 2, .stop_requested = [&] {
+                                  return stop.load();
+                                }});
+        EXPECT_TRUE(member.ok()) << member.status();
+        return *std::move(member);
+      },
+      [&](Collective& learner) {
+        torch::Tensor values = ValuesOf(learner.rank());
+        ASSERT_TRUE(learner.Sum(values).ok());
+        if (learner.rank() == 1) return given_up.WaitForNotification();
+        stop = true;
+        EXPECT_EQ(learner.Sum(values).code(), absl::StatusCode::kCancelled);
+        EXPECT_EQ(learner.Sum(values).code(), absl::StatusCode::kCancelled);
+        given_up.Notify();
+      });
 }
 
 TEST(C10dCollectiveTest, AMemberThatFallsSilentIsGivenUpAfterTheTimeout) {

@@ -99,6 +99,17 @@ TEST(EvaluateTest, TheSameOptionsGiveTheSameNumbers) {
   }
 }
 
+TEST(EvaluateTest, IsStoppedBetweenTwoSteps) {
+  const ExperimentConfig config = Config("Pendulum-v1");  // 200 steps each.
+  const ExamplePolicy policy(config);
+  int steps = 0;
+  const auto stopped =
+      Evaluate(config, policy.parameters,
+               {.episodes = 2, .seed = 1, .stop = [&steps] { return ++steps > 3; }});
+  EXPECT_EQ(stopped.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(steps, 4);
+}
+
 TEST(EvaluateTest, SamplesOnlyWhereAskedTo) {
   const ExperimentConfig config = Config("CartPole-v1");
   const ExamplePolicy policy(config);

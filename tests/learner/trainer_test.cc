@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
+#include "common/event.h"
 #include "envs/registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -92,16 +92,16 @@ class EmptySource final : public ExperienceSource {
  public:
   absl::StatusOr<Lease> Take(int64_t, int64_t) override {
     waiting.Notify();
-    closed_.WaitForNotification();
+    closed_.Wait();
     return absl::CancelledError("closed");
   }
   absl::Status Acknowledge(uint64_t) override { return absl::OkStatus(); }
   void Close() override { closed_.Notify(); }
 
-  absl::Notification waiting;
+  Event waiting;
 
  private:
-  absl::Notification closed_;
+  Event closed_;
 };
 
 class TrainerTest : public testing::Test {
@@ -382,12 +382,40 @@ TEST_F(TrainerTest, StopsWhenItsTimeIsOver) {
   EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
 }
 
+// Of a learner that has no actors.
+TEST_F(TrainerTest, TheEndOfItsTimeEndsTheWaitForExperienceAndSaves) {
+  ExperimentConfig config = Config();
+  config.mutable_stop()->set_wall_seconds(0.01);
+  auto trainer = Make(config);
+  EmptySource source;
+  const absl::Status status = trainer->Run({.queue = &source}, sink_);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
+  EXPECT_THAT(ListCheckpoints(folder_.path()), ElementsAre(0));
+  EXPECT_GE(trainer->summary().wall_seconds, 0.01);
+}
+
+TEST_F(TrainerTest, AStopEndsAnEvaluationAndSaves) {
+  ExperimentConfig config = Config();
+  config.mutable_evaluation()->set_every_env_steps(kBatch);
+  config.mutable_evaluation()->set_episodes(100);
+  auto trainer = Make(config);
+  on_progress_ = [&](const Progress& progress) {
+    if (progress.updates == 1) trainer->RequestStop();
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(Run(*trainer).ok());
+  EXPECT_FALSE(trainer->summary().evaluation.has_value());
+  EXPECT_FALSE(FindCheckpoint(folder_.path(), "best").ok());
+  EXPECT_THAT(ListCheckpoints(folder_.path()), ElementsAre(kBatch));
+}
+
 TEST_F(TrainerTest, RequestStopEndsTheWaitForExperienceAndSaves) {
   auto trainer = Make(Config());
   EmptySource source;
   absl::Status status;
   std::thread training([&] { status = trainer->Run({.queue = &source}, sink_); });
-  source.waiting.WaitForNotification();
+  source.waiting.Wait();
   trainer->RequestStop();
   source.Close();
   training.join();

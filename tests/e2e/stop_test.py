@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""A stop ends every wait: of commands that save nothing, and of runs whose parts hang. Any of
+the signals that ask for one saves."""
+
+import os
+import signal
+import socket
+
+import cadre_run
+
+# Of a run in which servers and actors hang: each wait is two seconds at most, but the machine
+# may be busy. Far below what any of the waits would take that a stop did not end.
+SOON = 30.0
+
+
+class StopTest(cadre_run.CadreTest):
+
+    def begin(self, mode, *more, **options):
+        run = cadre_run.Run(self.folder / "run")
+        process = self.start("cadre", "train", cadre_run.CARTPOLE, "--mode", mode, "--out", run,
+                             *more, **options)
+        cadre_run.wait_until(lambda: run.steps() >= 5_000, "5,000 steps", process)
+        return run, process
+
+    def assert_stopped(self, process, run, timeout=cadre_run.TIMEOUT):
+        process.wait(timeout)
+        self.assertEqual(process.code, 0, process)
+        self.assert_ended(process)
+        self.assertGreaterEqual(run.checkpoints()[-1], 5_000)
+        self.assertEqual(run.checkpoints()[-1], run.summary()["env_steps"])
+
+    def test_an_evaluation(self):
+        run = self.train(cadre_run.CARTPOLE, "--set", "stop.env_steps=256")
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            process = self.start("cadre", "eval", run, "--episodes", 100_000)
+            # It has read the checkpoint, and plays.
+            cadre_run.wait_until(lambda: cpu_seconds(process.pid) > 0.3, "its work", process)
+            process.send(number)
+            process.wait()
+            self.assertEqual(process.code, -number, process)
+            self.assertEqual(process.stdout, "")
+
+    def test_a_question_to_a_server_that_does_not_answer(self):
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            address = f"127.0.0.1:{mute.getsockname()[1]}"
+            process = self.start("cadre", "status", address)
+            connection, _ = mute.accept()
+            with connection:
+                process.send(signal.SIGTERM)
+                process.wait()
+            self.assertEqual(process.code, -signal.SIGTERM, process)
+
+    def test_a_terminal_that_is_closed(self):
+        for mode in ("embedded", "processes"):
+            with self.subTest(mode=mode):
+                run, process = self.begin(
+                    mode, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
+                process.send(signal.SIGHUP)
+                self.assert_stopped(process, run)
+                os.rename(run.path, self.folder / mode)
+
+    def test_two_signals_at_once(self):
+        # As `timeout -s INT` sends them: to the process, and to its group.
+        for mode in ("embedded", "processes"):
+            with self.subTest(mode=mode):
+                run, process = self.begin(mode)
+                process.send(signal.SIGINT)
+                process.send(signal.SIGINT)
+                self.assert_stopped(process, run)
+                os.rename(run.path, self.folder / mode)
+
+    def test_a_run_whose_parts_hang(self):
+        run, process = self.begin("processes")
+        for name, pid in process.children().items():
+            if name != "cadre_learner":
+                os.kill(pid, signal.SIGSTOP)
+        process.send(signal.SIGTERM)
+        self.assert_stopped(process, run, SOON)
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    cadre_run.main()
