@@ -14,6 +14,7 @@
 #include "learner/algorithms/off_policy.h"
 #include "learner/algorithms/on_device/on_device.h"
 #include "learner/batch_learner.h"
+#include "learner/importance_scale.h"
 #include "learner/part_times.h"
 #include "learner/replay_collate.h"
 #include "learner/staging_buffers.h"
@@ -104,7 +105,8 @@ class ReplayLearner final : public BatchLearner {
   absl::Status Update(const ExperiencePorts& ports, const RunPosition& position,
                       const std::atomic<bool>& stop, Learned& learned);
   // What this learner and the others were told with a batch, or that one of them stops.
-  absl::StatusOr<UpdateShare> Agree(const absl::StatusOr<ReplayBatch>& sampled, bool stop);
+  absl::StatusOr<UpdateShare> Agree(const absl::StatusOr<ReplayBatch>& sampled, bool stop,
+                                    double largest_weight = 0);
   absl::Status UpdatePriorities(ReplaySource& replay, const ReplayBatch& batch);
   absl::Status CheckFinite();
   double Progress(const RunPosition& position) const {
@@ -124,6 +126,7 @@ class ReplayLearner final : public BatchLearner {
   PartTimes part_times_;
   Collective* collective_ = nullptr;
   std::vector<float> priorities_;  // [B], where the table is prioritised.
+  std::vector<float> weights_;     // [B] of the current batch, if scaled by another learner's.
   bool finite_ = true;
   bool updating_ = false;  // Or an update was left in the middle.
   double mean_age_ = 0;    // Of the last batch, steps.
@@ -187,12 +190,13 @@ absl::StatusOr<Learned> ReplayLearner::LearnRound(const ExperiencePorts& ports,
 }
 
 absl::StatusOr<UpdateShare> ReplayLearner::Agree(const absl::StatusOr<ReplayBatch>& sampled,
-                                                 bool stop) {
+                                                 bool stop, double largest_weight) {
   UpdateShare mine;
   mine.go_on = sampled.ok() && (collective_ == nullptr || !stop);
   if (sampled.ok()) {
     mine.inserted_steps = sampled->inserted_steps;
     mine.table_items = sampled->table_items;
+    mine.largest_weight = largest_weight;
     mine.episodes = sampled->episodes;
   } else if (collective_ == nullptr || !absl::IsCancelled(sampled.status())) {
     return sampled.status();
@@ -212,9 +216,12 @@ absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPositi
   options.importance_exponent = Beta(progress);
   if (lockstep_) options.min_inserted_steps = 1;  // No batch of an earlier round.
   absl::StatusOr<ReplayBatch> sampled = ports.replay->Sample(options);
-  CADRE_ASSIGN_OR_RETURN(const UpdateShare all, Agree(sampled, stop));
+  const double largest_weight =
+      sampled.ok() ? LargestWeight(*sampled, options.importance_exponent) : 0;
+  CADRE_ASSIGN_OR_RETURN(const UpdateShare all, Agree(sampled, stop, largest_weight));
   ReplayBatch& batch = *sampled;
   times_->Enter(LearnStage::kCollate);
+  RescaleWeights(largest_weight, all.largest_weight, weights_, batch);
   CADRE_ASSIGN_OR_RETURN(const OffPolicyBatch tensors, CollateReplay(spaces_, batch));
   if (config_.replay().has_prioritized()) priorities_.resize(batch.items);
   updating_ = true;

@@ -1,7 +1,7 @@
 // What learners that move one model together tell each other around an update, so that all
 // of them know the run as one learner would: whether all go on, how many steps there were,
-// which episodes ended, and the moments for normalisation. Every learner calls the same
-// functions in the same order. A null collective: this learner is alone.
+// which episodes ended, the largest importance weight, and the moments for normalisation. Every
+// learner calls the same functions in the same order. A null collective: this learner is alone.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +25,12 @@ struct UpdateShare {
   // From replay: what this learner was told of the table.
   int64_t inserted_steps = 0;
   int64_t table_items = 0;
+  double largest_weight = 0;  // Importance weight in this learner's batch, before any scaling.
   std::vector<v1::Episode> episodes;
 };
 
-// All go on or none does; steps are added; the largest lag; the least of what they were told
-// of the table; episodes in the order of ranks.
+// All go on or none does; steps are added; the largest lag and weight; the least of what they
+// were told of the table; episodes in the order of ranks.
 absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mine);
 
 // Of each learner's rows, in the order of ranks.

@@ -305,6 +305,65 @@ TEST(ReplayLearnersTest, EachSamplesAnEqualShareOfEveryBatch) {
   }
 }
 
+// Rows `first` on of what one learner would get as batch `number`, with weights as a table
+// scales them: by the largest of these rows.
+void FillFromWhole(int number, int64_t first, double exponent, BatchInMaking& made) {
+  BatchMemoryPool pool;
+  Random random(static_cast<uint64_t>(number));
+  const BatchInMaking whole = ExampleReplayBatch(pool, kItems, random);
+  const int64_t items = made.batch.items;
+  for (size_t c = 0; c < made.columns.size(); ++c) {
+    const size_t row = whole.batch.columns[c].bytes.size() / kItems;
+    std::memcpy(made.columns[c], whole.columns[c] + first * row, items * row);
+  }
+  // Half of the items are far likelier: they are not spread evenly over the learners.
+  for (int64_t i = 0; i < items; ++i)
+    made.probabilities[i] = (first + i < kItems / 2 ? 0.001f : 0.02f) * (1 + (first + i) % 3);
+  const float least = *std::min_element(made.probabilities, made.probabilities + items);
+  for (int64_t i = 0; i < items; ++i)
+    made.weights[i] =
+        static_cast<float>(std::pow(static_cast<double>(made.probabilities[i]) / least, -exponent));
+}
+
+ExperimentConfig Prioritized() {
+  ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  config.mutable_replay()->mutable_prioritized()->set_initial_beta(0.7);
+  config.mutable_replay()->mutable_prioritized()->set_final_beta(0.7);
+  return config;
+}
+
+std::vector<float> PublishedLast(const FakeParameterSink& sink) {
+  const std::string& bytes = sink.published.back()->values();
+  std::vector<float> values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+TEST(ReplayLearnersTest, ImportanceWeightsOfTwoAreThoseOfOneWithTheWholeBatch) {
+  std::vector<float> initial, alone;
+  {
+    OneOfTwo one(Prioritized(), 0);
+    int number = 0;
+    one.replay.change = [&](BatchInMaking& made) { FillFromWhole(++number, 0, 0.7, made); };
+    const absl::Status status = one.trainer->Run({.replay = &one.replay}, one.sink);
+    ASSERT_TRUE(status.ok()) << status;
+    alone = PublishedLast(one.sink);
+  }
+  const auto learners = Two(Prioritized());
+  RunLearners(2, [&](Collective& collective) {
+    OneOfTwo& learner = *learners[collective.rank()];
+    int number = 0;
+    learner.replay.change = [&](BatchInMaking& made) {
+      FillFromWhole(++number, collective.rank() * kItems / 2, 0.7, made);
+    };
+    const absl::Status status = learner.Run(collective);
+    EXPECT_TRUE(status.ok()) << status;
+  });
+  const std::vector<float> both = PublishedLast(learners[0]->sink);
+  ASSERT_EQ(both.size(), alone.size());
+  for (size_t i = 0; i < alone.size(); ++i) ASSERT_NEAR(both[i], alone[i], 1e-5) << i;
+}
+
 TEST(ReplayLearnersTest, AStopOfOneEndsAllAfterTheSameUpdate) {
   for (const auto mode : {ActorsConfig::LOCKSTEP, ActorsConfig::ASYNCHRONOUS}) {
     for (const int stopped : {0, 1}) {

@@ -19,7 +19,9 @@ v1::Episode EpisodeOf(double reward, int64_t length) {
 
 TEST(UpdateAgreementTest, SharesAddUpAndEpisodesComeInTheOrderOfRanks) {
   RunLearners(3, [](Collective& learner) {
-    UpdateShare mine{.steps = 10 + learner.rank(), .version_lag = 3 - learner.rank()};
+    UpdateShare mine{.steps = 10 + learner.rank(),
+                     .version_lag = 3 - learner.rank(),
+                     .largest_weight = learner.rank() == 1 ? 4.5 : 0.25};
     // None of the first, one of the second, two of the third.
     for (int i = 0; i < learner.rank(); ++i)
       mine.episodes.push_back(EpisodeOf(10 * learner.rank() + i, learner.rank()));
@@ -28,6 +30,7 @@ TEST(UpdateAgreementTest, SharesAddUpAndEpisodesComeInTheOrderOfRanks) {
     EXPECT_TRUE(all->go_on);
     EXPECT_EQ(all->steps, 33);
     EXPECT_EQ(all->version_lag, 3);
+    EXPECT_EQ(all->largest_weight, 4.5);
     ASSERT_EQ(all->episodes.size(), 3);
     const std::pair<double, int64_t> wanted[] = {{10, 1}, {20, 2}, {21, 2}};
     for (int i = 0; i < 3; ++i) {
