@@ -65,6 +65,15 @@ EventWriter::Scalars ScalarsOf(const Progress& progress) {
   return scalars;
 }
 
+nlohmann::ordered_json EvaluationJson(const Summary::Evaluation& evaluation) {
+  nlohmann::ordered_json json = {{"mean_return", evaluation.mean_return},
+                                 {"std_return", evaluation.std_return},
+                                 {"episodes", evaluation.episodes},
+                                 {"env_steps", evaluation.env_steps}};
+  if (evaluation.first_mean_return) json["first_mean_return"] = *evaluation.first_mean_return;
+  return json;
+}
+
 }  // namespace
 
 std::string ConfigPath(absl::string_view run_folder) {
@@ -84,11 +93,8 @@ std::string SummaryJson(const Summary& summary) {
       {"solved", summary.solved},
       {"max_version_lag", summary.max_version_lag},
   };
-  if (summary.evaluation) {
-    json["evaluation"] = {{"mean_return", summary.evaluation->mean_return},
-                          {"std_return", summary.evaluation->std_return},
-                          {"episodes", summary.evaluation->episodes}};
-  }
+  if (summary.evaluation) json["evaluation"] = EvaluationJson(*summary.evaluation);
+  if (summary.last_evaluation) json["last_evaluation"] = EvaluationJson(*summary.last_evaluation);
   // JSON has no NaN: the library writes null.
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

@@ -40,11 +40,15 @@ struct Summary {
   int64_t max_version_lag = 0;
 
   struct Evaluation {
+    int64_t env_steps = 0;
     double mean_return = 0;
     double std_return = 0;
     int64_t episodes = 0;
+    // Of the best: on the episodes for which it was thought so. Its mean_return is of others.
+    std::optional<double> first_mean_return;
   };
-  std::optional<Evaluation> evaluation;  // Left out where there was none.
+  // Of the best policy, and of the last that was evaluated. Left out where there was none.
+  std::optional<Evaluation> evaluation, last_evaluation;
 };
 
 std::string SummaryJson(const Summary& summary);

@@ -29,7 +29,10 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(Options options) {
 }
 
 Trainer::Trainer(Options options)
-    : options_(std::move(options)), config_(options_.config), started_(MonotonicTime::Now()) {}
+    : options_(std::move(options)),
+      config_(options_.config),
+      started_(MonotonicTime::Now()),
+      evaluator_(config_) {}
 
 absl::Span<float> Trainer::Flat() const {
   const torch::Tensor flat = learner_->parameters();
@@ -85,6 +88,7 @@ std::unique_ptr<Timer> Trainer::MakeTimeLimit(const ExperiencePorts& source) {
       absl::Seconds(config_.stop().wall_seconds()) - absl::Seconds(earlier_seconds_);
   return std::make_unique<Timer>(left, [this, &source] {
     time_is_up_ = true;
+    stops_learning_ = true;
     source.Close();
   });
 }
@@ -120,6 +124,9 @@ absl::Status Trainer::EndRun(const ExperiencePorts& source, ParameterSink& sink,
           absl::StrCat("stopped, but nobody had the model to save; the last checkpoint is at ",
                        last_saved_steps_, " steps"));
   }
+  const bool over = enough_learned() || time_is_over();
+  if (status.ok() && over && !stop_requested_ && evaluator_.DueAtEnd(env_steps_))
+    status = Evaluate(/*at_end=*/true);
   if (status.ok() || learner_->settled()) status.Update(SaveIfUnsaved());
   CADRE_RETURN_IF_ERROR(status);
   CADRE_RETURN_IF_ERROR(StoppedOpen());
@@ -134,9 +141,9 @@ absl::Status Trainer::Gather(const ExperiencePorts& source) {
 }
 
 absl::Status Trainer::LearnOnce(const ExperiencePorts& source, ParameterSink& sink) {
-  if (collective_ != nullptr && asked_to_stop()) stop_requested_ = true;
+  if (asked_to_stop()) stops_learning_ = true;
   absl::StatusOr<Learned> learned =
-      learner_->Learn(source, {.env_steps = env_steps_, .version = version_}, stop_requested_);
+      learner_->Learn(source, {.env_steps = env_steps_, .version = version_}, stops_learning_);
   if (absl::IsDataLoss(learned.status())) {
     if (first()) {
       const absl::Status recorded =
@@ -157,7 +164,7 @@ absl::Status Trainer::LearnOnce(const ExperiencePorts& source, ParameterSink& si
   for (const v1::Episode& episode : learned->episodes)
     episodes_.Add(episode.total_reward(), episode.length());
   if (!learned->publish) return learner_->Settle(source);
-  const bool evaluate = first() && EvaluationDue();
+  const bool evaluate = first() && evaluator_.Due(env_steps_);
   const bool save = first() && SaveDue();
   if (evaluate || save) CADRE_RETURN_IF_ERROR(Gather(source));
   version_ = std::max(version_, learned->version - 1);
@@ -167,7 +174,7 @@ absl::Status Trainer::LearnOnce(const ExperiencePorts& source, ParameterSink& si
 
   times_.Enter(LearnStage::kReport);
   CADRE_RETURN_IF_ERROR(ReportProgress(learned->version_lag));
-  if (evaluate) CADRE_RETURN_IF_ERROR(Evaluate());
+  if (evaluate) CADRE_RETURN_IF_ERROR(Evaluate(/*at_end=*/false));
   return save ? SaveIfUnsaved() : absl::OkStatus();
 }
 
@@ -250,28 +257,13 @@ absl::Status Trainer::ReportProgress(int64_t version_lag) {
   return options_.on_progress ? options_.on_progress(progress) : absl::OkStatus();
 }
 
-bool Trainer::EvaluationDue() const {
-  const int64_t every = config_.evaluation().every_env_steps();
-  return every > 0 && env_steps_ - last_evaluated_steps_ >= every;
-}
-
-absl::Status Trainer::Evaluate() {
-  const EvaluationConfig& evaluation = config_.evaluation();
-  const uint64_t seed = Random::ForStream(config_.seed(), kEvaluationStream)();
-  const absl::StatusOr<Evaluation> evaluated = cadre::Evaluate(
-      config_, *MakeParameters(), {.episodes = evaluation.episodes(), .seed = seed, .stop = [this] {
-                                     return evaluation_is_over();
-                                   }});
-  if (absl::IsCancelled(evaluated.status())) return absl::OkStatus();
-  CADRE_RETURN_IF_ERROR(evaluated.status());
-  const Evaluation& result = *evaluated;
-  last_evaluated_steps_ = env_steps_;
-  spdlog::info("evaluation at {} steps: mean return {:.1f} +- {:.1f} over {} episodes", env_steps_,
-               result.mean_return, result.std_return, result.episodes);
-  if (best_.has_value() && result.mean_return < best_->mean_return) return absl::OkStatus();
-  best_ = result;
-  CADRE_RETURN_IF_ERROR(Save());
-  return MarkBest(options_.run_folder, env_steps_);
+absl::Status Trainer::Evaluate(bool at_end) {
+  const absl::StatusOr<bool> best =
+      evaluator_.Evaluate(*MakeParameters(), env_steps_, [this] { return evaluation_is_over(); });
+  if (absl::IsCancelled(best.status())) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(best.status());
+  if (*best || at_end) CADRE_RETURN_IF_ERROR(Save());
+  return *best ? MarkBest(options_.run_folder, env_steps_) : absl::OkStatus();
 }
 
 bool Trainer::SaveDue() const {
@@ -307,10 +299,7 @@ Checkpoint Trainer::MakeCheckpoint() const {
   const std::vector<double> episodes = episodes_.Save();
   checkpoint.state.Add<double>("episodes", {static_cast<int64_t>(episodes.size())}, episodes);
   checkpoint.state.AddScalar<int64_t>("max_version_lag", max_version_lag_);
-  if (best_.has_value())
-    checkpoint.state.Add<double>("best_evaluation", {4},
-                                 {best_->mean_return, best_->std_return, best_->mean_length,
-                                  static_cast<double>(best_->episodes)});
+  evaluator_.Save(checkpoint.state);
   return checkpoint;
 }
 
@@ -338,20 +327,13 @@ absl::Status Trainer::Restore(const Checkpoint& checkpoint) {
   const absl::Status lag =
       checkpoint.state.Read("max_version_lag", absl::MakeSpan(&max_version_lag_, 1));
   if (!lag.ok()) return absl::DataLossError(lag.message());
-  if (checkpoint.state.Find("best_evaluation") != nullptr) {
-    CADRE_ASSIGN_OR_RETURN(const auto best, ReadVector(checkpoint.state, "best_evaluation"));
-    if (best.size() != 4)
-      return absl::DataLossError(absl::StrCat("the checkpoint's 'best_evaluation' has ",
-                                              best.size(), " values; wanted 4"));
-    best_ = {best[0], best[1], best[2], static_cast<int64_t>(best[3])};
-  }
+  CADRE_RETURN_IF_ERROR(evaluator_.Restore(checkpoint.state, manifest.env_steps()));
   env_steps_ = manifest.env_steps();
   updates_ = manifest.updates();
   version_ = manifest.version();
   earlier_seconds_ = manifest.wall_seconds();
   last_saved_steps_ = env_steps_;
   last_saved_seconds_ = earlier_seconds_;
-  last_evaluated_steps_ = env_steps_;
   reported_steps_ = env_steps_;
   reported_seconds_ = earlier_seconds_;
   return absl::OkStatus();
@@ -371,13 +353,17 @@ Summary Trainer::summary() const {
   summary.mean_return = episodes_.mean_return();
   summary.max_version_lag = max_version_lag_;
   // Solved: what the config asks for, else what the environment calls solved, by
-  // training episodes or by the best greedy evaluation.
+  // training episodes or by both greedy evaluations of the best policy.
   const double threshold = config_.stop().has_mean_return() ? config_.stop().mean_return()
                                                             : options_.environment.reward_threshold;
-  summary.solved =
-      summary.mean_return >= threshold || (best_.has_value() && best_->mean_return >= threshold);
-  if (best_.has_value())
-    summary.evaluation = {best_->mean_return, best_->std_return, best_->episodes};
+  summary.solved = summary.mean_return >= threshold || evaluator_.reached(threshold);
+  if (const auto& best = evaluator_.best(); best.has_value())
+    summary.evaluation = {best->env_steps, best->confirmation.mean_return,
+                          best->confirmation.std_return, best->confirmation.episodes,
+                          best->first.mean_return};
+  if (const auto& last = evaluator_.last(); last.has_value())
+    summary.last_evaluation = {last->env_steps, last->evaluation.mean_return,
+                               last->evaluation.std_return, last->evaluation.episodes};
   return summary;
 }
 

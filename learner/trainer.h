@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -20,7 +19,7 @@
 #include "envs/environment.h"
 #include "learner/batch_learner.h"
 #include "learner/checkpoint.h"
-#include "learner/evaluation.h"
+#include "learner/evaluator.h"
 #include "learner/progress.h"
 #include "learner/run_folder.h"
 #include "proto/config.pb.h"
@@ -69,7 +68,10 @@ class Trainer final {
   absl::Status Run(const ExperiencePorts& source, ParameterSink& sink);
 
   // Run saves and returns after the update at hand. From any thread.
-  void RequestStop() { stop_requested_ = true; }
+  void RequestStop() {
+    stop_requested_ = true;
+    stops_learning_ = true;
+  }
 
   // After Run.
   Summary summary() const;
@@ -93,9 +95,9 @@ class Trainer final {
   absl::Status EndRun(const ExperiencePorts& source, ParameterSink& sink, absl::Status status);
   absl::Status Gather(const ExperiencePorts& source);
   absl::Status ReportProgress(int64_t version_lag);
-  bool EvaluationDue() const;
   bool SaveDue() const;
-  absl::Status Evaluate();
+  // `at_end`: of the run, whose last policy it is.
+  absl::Status Evaluate(bool at_end);
   absl::Status Save();
   Checkpoint MakeCheckpoint() const;
   std::shared_ptr<const v1::Parameters> MakeParameters() const;
@@ -124,7 +126,8 @@ class Trainer final {
   bool stays_open_ = false;
   EpisodeStatistics episodes_;
   std::atomic<bool> stop_requested_ = false;
-  std::atomic<bool> time_is_up_ = false;  // As the timer says.
+  std::atomic<bool> time_is_up_ = false;      // As the timer says.
+  std::atomic<bool> stops_learning_ = false;  // For one of the two.
 
   int64_t env_steps_ = 0;
   int64_t updates_ = 0;
@@ -134,8 +137,7 @@ class Trainer final {
   MonotonicTime started_;
   int64_t last_saved_steps_ = -1;
   double last_saved_seconds_ = 0;  // Of wall time.
-  int64_t last_evaluated_steps_ = 0;
-  std::optional<Evaluation> best_;
+  Evaluator evaluator_;
   // Of the previous report, for rates since then.
   int64_t reported_steps_ = 0;
   double reported_seconds_ = 0, reported_waiting_ = 0, reported_total_ = 0;

@@ -482,6 +482,49 @@ TEST_F(TrainerTest, TheBestEvaluationIsKeptAndSurvivesAResume) {
   EXPECT_EQ(resumed->summary().evaluation->mean_return, trainer->summary().evaluation->mean_return);
 }
 
+TEST_F(TrainerTest, TheLastPolicyIsEvaluatedBesidesThoseOfEachMultiple) {
+  ExperimentConfig config = Config();
+  config.mutable_stop()->set_env_steps(5 * kBatch);
+  config.mutable_evaluation()->set_every_env_steps(3 * kBatch);
+  config.mutable_evaluation()->set_episodes(3);
+  auto trainer = Make(config);
+  std::vector<int64_t> evaluated;
+  on_progress_ = [&](const Progress&) {
+    const auto& last = trainer->summary().last_evaluation;
+    if (last.has_value() && (evaluated.empty() || evaluated.back() != last->env_steps))
+      evaluated.push_back(last->env_steps);
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(Run(*trainer).ok());
+  EXPECT_THAT(evaluated, ElementsAre(3 * kBatch));
+  ASSERT_TRUE(trainer->summary().last_evaluation.has_value());
+  EXPECT_EQ(trainer->summary().last_evaluation->env_steps, 5 * kBatch);
+
+  // Its checkpoint knows, and a run that is over is not evaluated again.
+  auto resumed = Make(config);
+  ASSERT_TRUE(resumed->Restore(Newest()).ok());
+  EXPECT_EQ(resumed->summary().last_evaluation->env_steps, 5 * kBatch);
+}
+
+TEST_F(TrainerTest, ARunInLegsIsEvaluatedWhereOneWithoutThemIs) {
+  ExperimentConfig config = Config();
+  config.mutable_evaluation()->set_every_env_steps(3 * kBatch);
+  config.mutable_evaluation()->set_episodes(3);
+  std::vector<int64_t> evaluated;
+  for (int leg = 0; leg < 4; ++leg) {  // Two updates each; the last ends the run.
+    auto trainer = Make(config);
+    if (leg > 0) ASSERT_TRUE(trainer->Restore(Newest()).ok());
+    on_progress_ = [&](const Progress& progress) {
+      if (leg < 3 && progress.updates == 2 * (leg + 1)) trainer->RequestStop();
+      return absl::OkStatus();
+    };
+    ASSERT_TRUE(Run(*trainer, 2 * leg).ok());
+    const auto last = trainer->summary().last_evaluation;
+    evaluated.push_back(last.has_value() ? last->env_steps : 0);
+  }
+  EXPECT_THAT(evaluated, ElementsAre(0, 3 * kBatch, 3 * kBatch, 8 * kBatch));
+}
+
 TEST_F(TrainerTest, AConfigWithoutAnAlgorithmIsRefused) {
   ExperimentConfig config = Config();
   config.clear_ppo();
