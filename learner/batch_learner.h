@@ -123,7 +123,10 @@ class BatchLearner {
   // False while the parameters hold a batch that would be handed out again: no state to save.
   virtual bool settled() const = 0;
 
+  // Of the last update, all of diagnostic_names() in their order: NaN before the first one,
+  // and for what an update did not measure.
   virtual Diagnostics diagnostics() const = 0;
+  virtual DiagnosticNames diagnostic_names() const = 0;
 
   // What is published, [P] float32 on the CPU, and where each parameter stands in it.
   virtual const ParameterLayout& layout() const = 0;

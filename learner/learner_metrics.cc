@@ -1,5 +1,6 @@
 #include "learner/learner_metrics.h"
 
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -91,7 +92,8 @@ std::vector<prometheus::MetricFamily> LearnerMetrics::Collect() const {
 
   prometheus::MetricFamily diagnostics =
       Family("cadre_learner_diagnostic", "The algorithm's own numbers, of the last update", kGauge);
-  for (const auto& [name, value] : progress.diagnostics) AddValue(diagnostics, value, "name", name);
+  for (const auto& [name, value] : progress.diagnostics)
+    if (!std::isnan(value)) AddValue(diagnostics, value, "name", name);
   families.push_back(std::move(diagnostics));
   return families;
 }

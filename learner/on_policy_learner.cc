@@ -62,7 +62,8 @@ class OnPolicyLearner final : public BatchLearner {
   }
   bool settled() const override { return settled_; }
 
-  Diagnostics diagnostics() const override { return diagnostics_; }
+  Diagnostics diagnostics() const override { return UnderNames(diagnostic_names(), diagnostics_); }
+  DiagnosticNames diagnostic_names() const override { return algorithm_->diagnostic_names(); }
 
   const ParameterLayout& layout() const override { return algorithm_->model().network().layout; }
   torch::Tensor parameters() override { return host_parameters_.Get(); }

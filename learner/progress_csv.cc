@@ -1,5 +1,6 @@
 #include "learner/progress_csv.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -90,13 +91,31 @@ absl::StatusOr<std::unique_ptr<ProgressCsv>> ProgressCsv::Resume(const std::stri
   return std::unique_ptr<ProgressCsv>(new ProgressCsv(std::move(file), std::move(columns)));
 }
 
+absl::Status ProgressCsv::AddColumns(const std::vector<std::string>& columns) {
+  std::vector<std::string> all = columns_;
+  for (const std::string& column : columns)
+    if (std::find(all.begin(), all.end(), column) == all.end()) all.push_back(column);
+  if (all.size() == columns_.size()) return absl::OkStatus();
+  const std::string path = file_->path();
+  CADRE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  if (lines.empty()) lines.emplace_back();
+  lines[0] = absl::StrJoin(all, ",");
+  for (size_t i = 1; i < lines.size(); ++i)
+    for (size_t column = columns_.size(); column < all.size(); ++column) lines[i] += ",nan";
+  CADRE_RETURN_IF_ERROR(WriteFileAtomically(path, absl::StrCat(absl::StrJoin(lines, "\n"), "\n")));
+  CADRE_ASSIGN_OR_RETURN(file_, AppendedFile::Open(path));
+  columns_ = std::move(all);
+  return absl::OkStatus();
+}
+
 absl::Status ProgressCsv::Append(const Progress& progress) {
   const Cells cells = CellsOf(progress);
-  if (columns_.empty()) {
+  if (!reported_) {
     std::vector<std::string> columns;
     for (const auto& [column, text] : cells) columns.push_back(column);
-    CADRE_RETURN_IF_ERROR(file_->Append(absl::StrCat(absl::StrJoin(columns, ","), "\n")));
-    columns_ = std::move(columns);
+    CADRE_RETURN_IF_ERROR(AddColumns(columns));
+    reported_ = true;
   }
   const std::map<std::string, std::string> by_column(cells.begin(), cells.end());
   std::vector<std::string> row;

@@ -1,7 +1,8 @@
 // progress.csv: a header and one row for each report, the fields of Progress and
-// then the diagnostics. The first report fixes the columns: later ones leave out
-// what has no column and write `nan` where they have no number for one. Numbers
-// are written so that they read back exactly.
+// then the diagnostics, which are the same in every report: the algorithm's
+// diagnostic_names(), `nan` without a number. A file that is resumed, and lacks
+// columns of the first report after that, gets them, with `nan` in its rows so far.
+// Numbers are written so that they read back exactly.
 //
 // Not thread-safe: one thread writes. Readers may come at any time.
 #pragma once
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -36,8 +38,12 @@ class ProgressCsv {
   ProgressCsv(std::unique_ptr<AppendedFile> file, std::vector<std::string> columns)
       : file_(std::move(file)), columns_(std::move(columns)) {}
 
-  const std::unique_ptr<AppendedFile> file_;
-  std::vector<std::string> columns_;  // Empty before the first row.
+  // Makes the file's header end with the ones of `columns` that it lacks.
+  absl::Status AddColumns(const std::vector<std::string>& columns);
+
+  std::unique_ptr<AppendedFile> file_;
+  std::vector<std::string> columns_;  // Of the file; empty before its header.
+  bool reported_ = false;             // columns_ are those of the reports.
 };
 
 }  // namespace cadre

@@ -52,7 +52,12 @@ class PushingLearner final : public BatchLearner {
   // The server's state goes on whatever happens here; only what was gathered fits together.
   bool settled() const override { return gathered_; }
 
-  Diagnostics diagnostics() const override { return diagnostics_; }
+  Diagnostics diagnostics() const override { return UnderNames(diagnostic_names(), diagnostics_); }
+  DiagnosticNames diagnostic_names() const override {
+    DiagnosticNames names = algorithm_->diagnostic_names();
+    names.push_back("gradient_lag");
+    return names;
+  }
 
   const ParameterLayout& layout() const override { return algorithm_->model().layout(); }
   torch::Tensor parameters() override { return algorithm_->model().parameters(); }
@@ -157,6 +162,7 @@ absl::StatusOr<Learned> PushingLearner::Learn(const ExperiencePorts& ports,
   learned.env_steps = position.env_steps;
   learned.updates = 0;
   learned.version_lag = position.version - collated.oldest_version;
+  diagnostics_.clear();
   CADRE_ASSIGN_OR_RETURN(const bool step,
                          algorithm_->ComputeGradient(collated.batch, progress, diagnostics_));
   if (step) {

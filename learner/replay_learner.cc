@@ -73,6 +73,7 @@ class ReplayLearner final : public BatchLearner {
   absl::Status Settle(const ExperiencePorts& /*ports*/) override { return absl::OkStatus(); }
   bool settled() const override { return finite_ && !updating_; }
 
+  DiagnosticNames diagnostic_names() const override;
   Diagnostics diagnostics() const override;
 
   const ParameterLayout& layout() const override { return algorithm_->acting_layout(); }
@@ -129,6 +130,7 @@ class ReplayLearner final : public BatchLearner {
   std::vector<float> weights_;     // [B] of the current batch, if scaled by another learner's.
   bool finite_ = true;
   bool updating_ = false;  // Or an update was left in the middle.
+  bool updated_ = false;   // There was an update in this life.
   double mean_age_ = 0;    // Of the last batch, steps.
   // What diagnostics() shows is what it looks at: on a device they are waited for.
   mutable TemperatureBound temperature_bound_;
@@ -228,6 +230,7 @@ absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPositi
   CADRE_RETURN_IF_ERROR(
       algorithm_->Update(staging_->StageBatch(tensors), progress, absl::MakeSpan(priorities_)));
   updating_ = false;
+  updated_ = true;
   times_->Enter(LearnStage::kPublish);
   if (!priorities_.empty()) CADRE_RETURN_IF_ERROR(UpdatePriorities(*ports.replay, batch));
 
@@ -264,12 +267,19 @@ double ReplayLearner::Beta(double progress) const {
          progress * (prioritized.final_beta() - prioritized.initial_beta());
 }
 
+DiagnosticNames ReplayLearner::diagnostic_names() const {
+  DiagnosticNames names = algorithm_->diagnostic_names();
+  names.push_back("mean_age");
+  return names;
+}
+
 Diagnostics ReplayLearner::diagnostics() const {
-  Diagnostics diagnostics = algorithm_->diagnostics();
-  diagnostics.emplace_back("mean_age", mean_age_);
-  const std::string warning = temperature_bound_.Warning(diagnostics);
+  if (!updated_) return UnderNames(diagnostic_names(), {});
+  Diagnostics measured = algorithm_->diagnostics();
+  measured.emplace_back("mean_age", mean_age_);
+  const std::string warning = temperature_bound_.Warning(measured);
   if (!warning.empty()) spdlog::warn("{}", warning);
-  return diagnostics;
+  return UnderNames(diagnostic_names(), measured);
 }
 
 }  // namespace

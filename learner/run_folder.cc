@@ -1,6 +1,7 @@
 #include "learner/run_folder.h"
 
 #include <cerrno>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -60,6 +61,7 @@ EventWriter::Scalars ScalarsOf(const Progress& progress) {
       {"system/waiting_share", progress.waiting_share},
   };
   for (const auto& [name, value] : progress.diagnostics) {
+    if (std::isnan(value)) continue;  // Not measured: no point in the chart.
     scalars.emplace_back(absl::StrCat("algorithm/", name), value);
   }
   return scalars;

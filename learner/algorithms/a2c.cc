@@ -16,6 +16,11 @@ class A2cGradient final : public GradientAlgorithm {
       : options_(options), model_(std::move(model)) {}
 
   ActorCritic& model() override { return *model_; }
+  DiagnosticNames diagnostic_names() const override {
+    Diagnostics none;
+    Report(ActorCriticDiagnostics(), 0, none);
+    return NamesOf(none);
+  }
 
   absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double /*progress*/,
                                        Diagnostics& diagnostics) override {

@@ -7,6 +7,7 @@
 #include "learner/algorithms/critic_input.h"
 #include "learner/algorithms/critic_loss.h"
 #include "learner/algorithms/deterministic_policy.h"
+#include "learner/algorithms/diagnostic_names.h"
 #include "learner/algorithms/policy_ascent.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "learner/algorithms/trained_networks.h"
@@ -34,6 +35,7 @@ class Ddpg final : public OffPolicyAlgorithm {
   absl::Status Update(const OffPolicyBatch& batch, double progress,
                       absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
+  DiagnosticNames diagnostic_names() const override { return DeterministicDiagnosticNames(); }
 
   const ParameterLayout& acting_layout() const override { return network_.layout; }
   torch::Tensor acting_parameters() override { return policy_.networks().HostParameters(); }

@@ -6,6 +6,7 @@
 
 #include "common/status_macros.h"
 #include "learner/algorithms/critic_loss.h"
+#include "learner/algorithms/diagnostic_names.h"
 #include "learner/algorithms/soft_value.h"
 #include "learner/algorithms/temperature.h"
 #include "learner/algorithms/tensor_spans.h"
@@ -37,6 +38,7 @@ class DiscreteSac final : public OffPolicyAlgorithm {
   absl::Status Update(const OffPolicyBatch& batch, double progress,
                       absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
+  DiagnosticNames diagnostic_names() const override { return SacDiagnosticNames(); }
 
   const ParameterLayout& acting_layout() const override { return network_.layout; }
   torch::Tensor acting_parameters() override { return policy_.HostParameters(); }

@@ -9,6 +9,7 @@
 #include "common/kernels/optimizer.h"
 #include "common/status_macros.h"
 #include "learner/algorithms/collective_sums.h"
+#include "learner/algorithms/diagnostic_names.h"
 #include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/q_loss.h"
 #include "learner/algorithms/q_network.h"
@@ -39,6 +40,7 @@ class Dqn final : public OffPolicyAlgorithm {
   absl::Status Update(const OffPolicyBatch& batch, double progress,
                       absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
+  DiagnosticNames diagnostic_names() const override { return DqnDiagnosticNames(); }
 
   const ParameterLayout& acting_layout() const override { return online_.network().layout; }
   torch::Tensor acting_parameters() override { return parameters_; }

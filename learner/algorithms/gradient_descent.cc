@@ -23,6 +23,11 @@ class GradientDescent final : public OnPolicyAlgorithm {
         optimizer_(MakeFlatOptimizer(config, algorithm_->model().parameters().numel())) {}
 
   ActorCritic& model() override { return algorithm_->model(); }
+  DiagnosticNames diagnostic_names() const override {
+    DiagnosticNames names = algorithm_->diagnostic_names();
+    names.insert(names.end(), {"gradient_norm", "learning_rate"});
+    return names;
+  }
 
   absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) override;
 

@@ -18,6 +18,12 @@ class Impala final : public GradientAlgorithm {
       : config_(config), model_(std::move(model)), pass_(model_.get()) {}
 
   ActorCritic& model() override { return *model_; }
+  DiagnosticNames diagnostic_names() const override {
+    Diagnostics none;
+    Report(ActorCriticDiagnostics(), 0, none);
+    Report(WeightSummary(), none);
+    return NamesOf(none);
+  }
 
   // The loss of section 4.2, means instead of sums:
   //   -rho_t (r_t + gamma v_{t+1} - V(s_t)) log pi(a_t|s_t)  -  c_entropy H(pi(.|s_t))

@@ -35,6 +35,9 @@ class NStepQ final : public BatchGradient {
   absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double progress,
                                        Diagnostics& diagnostics) override;
   FlatModel& model() override { return online_; }
+  DiagnosticNames diagnostic_names() const override {
+    return {"value_loss", "error", "target_value", "gradient_norm"};
+  }
   void OnSharedVersion(int64_t version) override;
   void Save(TensorMap& state) const override;
   absl::Status Restore(const TensorMap& state) override;

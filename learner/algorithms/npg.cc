@@ -33,6 +33,11 @@ class Npg final : public OnPolicyAlgorithm {
     return diagnostics;
   }
 
+  DiagnosticNames diagnostic_names() const override {
+    return {"kl",         "surrogate_improvement", "step_scale", "cg_residual", "entropy",
+            "value_loss", "explained_variance"};
+  }
+
   void Save(TensorMap& state) const override { natural_.Save(state); }
   absl::Status Restore(const TensorMap& state) override { return natural_.Restore(state); }
 

@@ -22,6 +22,12 @@ class OffPolicyGradient final : public GradientAlgorithm {
         pass_(model_.get()) {}
 
   ActorCritic& model() override { return *model_; }
+  DiagnosticNames diagnostic_names() const override {
+    Diagnostics none;
+    Report(ActorCriticDiagnostics(), 0, none);
+    Report(WeightSummary(), none);
+    return NamesOf(none);
+  }
 
   // -w_t A_t log pi(a_t|s_t) - c_entropy H(pi(.|s_t)) + c_value (V(s_t) - R_t)^2, means;
   // w_t = min(max_weight, pi/mu).

@@ -10,6 +10,7 @@
 #include "common/status_macros.h"
 #include "learner/algorithms/advantages.h"
 #include "learner/algorithms/collective_sums.h"
+#include "learner/algorithms/diagnostic_names.h"
 #include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/ppo_loss.h"
 #include "learner/algorithms/ppo_minibatches.h"
@@ -49,6 +50,7 @@ class Ppo final : public OnPolicyAlgorithm {
         kl_beta_(config.initial_kl_beta()) {}
 
   ActorCritic& model() override { return *model_; }
+  DiagnosticNames diagnostic_names() const override { return PpoDiagnosticNames(config_); }
 
   absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) override;
 

@@ -27,6 +27,12 @@ class ReinforceGradient final : public GradientAlgorithm {
   absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double progress,
                                        Diagnostics& diagnostics) override;
 
+  DiagnosticNames diagnostic_names() const override {
+    Diagnostics none;
+    Report(none);
+    return NamesOf(none);
+  }
+
   int64_t steps_learned(const OnPolicyBatch& /*batch*/) const override { return episodes_.steps(); }
 
   void Save(TensorMap& state) const override { assembler_.Save(state); }

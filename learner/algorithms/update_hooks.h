@@ -19,6 +19,10 @@ class UpdateHooks {
   // first: this learner is alone. Must outlive the algorithm.
   virtual void set_collective(Collective* collective) { collective_ = collective; }
 
+  // Of every number that an update may report, in their order: the columns of progress.csv,
+  // which are known before the first update.
+  virtual DiagnosticNames diagnostic_names() const = 0;
+
  protected:
   Collective* collective() const { return collective_; }
   void Enter(UpdatePart part) {

@@ -88,6 +88,25 @@ TEST(ProgressCsvTest, ResumingDropsLaterRowsAndGoesOn) {
   EXPECT_EQ(Slurp(folder / "p.csv"), kHeader + RowAt(1000) + RowAt(2000) + RowAt(2500));
 }
 
+// As runs of before a diagnostic was reported, or of before their first update.
+TEST(ProgressCsvTest, AResumedFileGetsTheColumnsThatItLacks) {
+  TempFolder folder;
+  WriteThreeRows(folder / "p.csv");
+  auto csv = ProgressCsv::Resume(folder / "p.csv", 2000);
+  ASSERT_TRUE(csv.ok()) << csv.status();
+  Progress more = ProgressAt(2500);
+  more.diagnostics = {{"approx_kl", 1e-9}, {"kl", 0.5}, {"policy_loss", -0.5}, {"kl_beta", 2}};
+  ASSERT_TRUE((*csv)->Append(more).ok());
+  ASSERT_TRUE((*csv)->Append(ProgressAt(2600)).ok());
+  const std::vector<std::string> lines = absl::StrSplit(Slurp(folder / "p.csv"), '\n');
+  const auto without_end = [](const std::string& row) { return row.substr(0, row.size() - 1); };
+  EXPECT_THAT(lines, testing::ElementsAre(without_end(kHeader) + ",kl,kl_beta",
+                                          without_end(RowAt(1000)) + ",nan,nan",
+                                          without_end(RowAt(2000)) + ",nan,nan",
+                                          without_end(RowAt(2500)) + ",0.5,2",
+                                          without_end(RowAt(2600)) + ",nan,nan", ""));
+}
+
 TEST(ProgressCsvTest, ResumingBeforeTheFirstRowKeepsTheHeaderOnly) {
   TempFolder folder;
   WriteThreeRows(folder / "p.csv");

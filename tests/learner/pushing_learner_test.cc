@@ -1,6 +1,7 @@
 // A learner that pushes its gradients, in the training loop between fake ports.
 #include <limits>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -174,6 +175,19 @@ TEST_P(PushedAlgorithmTest, AloneItIsALocalRmsPropStepForStep) {
   for (size_t i = 0; i < 7; ++i)
     EXPECT_THAT(FloatsOf(sink_.published[i]->values()), Pointwise(FloatNear(1e-6f), local[i])) << i;
   EXPECT_NE(local[0], local[6]);
+}
+
+TEST_P(PushedAlgorithmTest, EachReportIsOfItsOwnUpdate) {
+  auto trainer = Make(Config(GetParam()));
+  ASSERT_TRUE(Run(*trainer).ok());
+  ASSERT_EQ(progress_.size(), 6);
+  std::set<double> losses;
+  for (const Progress& progress : progress_) {
+    EXPECT_EQ(NamesOf(progress.diagnostics), NamesOf(progress_[0].diagnostics));
+    EXPECT_EQ(progress.diagnostics.back().first, "gradient_lag");
+    losses.insert(progress.diagnostics[0].second);
+  }
+  EXPECT_EQ(losses.size(), 6) << "numbers of another update";
 }
 
 TEST_P(PushedAlgorithmTest, GradientsTellWhatTheyAreOf) {

@@ -8,6 +8,7 @@
 #include "envs/registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "learner/algorithms/diagnostics.h"
 #include "learner/temperature_bound.h"
 #include "learner/trainer.h"
 #include "tests/learner/example_replay.h"
@@ -95,6 +96,21 @@ TEST_F(ReplayLearnerTest, InLockstepEachRoundIsFollowedByTheUpdatesDueForIt) {
   // One version to begin with, and one after each round.
   EXPECT_EQ(sink_.published.size(), 11u);
   EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
+}
+
+TEST_F(ReplayLearnerTest, ReportsBeforeTheFirstUpdateNameAllThatLaterOnesMeasure) {
+  ASSERT_TRUE(Run(Config(ActorsConfig::LOCKSTEP)).ok());
+  ASSERT_EQ(progress_[0].updates, 0);
+  ASSERT_GT(progress_.back().updates, 0);
+  const auto& before = progress_[0].diagnostics;
+  const auto& after = progress_.back().diagnostics;
+  EXPECT_EQ(NamesOf(before), NamesOf(after));
+  EXPECT_THAT(NamesOf(before), testing::ElementsAre("value_loss", "error", "target_value",
+                                                    "gradient_norm", "learning_rate", "mean_age"));
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(std::isnan(before[i].second)) << before[i].first;
+    EXPECT_FALSE(std::isnan(after[i].second)) << after[i].first;
+  }
 }
 
 TEST_F(ReplayLearnerTest, InLockstepARoundIsWaitedFor) {

@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "learner/algorithms/diagnostic_names.h"
 #include "learner/algorithms/on_device/head_gradients.h"
 #include "learner/algorithms/on_device/host_copy.h"
 #include "learner/algorithms/on_device/on_device.h"
@@ -52,6 +53,7 @@ class DqnOnDevice final : public OffPolicyAlgorithm {
   absl::Status Update(const OffPolicyBatch& batch, double progress,
                       absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
+  DiagnosticNames diagnostic_names() const override { return DqnDiagnosticNames(); }
 
   const ParameterLayout& acting_layout() const override { return online_.network().layout; }
   torch::Tensor acting_parameters() override { return host_.Get(); }

@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "learner/algorithms/advantages.h"
 #include "learner/algorithms/collective_sums.h"
+#include "learner/algorithms/diagnostic_names.h"
 #include "learner/algorithms/on_device/device_graph.h"
 #include "learner/algorithms/on_device/on_device.h"
 #include "learner/algorithms/on_device/ppo_gradient.h"
@@ -49,6 +50,7 @@ class PpoOnDevice final : public OnPolicyAlgorithm {
   }
 
   ActorCritic& model() override { return *model_; }
+  DiagnosticNames diagnostic_names() const override { return PpoDiagnosticNames(config_); }
   absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) override;
 
   void Save(TensorMap& state) const override {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/status_macros.h"
+#include "learner/algorithms/diagnostic_names.h"
 #include "learner/algorithms/on_device/device_actor_critic.h"
 #include "learner/algorithms/on_device/device_temperature.h"
 #include "learner/algorithms/on_device/head_gradients.h"
@@ -33,6 +34,7 @@ class SacOnDevice final : public DeviceActorCritic {
   absl::Status Update(const OffPolicyBatch& batch, double progress,
                       absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
+  DiagnosticNames diagnostic_names() const override { return SacDiagnosticNames(); }
 
   void Save(TensorMap& state) const override {
     SaveNetworks(state);

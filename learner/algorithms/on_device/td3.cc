@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/status_macros.h"
+#include "learner/algorithms/diagnostic_names.h"
 #include "learner/algorithms/on_device/device_actor_critic.h"
 #include "learner/algorithms/on_device/on_device.h"
 #include "learner/algorithms/on_device/split_graph.h"
@@ -53,6 +54,7 @@ class Td3OnDevice final : public DeviceActorCritic {
   absl::Status Update(const OffPolicyBatch& batch, double progress,
                       absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
+  DiagnosticNames diagnostic_names() const override { return DeterministicDiagnosticNames(); }
 
   void Save(TensorMap& state) const override {
     SaveNetworks(state);

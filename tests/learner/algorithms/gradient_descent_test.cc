@@ -38,6 +38,7 @@ class FixedGradient final : public GradientAlgorithm {
     return gradient_.defined();
   }
   ActorCritic& model() override { return *model_; }
+  DiagnosticNames diagnostic_names() const override { return {"fixed"}; }
 
  private:
   const torch::Tensor gradient_;
