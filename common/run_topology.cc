@@ -40,7 +40,7 @@ int64_t StepsPerQueue(const ExperimentConfig& config) {
 }
 
 std::optional<int64_t> VersionLagBound(const ExperimentConfig& config) {
-  if (UsesReplay(config)) return std::nullopt;
+  if (UsesReplay(config) || config.has_reinforce()) return std::nullopt;
   if (!PushesGradients(config)) return config.queue().max_version_lag();
   if (!config.learners().has_max_gradient_lag()) return std::nullopt;
   return config.queue().max_version_lag() + config.learners().max_gradient_lag();

@@ -41,7 +41,8 @@ std::string ActingModelName(const ExperimentConfig& config, int32_t learner);
 int64_t StepsPerQueue(const ExperimentConfig& config);
 
 // The most versions by which what a learner uses may be behind; none where nothing bounds
-// it: replay, and pushed gradients without learners.max_gradient_lag.
+// it: replay, whole episodes that span many updates, and pushed gradients without
+// learners.max_gradient_lag.
 std::optional<int64_t> VersionLagBound(const ExperimentConfig& config);
 
 // A learner's actors, and the environment steps in each of its updates.

@@ -106,6 +106,7 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
                                     : torch::empty({steps, action.dimensions});
   batch.rewards = torch::empty({steps});
   batch.log_probs = torch::empty({steps});
+  batch.versions = torch::empty({steps}, torch::kInt64);
 
   float* observation = out.raw_observations.data_ptr<float>();
   float* reward = batch.rewards.data_ptr<float>();
@@ -114,6 +115,7 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
   int64_t* discrete = action.discrete() ? batch.actions.data_ptr<int64_t>() : nullptr;
   float* continuous = action.discrete() ? nullptr : batch.actions.data_ptr<float>();
   int64_t* rows = batch.observation_rows.data_ptr<int64_t>();
+  int64_t* versions = batch.versions.data_ptr<int64_t>();
   int64_t step = 0;
   for (const v1::Rollout& rollout : rollouts) {
     AddSegments(rollout, batch, step, rows);
@@ -129,8 +131,10 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
       return NotFinite(spec, Columns::kLogProb, rollout);
     if (with_returns && !CopyFloats(rollout, Columns::kDiscountedReturn, discounted))
       return NotFinite(spec, Columns::kDiscountedReturn, rollout);
-    for (int64_t version : ColumnAs<int64_t>(rollout.columns(Columns::kVersion)))
+    for (int64_t version : ColumnAs<int64_t>(rollout.columns(Columns::kVersion))) {
       out.oldest_version = std::min(out.oldest_version, version);
+      *versions++ = version;
+    }
     CADRE_RETURN_IF_ERROR(CopyEpisodes(rollout, out.episodes));
   }
 

@@ -2,6 +2,7 @@
 // what it made is published.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include <torch/utils.h>
@@ -10,6 +11,8 @@
 #include "common/kernels/optimizer.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
+#include "learner/algorithms/collective_sums.h"
+#include "learner/algorithms/episode_assembler.h"
 #include "learner/algorithms/on_device/host_copy.h"
 #include "learner/algorithms/on_device/on_device.h"
 #include "learner/algorithms/on_policy.h"
@@ -43,6 +46,7 @@ class OnPolicyLearner final : public BatchLearner {
         times_(times),
         part_times_(times) {
     algorithm_->set_listener(&part_times_);
+    if (algorithm_->learns_whole_episodes()) assembler_.emplace();
   }
 
   void set_collective(Collective* collective) override {
@@ -62,8 +66,8 @@ class OnPolicyLearner final : public BatchLearner {
   }
   bool settled() const override { return settled_; }
 
-  Diagnostics diagnostics() const override { return UnderNames(diagnostic_names(), diagnostics_); }
-  DiagnosticNames diagnostic_names() const override { return algorithm_->diagnostic_names(); }
+  Diagnostics diagnostics() const override;
+  DiagnosticNames diagnostic_names() const override;
 
   const ParameterLayout& layout() const override { return algorithm_->model().network().layout; }
   torch::Tensor parameters() override { return host_parameters_.Get(); }
@@ -76,14 +80,27 @@ class OnPolicyLearner final : public BatchLearner {
     return normalizer_.Restore(parameters);
   }
 
-  void Save(TensorMap& state) const override { algorithm_->Save(state); }
-  absl::Status Restore(const TensorMap& state) override { return algorithm_->Restore(state); }
+  void Save(TensorMap& state) const override {
+    algorithm_->Save(state);
+    if (assembler_) assembler_->Save(state);
+  }
+  absl::Status Restore(const TensorMap& state) override {
+    CADRE_RETURN_IF_ERROR(algorithm_->Restore(state));
+    // What waits in a checkpoint is of the first learner's actors.
+    const bool first = collective_ == nullptr || collective_->rank() == 0;
+    return assembler_ && first ? assembler_->Restore(state) : absl::OkStatus();
+  }
 
  private:
   absl::StatusOr<CollatedBatch> TakeBatch(const ExperiencePorts& ports, int64_t version);
   // What this learner and the others took, or that one of them stops.
   absl::StatusOr<UpdateShare> Agree(const absl::StatusOr<CollatedBatch>& taken, int64_t version,
                                     bool stop);
+  // The episodes that `collated` ends, whole; observations transformed, rewards as they came.
+  OnPolicyBatch WholeEpisodes(const CollatedBatch& collated);
+  // How far the oldest policy that acted a step of `whole` is behind, and whether there is a
+  // step to learn from at all: of all learners.
+  absl::Status CountWhole(const OnPolicyBatch& whole, int64_t version, Learned& learned);
   absl::Status UpdateReturns(const torch::Tensor& discounted_returns);
   absl::Status UpdateObservations(const torch::Tensor& raw_observations);
 
@@ -96,7 +113,8 @@ class OnPolicyLearner final : public BatchLearner {
   LearnTimes* const times_;
   PartTimes part_times_;
   Collective* collective_ = nullptr;
-  Diagnostics diagnostics_;
+  std::optional<EpisodeAssembler> assembler_;  // For algorithms that learn whole episodes.
+  Diagnostics diagnostics_;                    // The algorithm's.
   uint64_t lease_ = 0;
   bool settled_ = true;
 };
@@ -141,12 +159,55 @@ absl::Status OnPolicyLearner::UpdateObservations(const torch::Tensor& raw_observ
   return absl::OkStatus();
 }
 
+DiagnosticNames OnPolicyLearner::diagnostic_names() const {
+  DiagnosticNames names = algorithm_->diagnostic_names();
+  if (assembler_) names.insert(names.end(), {"waiting_steps", "dropped_steps"});
+  return names;
+}
+
+Diagnostics OnPolicyLearner::diagnostics() const {
+  Diagnostics measured = diagnostics_;
+  if (assembler_) {
+    measured.emplace_back("waiting_steps", static_cast<double>(assembler_->waiting_steps()));
+    measured.emplace_back("dropped_steps", static_cast<double>(assembler_->dropped_steps()));
+  }
+  return UnderNames(diagnostic_names(), measured);
+}
+
+OnPolicyBatch OnPolicyLearner::WholeEpisodes(const CollatedBatch& collated) {
+  OnPolicyBatch raw = collated.batch;
+  raw.observations = collated.raw_observations;
+  OnPolicyBatch whole = assembler_->Add(raw);
+  // Of the newest published version, whichever acted: that is the policy that learns.
+  const ObservationTransform transform = normalizer_.observation_transform();
+  if (!transform.identity()) transform.Apply(Flat(whole.observations), Flat(whole.observations));
+  return whole;
+}
+
+absl::Status OnPolicyLearner::CountWhole(const OnPolicyBatch& whole, int64_t version,
+                                         Learned& learned) {
+  const int64_t lag = whole.steps() == 0 ? 0 : version - whole.versions.min().item<int64_t>();
+  CADRE_ASSIGN_OR_RETURN(learned.version_lag, MostOverLearners(collective_, lag));
+  CADRE_ASSIGN_OR_RETURN(const int64_t most, MostOverLearners(collective_, whole.steps()));
+  learned.updates = most > 0 ? 1 : 0;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Learned> OnPolicyLearner::Learn(const ExperiencePorts& ports,
                                                const RunPosition& position,
                                                const std::atomic<bool>& stop) {
   absl::StatusOr<CollatedBatch> taken = TakeBatch(ports, position.version);
   CADRE_ASSIGN_OR_RETURN(UpdateShare all, Agree(taken, position.version, stop));
   CollatedBatch& collated = *taken;
+  Learned learned;
+  learned.env_steps = position.env_steps + all.steps;
+  learned.version_lag = all.version_lag;
+  learned.episodes = std::move(all.episodes);
+  settled_ = false;
+  if (assembler_) {
+    collated.batch = WholeEpisodes(collated);
+    CADRE_RETURN_IF_ERROR(CountWhole(collated.batch, position.version, learned));
+  }
   // Rewards are scaled with the newest statistics; observations with those that the
   // actors had, or the probabilities of their actions would differ.
   if (collated.discounted_returns.defined()) {
@@ -155,18 +216,14 @@ absl::StatusOr<Learned> OnPolicyLearner::Learn(const ExperiencePorts& ports,
   }
   const double progress =
       static_cast<double>(position.env_steps) / static_cast<double>(config_.stop().env_steps());
-  settled_ = false;
-  CADRE_ASSIGN_OR_RETURN(diagnostics_,
-                         algorithm_->Update(staging_->StageBatch(collated.batch), progress));
+  const OnPolicyBatch& batch = collated.batch;
+  CADRE_ASSIGN_OR_RETURN(
+      diagnostics_,
+      algorithm_->Update(batch.steps() == 0 ? batch : staging_->StageBatch(batch), progress));
   host_parameters_.Stale();
   if (!std::isfinite(GradientNorm(Flat(parameters()))))
     return absl::DataLossError("parameters that are not finite");
   CADRE_RETURN_IF_ERROR(UpdateObservations(collated.raw_observations));
-
-  Learned learned;
-  learned.env_steps = position.env_steps + all.steps;
-  learned.version_lag = all.version_lag;
-  learned.episodes = std::move(all.episodes);
   return learned;
 }
 

@@ -20,6 +20,10 @@ class OnPolicyAlgorithm : public UpdateHooks {
   // Fails only where learners in parallel lose each other.
   virtual absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) = 0;
 
+  // True: a batch holds whole episodes, each as one segment, and may hold none. Their steps
+  // may be of policies older than the newest.
+  virtual bool learns_whole_episodes() const { return false; }
+
   virtual ActorCritic& model() = 0;
 
   // Everything besides the parameters that the next update depends on: optimiser

@@ -41,42 +41,71 @@ absl::StatusOr<torch::Tensor> Read(const TensorMap& state, const std::string& na
 
 }  // namespace
 
-EpisodeBatch EpisodeAssembler::Add(const OnPolicyBatch& batch) {
-  EpisodeBatch out;
-  std::vector<torch::Tensor> observations, last_observations, actions, rewards;
+void EpisodeAssembler::Columns::Add(const Columns& more) {
+  Append(observations, more.observations);
+  Append(actions, more.actions);
+  Append(rewards, more.rewards);
+  Append(log_probs, more.log_probs);
+  Append(versions, more.versions);
+}
+
+void EpisodeAssembler::Columns::Own() {
+  for (auto* pieces : {&observations, &actions, &rewards, &log_probs, &versions}) {
+    torch::Tensor& newest = pieces->back();
+    if (newest.storage().nbytes() > newest.nbytes()) newest = newest.clone();
+  }
+}
+
+OnPolicyBatch EpisodeAssembler::Add(const OnPolicyBatch& batch) {
+  Columns whole;
+  std::vector<SegmentBounds> episodes;
   int64_t steps = 0;
   for (size_t s = 0; s < batch.segments.size(); ++s) {
     const SegmentBounds& segment = batch.segments[s];
     const int64_t row = segment.first_step + static_cast<int64_t>(s);
+    const auto piece = [&](const torch::Tensor& column) {
+      return std::vector<torch::Tensor>{column.narrow(0, segment.first_step, segment.length)};
+    };
     Beginning episode;
     TakeBeginning(segment.origin, episode);
     episode.origin = segment.origin;
     episode.steps += segment.length;
-    episode.observations.push_back(batch.observations.narrow(0, row, segment.length));
-    episode.actions.push_back(batch.actions.narrow(0, segment.first_step, segment.length));
-    episode.rewards.push_back(batch.rewards.narrow(0, segment.first_step, segment.length));
+    episode.columns.Add({{batch.observations.narrow(0, row, segment.length)},
+                         piece(batch.actions),
+                         piece(batch.rewards),
+                         piece(batch.log_probs),
+                         piece(batch.versions)});
     if (segment.cut) {
+      episode.columns.Own();
       waiting_[{segment.origin.actor, segment.origin.environment}] = std::move(episode);
       continue;
     }
-    Append(observations, episode.observations);
-    Append(actions, episode.actions);
-    Append(rewards, episode.rewards);
-    last_observations.push_back(batch.observations.narrow(0, row + segment.length, 1));
-    out.episodes.push_back({steps, episode.steps, segment.terminated, false, segment.origin});
+    episode.columns.observations.push_back(batch.observations.narrow(0, row + segment.length, 1));
+    whole.Add(episode.columns);
+    episodes.push_back({steps, episode.steps, segment.terminated, false, segment.origin});
     steps += episode.steps;
   }
-  // What waits must not keep the whole batch alive.
-  for (auto& [place, beginning] : waiting_) {
-    for (auto* parts : {&beginning.observations, &beginning.actions, &beginning.rewards})
-      if (parts->back().storage().nbytes() > parts->back().nbytes())
-        parts->back() = parts->back().clone();
+  return Join(batch, whole, std::move(episodes));
+}
+
+OnPolicyBatch EpisodeAssembler::Join(const OnPolicyBatch& like, const Columns& columns,
+                                     std::vector<SegmentBounds> episodes) {
+  const auto joined = [](const std::vector<torch::Tensor>& pieces, const torch::Tensor& column) {
+    return pieces.empty() ? column.narrow(0, 0, 0).clone() : torch::cat(pieces);
+  };
+  OnPolicyBatch out;
+  out.observations = joined(columns.observations, like.observations);
+  out.actions = joined(columns.actions, like.actions);
+  out.rewards = joined(columns.rewards, like.rewards);
+  out.log_probs = joined(columns.log_probs, like.log_probs);
+  out.versions = joined(columns.versions, like.versions);
+  std::vector<torch::Tensor> rows = {torch::empty({0}, torch::kInt64)};
+  for (size_t e = 0; e < episodes.size(); ++e) {
+    const int64_t first = episodes[e].first_step + static_cast<int64_t>(e);
+    rows.push_back(torch::arange(first, first + episodes[e].length, torch::kInt64));
   }
-  if (out.empty()) return out;
-  out.observations = torch::cat(observations);
-  out.last_observations = torch::cat(last_observations);
-  out.actions = torch::cat(actions);
-  out.rewards = torch::cat(rewards);
+  out.observation_rows = torch::cat(rows);
+  out.segments = std::move(episodes);
   return out;
 }
 
@@ -98,26 +127,26 @@ int64_t EpisodeAssembler::waiting_steps() const {
 
 void EpisodeAssembler::Save(TensorMap& state) const {
   std::vector<int64_t> numbers;
-  std::vector<torch::Tensor> observations, actions, rewards;
+  Columns all;
   for (const auto& [place, beginning] : waiting_) {
     const SegmentOrigin& origin = beginning.origin;
     Append<int64_t>(numbers,
                     {origin.actor, origin.environment, static_cast<int64_t>(origin.writer_id),
                      static_cast<int64_t>(origin.sequence), beginning.steps});
-    Append(observations, beginning.observations);
-    Append(actions, beginning.actions);
-    Append(rewards, beginning.rewards);
+    all.Add(beginning.columns);
   }
   state.AddScalar<int64_t>("episodes.dropped_steps", dropped_steps_);
   state.Add<int64_t>("episodes.waiting", {static_cast<int64_t>(waiting_.size()), kBeginningNumbers},
                      numbers);
   if (waiting_.empty()) return;
-  cadre::Save<float>("episodes.observations", observations, state);
-  if (actions[0].scalar_type() == torch::kInt64)
-    cadre::Save<int64_t>("episodes.actions", actions, state);
+  cadre::Save<float>("episodes.observations", all.observations, state);
+  if (all.actions[0].scalar_type() == torch::kInt64)
+    cadre::Save<int64_t>("episodes.actions", all.actions, state);
   else
-    cadre::Save<float>("episodes.actions", actions, state);
-  cadre::Save<float>("episodes.rewards", rewards, state);
+    cadre::Save<float>("episodes.actions", all.actions, state);
+  cadre::Save<float>("episodes.rewards", all.rewards, state);
+  cadre::Save<float>("episodes.log_probs", all.log_probs, state);
+  cadre::Save<int64_t>("episodes.versions", all.versions, state);
 }
 
 absl::Status EpisodeAssembler::Restore(const TensorMap& state) {
@@ -148,15 +177,21 @@ absl::Status EpisodeAssembler::Restore(const TensorMap& state) {
   CADRE_ASSIGN_OR_RETURN(const torch::Tensor actions,
                          discrete ? Read<int64_t>(state, "episodes.actions", steps)
                                   : Read<float>(state, "episodes.actions", steps));
+  CADRE_ASSIGN_OR_RETURN(const torch::Tensor log_probs,
+                         Read<float>(state, "episodes.log_probs", steps));
+  CADRE_ASSIGN_OR_RETURN(const torch::Tensor versions,
+                         Read<int64_t>(state, "episodes.versions", steps));
   int64_t first = 0;
   for (int64_t i = 0; i < row.size(0); ++i) {
     Beginning beginning;
     beginning.origin = {static_cast<int32_t>(row[i][0]), static_cast<int32_t>(row[i][1]),
                         static_cast<uint64_t>(row[i][2]), static_cast<uint64_t>(row[i][3])};
     beginning.steps = row[i][4];
-    beginning.observations = {observations.narrow(0, first, beginning.steps).clone()};
-    beginning.actions = {actions.narrow(0, first, beginning.steps).clone()};
-    beginning.rewards = {rewards.narrow(0, first, beginning.steps).clone()};
+    const auto piece = [&](const torch::Tensor& column) {
+      return std::vector<torch::Tensor>{column.narrow(0, first, beginning.steps).clone()};
+    };
+    beginning.columns = {piece(observations), piece(actions), piece(rewards), piece(log_probs),
+                         piece(versions)};
     first += beginning.steps;
     waiting_[{beginning.origin.actor, beginning.origin.environment}] = std::move(beginning);
   }

@@ -20,15 +20,13 @@ namespace cadre {
 class BatchGradient : public UpdateHooks {
  public:
   // Sets model().gradient() to that of the batch's mean loss at model().parameters(), not
-  // clipped. False, with nothing to step along, where the batch does not yet hold what the
-  // algorithm needs, such as a whole episode. Fails only where learners in parallel lose
-  // each other.
+  // clipped. False, with nothing to step along, if the batch has no step to learn from. Fails
+  // only if learners in parallel lose each other.
   virtual absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double progress,
                                                Diagnostics& diagnostics) = 0;
 
-  // Steps that the gradient of the last ComputeGradient is the mean over: its weight beside
-  // those of other learners.
-  virtual int64_t steps_learned(const OnPolicyBatch& batch) const { return batch.steps(); }
+  // As OnPolicyAlgorithm's.
+  virtual bool learns_whole_episodes() const { return false; }
 
   virtual FlatModel& model() = 0;
 

@@ -23,6 +23,7 @@ class GradientDescent final : public OnPolicyAlgorithm {
         optimizer_(MakeFlatOptimizer(config, algorithm_->model().parameters().numel())) {}
 
   ActorCritic& model() override { return algorithm_->model(); }
+  bool learns_whole_episodes() const override { return algorithm_->learns_whole_episodes(); }
   DiagnosticNames diagnostic_names() const override {
     DiagnosticNames names = algorithm_->diagnostic_names();
     names.insert(names.end(), {"gradient_norm", "learning_rate"});
@@ -59,7 +60,7 @@ absl::StatusOr<Diagnostics> GradientDescent::Update(const OnPolicyBatch& batch, 
   CADRE_ASSIGN_OR_RETURN(bool step, algorithm_->ComputeGradient(batch, progress, diagnostics));
   Enter(UpdatePart::kOptimize);
   if (collective() != nullptr) {
-    const int64_t steps = step ? algorithm_->steps_learned(batch) : 0;
+    const int64_t steps = step ? batch.steps() : 0;
     CADRE_ASSIGN_OR_RETURN(step, AverageWithOthers(steps, diagnostics));
   }
   const double learning_rate = ScheduledLearningRate(config_, progress);

@@ -37,6 +37,7 @@ struct OnPolicyBatch {
   torch::Tensor actions;           // [N] int64, or [N, A] float32
   torch::Tensor rewards;           // [N] float32, normalised
   torch::Tensor log_probs;         // [N] float32, of the policy that acted
+  torch::Tensor versions;          // [N] int64, of the policy that acted; on the CPU
   std::vector<SegmentBounds> segments;
 
   int64_t steps() const { return rewards.size(0); }

@@ -1,7 +1,6 @@
 #include "learner/algorithms/reinforce.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -11,7 +10,8 @@
 #include "learner/algorithms/actor_critic_loss.h"
 #include "learner/algorithms/advantages.h"
 #include "learner/algorithms/collective_sums.h"
-#include "learner/algorithms/episode_assembler.h"
+#include "learner/algorithms/importance_weights.h"
+#include "learner/algorithms/segment_pass.h"
 #include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
@@ -20,83 +20,65 @@ namespace {
 class ReinforceGradient final : public GradientAlgorithm {
  public:
   ReinforceGradient(const ReinforceConfig& config, std::unique_ptr<ActorCritic> model)
-      : config_(config), model_(std::move(model)) {}
+      : config_(config), model_(std::move(model)), pass_(model_.get()) {}
 
   ActorCritic& model() override { return *model_; }
+  bool learns_whole_episodes() const override { return true; }
 
   absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double progress,
                                        Diagnostics& diagnostics) override;
 
   DiagnosticNames diagnostic_names() const override {
     Diagnostics none;
-    Report(none);
+    Report({}, 0, none);
     return NamesOf(none);
   }
 
-  int64_t steps_learned(const OnPolicyBatch& /*batch*/) const override { return episodes_.steps(); }
-
-  void Save(TensorMap& state) const override { assembler_.Save(state); }
-  absl::Status Restore(const TensorMap& state) override { return assembler_.Restore(state); }
-
  private:
   bool learns_value() const { return config_.baseline() == ReinforceConfig::VALUE; }
-  // Before the forward pass, whose heads another call would take away.
-  void ComputeReturns();
-  absl::Status ComputeAdvantages(const Heads& heads);
-  void Report(Diagnostics& diagnostics) const;
+  void ComputeReturns(const OnPolicyBatch& batch);
+  absl::Status ComputeAdvantages(const OnPolicyBatch& batch);
+  ActorCriticDiagnostics Learn(const OnPolicyBatch& batch);
+  void Report(const ActorCriticDiagnostics& loss, size_t episodes, Diagnostics& diagnostics) const;
 
   const ReinforceConfig config_;
   const std::unique_ptr<ActorCritic> model_;
-  EpisodeAssembler assembler_;
+  SegmentPass pass_;
 
-  // Of the current batch.
-  EpisodeBatch episodes_;
-  torch::Tensor returns_, advantages_;  // [N], on the CPU
-  std::vector<float> baseline_;         // [N]
-  ActorCriticHeadGradient head_gradient_;
+  // Of the current batch, on the CPU.
+  torch::Tensor returns_, advantages_, weights_;  // [N]
+  std::vector<float> baseline_;                   // [N]
+  WeightSummary weight_summary_;
 };
 
 absl::StatusOr<bool> ReinforceGradient::ComputeGradient(const OnPolicyBatch& batch,
                                                         double /*progress*/,
                                                         Diagnostics& diagnostics) {
+  const bool any = !batch.segments.empty();
+  Enter(UpdatePart::kForward);
+  if (any) pass_.Forward(batch);
   Enter(UpdatePart::kPrepare);
-  episodes_ = assembler_.Add(batch);
-  Reserve(returns_, {episodes_.steps()});
-  Heads heads;
-  if (!episodes_.empty()) {
-    ComputeReturns();
-    Enter(UpdatePart::kForward);
-    heads = model_->Forward(episodes_.observations);
-    Enter(UpdatePart::kLoss);
-  }
-  CADRE_RETURN_IF_ERROR(ComputeAdvantages(heads));
-  if (!episodes_.empty()) {
-    const torch::Device device = heads.policy.device();
-    const ActorCriticTargets targets{episodes_.actions,
-                                     advantages_.to(device),
-                                     learns_value() ? returns_.to(device) : torch::Tensor(),
-                                     {}};
-    ComputeActorCriticGradient(
-        heads, targets,
-        {.value = config_.value_coefficient(), .entropy = config_.entropy_coefficient()},
-        head_gradient_);
-    Enter(UpdatePart::kBackward);
-    model_->Backward(head_gradient_.gradient);
-  }
-  Report(diagnostics);
-  return !episodes_.empty();
+  ComputeReturns(batch);
+  CADRE_RETURN_IF_ERROR(ComputeAdvantages(batch));  // Asks the other learners, too.
+  ActorCriticDiagnostics loss;
+  if (any) loss = Learn(batch);
+  Report(loss, batch.segments.size(), diagnostics);
+  return any;
 }
 
-void ReinforceGradient::ComputeReturns() {
-  const int64_t count = static_cast<int64_t>(episodes_.episodes.size());
-  const torch::Tensor last_values =
-      learns_value() ? model_->Values(episodes_.last_observations).cpu() : torch::zeros({count});
-  const torch::Tensor rewards = episodes_.rewards.cpu();
-  RewardToGo(Flat(rewards), Flat(last_values), episodes_.episodes,
-             static_cast<float>(config_.gamma()), Flat(returns_));
+void ReinforceGradient::ComputeReturns(const OnPolicyBatch& batch) {
+  Reserve(returns_, {batch.steps()});
+  std::vector<float> last_values(batch.segments.size(), 0.0f);
+  for (size_t e = 0; learns_value() && e < last_values.size(); ++e) {
+    const SegmentBounds& episode = batch.segments[e];
+    last_values[e] = pass_.values()[episode.first_step + static_cast<int64_t>(e) + episode.length];
+  }
+  const torch::Tensor rewards = batch.rewards.cpu();
+  RewardToGo(Flat(rewards), last_values, batch.segments, static_cast<float>(config_.gamma()),
+             Flat(returns_));
 }
 
-absl::Status ReinforceGradient::ComputeAdvantages(const Heads& heads) {
+absl::Status ReinforceGradient::ComputeAdvantages(const OnPolicyBatch& batch) {
   const absl::Span<const float> returns = Flat(returns_);
   baseline_.assign(returns.size(), 0.0f);
   const absl::Span<float> baseline = absl::MakeSpan(baseline_);
@@ -107,36 +89,49 @@ absl::Status ReinforceGradient::ComputeAdvantages(const Heads& heads) {
       CADRE_RETURN_IF_ERROR(ConstantBaseline(collective(), returns, baseline));
       break;
     case ReinforceConfig::TIME_DEPENDENT:
-      CADRE_RETURN_IF_ERROR(
-          TimeDependentBaseline(collective(), returns, episodes_.episodes, baseline));
+      CADRE_RETURN_IF_ERROR(TimeDependentBaseline(collective(), returns, batch.segments, baseline));
       break;
-    case ReinforceConfig::VALUE: {
-      if (episodes_.empty()) break;
-      const torch::Tensor values = heads.value.cpu();
-      std::copy_n(Flat(values).begin(), baseline.size(), baseline.begin());
+    case ReinforceConfig::VALUE:
+      if (!returns.empty())
+        std::copy_n(pass_.step_values().begin(), baseline.size(), baseline.begin());
       break;
-    }
   }
-  Reserve(advantages_, {episodes_.steps()});
+  Reserve(advantages_, {batch.steps()});
   const absl::Span<float> advantages = Flat(advantages_);
   for (size_t i = 0; i < returns.size(); ++i) advantages[i] = returns[i] - baseline[i];
   if (!config_.normalize_advantages()) return absl::OkStatus();
   return NormalizeAdvantages(collective(), advantages);
 }
 
+ActorCriticDiagnostics ReinforceGradient::Learn(const OnPolicyBatch& batch) {
+  const absl::Span<const float> ratios = pass_.Ratios();
+  weight_summary_ = Summarize(ratios, kMaxReinforceWeight);
+  Reserve(weights_, {batch.steps()});
+  std::transform(ratios.begin(), ratios.end(), Flat(weights_).begin(),
+                 [](float ratio) { return std::min(ratio, kMaxReinforceWeight); });
+  Enter(UpdatePart::kBackward);
+  const torch::Device device = batch.observations.device();
+  return pass_.Backward(
+      {.actions = batch.actions,
+       .advantages = advantages_.to(device),
+       .returns = learns_value() ? returns_.to(device) : torch::Tensor(),
+       .weights = weights_.to(device)},
+      {.value = config_.value_coefficient(), .entropy = config_.entropy_coefficient()});
+}
+
 // The same names whether there were episodes or not: they are columns.
-void ReinforceGradient::Report(Diagnostics& diagnostics) const {
+void ReinforceGradient::Report(const ActorCriticDiagnostics& loss, size_t episodes,
+                               Diagnostics& diagnostics) const {
   const double none = std::numeric_limits<double>::quiet_NaN();
-  const bool learned = !episodes_.empty();
-  const ActorCriticDiagnostics& loss = head_gradient_.diagnostics;
+  const bool learned = episodes > 0;
   diagnostics.emplace_back("policy_loss", learned ? loss.policy_loss : none);
   if (learns_value()) diagnostics.emplace_back("value_loss", learned ? loss.value_loss : none);
   diagnostics.emplace_back("entropy", learned ? loss.entropy : none);
   diagnostics.emplace_back("explained_variance",
                            learned ? ExplainedVariance(baseline_, Flat(returns_)) : none);
-  diagnostics.emplace_back("episodes_learned", static_cast<double>(episodes_.episodes.size()));
-  diagnostics.emplace_back("waiting_steps", static_cast<double>(assembler_.waiting_steps()));
-  diagnostics.emplace_back("dropped_steps", static_cast<double>(assembler_.dropped_steps()));
+  cadre::Report(learned ? weight_summary_ : WeightSummary{.mean = none, .clipped_share = none},
+                diagnostics);
+  diagnostics.emplace_back("episodes_learned", static_cast<double>(episodes));
 }
 
 }  // namespace

@@ -1,7 +1,15 @@
 // REINFORCE (Williams 1992, doi:10.1007/BF00992696), with the rewards that follow each
 // action: the gradient of
-//   mean over steps of  -(G_t - b_t) log pi(a_t|s_t),   G_t = r_t + gamma G_{t+1},
-// over whole episodes, with one of four baselines b. Pure. Not thread-safe.
+//   mean over steps of  -w_t (G_t - b_t) log pi(a_t|s_t),   G_t = r_t + gamma G_{t+1},
+// over whole episodes, with one of four baselines b.
+//
+// An episode that spans several updates was acted by several policies. Each of its steps is
+// weighted by w_t = min(kMaxReinforceWeight, pi(a_t|s_t) / mu_t), where pi is the policy that
+// learns and mu_t the probability that the actor recorded when it chose a_t; w is 1, up to
+// rounding, for the steps of the newest policy. So the expected gradient at s_t, as long as
+// the bound is not reached, is that of pi's own action, given what the acting policies did
+// before and after it: the states visited, and the returns G_t, are theirs and are not
+// corrected. Pure. Not thread-safe.
 #pragma once
 
 #include <memory>
@@ -14,8 +22,13 @@
 
 namespace cadre {
 
-// Episodes that a batch does not end wait for the next ones. A truncated episode's returns
-// go on with the value of its last observation where that is learned, and end there else.
+inline constexpr float kMaxReinforceWeight = 10;
+
+// Its batches are whole episodes (episode_assembler.h), and may hold none. A truncated
+// episode's returns go on with the value of its last observation where that is learned, and
+// end there else. Diagnostics: policy_loss, value_loss, entropy; explained_variance, of the
+// returns by the baseline; importance_weight, the mean of pi/mu without its bound, and
+// clipped_share, of the steps above it; episodes_learned.
 std::unique_ptr<GradientAlgorithm> MakeReinforceGradient(const ReinforceConfig& config,
                                                          std::unique_ptr<ActorCritic> model);
 

@@ -67,6 +67,8 @@ TEST(RunTopologyTest, TheLagIsBoundedByTheQueueAndByWhatPushedGradientsMayHave) 
   EXPECT_EQ(VersionLagBound(config), 20);
   config.mutable_dqn();
   EXPECT_EQ(VersionLagBound(config), std::nullopt);
+  config.mutable_reinforce();
+  EXPECT_EQ(VersionLagBound(config), std::nullopt) << "an episode may span any number of updates";
 }
 
 }  // namespace

@@ -210,7 +210,7 @@ TEST(DataParallelTest, LearnersOfWhichOneEndsSoonerAddUpAsOftenAndStayTheSame) {
   }
 }
 
-// Whose segments go on: it has no episode yet, and takes part all the same.
+// Whose episodes go on: it has no whole one yet, and takes part all the same.
 TEST(DataParallelTest, ALearnerWithoutEpisodesTakesTheStepsOfTheOthers) {
   ReinforceConfig config;
   config.set_normalize_advantages(true);
@@ -228,11 +228,7 @@ TEST(DataParallelTest, ALearnerWithoutEpisodesTakesTheStepsOfTheOthers) {
     const auto algorithm = make();
     algorithm->set_collective(&collective);
     outcomes[collective.rank()] = Train(*algorithm, [&](const OnPolicyBatch& batch) {
-      OnPolicyBatch part = SegmentsOf(batch, 2 * collective.rank(), 2);
-      if (collective.rank() == 1)
-        for (SegmentBounds& segment : part.segments)
-          segment = {segment.first_step, segment.length, false, true, segment.origin};
-      return part;
+      return SegmentsOf(batch, 0, collective.rank() == 0 ? 2 : 0);
     });
   });
   EXPECT_TRUE(torch::equal(outcomes[0].parameters, outcomes[1].parameters));

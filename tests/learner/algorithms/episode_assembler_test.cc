@@ -26,42 +26,52 @@ SegmentOrigin At(uint64_t sequence, int32_t environment = 0, uint64_t writer = 7
 
 TEST(EpisodeAssemblerTest, AnEpisodeThatEndsWithinItsSegmentIsThereAtOnce) {
   EpisodeAssembler assembler;
-  const EpisodeBatch out = assembler.Add(
+  const OnPolicyBatch out = assembler.Add(
       SegmentsBatch({{.length = 3, .end = kTerminated, .first_reward = 10, .origin = At(1)}}));
   EXPECT_EQ(out.steps(), 3);
   EXPECT_THAT(Values(out.rewards), ElementsAre(10, 11, 12));
-  EXPECT_THAT(Values(out.observations.select(1, 0).contiguous()), ElementsAre(10, 11, 12));
-  EXPECT_THAT(Values(out.last_observations.select(1, 0).contiguous()), ElementsAre(13));
-  EXPECT_TRUE(out.episodes[0].terminated);
+  EXPECT_THAT(Values(out.observations.select(1, 0).contiguous()), ElementsAre(10, 11, 12, 13));
+  EXPECT_TRUE(out.segments[0].terminated);
   EXPECT_EQ(assembler.waiting_steps(), 0);
 }
 
 TEST(EpisodeAssemblerTest, WhatIsCutWaitsForTheRestOfItsEpisode) {
   EpisodeAssembler assembler;
-  EXPECT_TRUE(
-      assembler
-          .Add(SegmentsBatch({{.length = 2, .end = kCut, .first_reward = 10, .origin = At(1, 0)},
-                              {.length = 2, .end = kCut, .first_reward = 50, .origin = At(1, 1)}}))
-          .empty());
+  const OnPolicyBatch none = assembler.Add(
+      SegmentsBatch({{.length = 2, .end = kCut, .first_reward = 10, .origin = At(1, 0)},
+                     {.length = 2, .end = kCut, .first_reward = 50, .origin = At(1, 1)}}));
+  EXPECT_TRUE(none.segments.empty());
+  EXPECT_EQ(none.steps(), 0);
+  EXPECT_EQ(none.observations.sizes(), (std::vector<int64_t>{0, 2}));
+  EXPECT_EQ(none.observation_rows.size(0), 0);
   EXPECT_EQ(assembler.waiting_steps(), 4);
-  const EpisodeBatch out = assembler.Add(
+  const OnPolicyBatch out = assembler.Add(
       SegmentsBatch({{.length = 2, .end = kCut, .first_reward = 12, .origin = At(2, 0)},
                      {.length = 1, .end = kTruncated, .first_reward = 52, .origin = At(2, 1)},
                      {.length = 1, .end = kCut, .first_reward = 90, .origin = At(2, 1)}}));
-  ASSERT_EQ(out.episodes.size(), 1);
+  ASSERT_EQ(out.segments.size(), 1);
   EXPECT_THAT(Values(out.rewards), ElementsAre(50, 51, 52));
-  EXPECT_THAT(Values(out.observations.select(1, 0).contiguous()), ElementsAre(50, 51, 52));
-  EXPECT_THAT(Values(out.last_observations.select(1, 0).contiguous()), ElementsAre(53));
-  EXPECT_FALSE(out.episodes[0].terminated);
-  EXPECT_EQ(out.episodes[0].length, 3);
+  EXPECT_THAT(Values(out.observations.select(1, 0).contiguous()), ElementsAre(50, 51, 52, 53));
+  EXPECT_FALSE(out.segments[0].terminated);
+  EXPECT_EQ(out.segments[0].length, 3);
   EXPECT_EQ(assembler.waiting_steps(), 5);
+}
+
+TEST(EpisodeAssemblerTest, EachStepKeepsTheProbabilityAndTheVersionThatItWasActedWith) {
+  EpisodeAssembler assembler;
+  assembler.Add(SegmentsBatch({{.length = 2, .end = kCut, .first_reward = 10, .origin = At(4)}}));
+  assembler.Add(SegmentsBatch({{.length = 1, .end = kCut, .first_reward = 12, .origin = At(5)}}));
+  const OnPolicyBatch out = assembler.Add(
+      SegmentsBatch({{.length = 2, .end = kTerminated, .first_reward = 13, .origin = At(6)}}));
+  EXPECT_TRUE(torch::equal(out.versions, torch::tensor({4, 4, 5, 6, 6}, torch::kInt64)));
+  EXPECT_THAT(Values(out.log_probs), ElementsAre(-0.010f, -0.011f, -0.012f, -0.013f, -0.014f));
 }
 
 TEST(EpisodeAssemblerTest, ABeginningWhoseRestWasLostIsDroppedAndCounted) {
   for (const SegmentOrigin& next : {At(3), At(2, 0, /*writer=*/8), At(1, 0, /*writer=*/8)}) {
     EpisodeAssembler assembler;
     assembler.Add(SegmentsBatch({{.length = 2, .end = kCut, .first_reward = 10, .origin = At(1)}}));
-    const EpisodeBatch out = assembler.Add(
+    const OnPolicyBatch out = assembler.Add(
         SegmentsBatch({{.length = 2, .end = kTerminated, .first_reward = 20, .origin = next}}));
     EXPECT_THAT(Values(out.rewards), ElementsAre(20, 21));
     EXPECT_EQ(assembler.dropped_steps(), 2);
@@ -76,16 +86,20 @@ TEST(EpisodeAssemblerTest, EveryEpisodeComesOutWholeOnceHoweverItWasCut) {
     EpisodeAssembler assembler;
     std::vector<std::vector<float>> got;
     for (int rollout = 0; rollout < 40; ++rollout) {
-      const EpisodeBatch out = assembler.Add(world.NextBatch(length, random));
-      for (size_t i = 0; i < out.episodes.size(); ++i) {
-        const SegmentBounds& episode = out.episodes[i];
+      const OnPolicyBatch out = assembler.Add(world.NextBatch(length, random));
+      for (size_t i = 0; i < out.segments.size(); ++i) {
+        const SegmentBounds& episode = out.segments[i];
         const auto of_episode = [&](const torch::Tensor& all) {
           return Values(all.narrow(0, episode.first_step, episode.length).contiguous());
         };
         got.push_back(of_episode(out.rewards));
-        EXPECT_EQ(of_episode(out.observations.select(1, 0).contiguous()), got.back());
+        EXPECT_EQ(
+            of_episode(
+                out.observations.index_select(0, out.observation_rows).select(1, 0).contiguous()),
+            got.back());
         EXPECT_EQ(of_episode(out.actions.to(torch::kFloat32)), got.back());
-        EXPECT_EQ(out.last_observations[i][0].item<float>(), got.back().back() + 1);
+        const int64_t last = episode.first_step + static_cast<int64_t>(i) + episode.length;
+        EXPECT_EQ(out.observations[last][0].item<float>(), got.back().back() + 1);
       }
     }
     EXPECT_THAT(got, testing::UnorderedElementsAreArray(world.finished()));
@@ -107,12 +121,13 @@ TEST(EpisodeAssemblerTest, WhatWaitsIsSavedAndRestored) {
   EXPECT_EQ(restored.waiting_steps(), assembler.waiting_steps());
   for (int rollout = 0; rollout < 10; ++rollout) {
     const OnPolicyBatch batch = world.NextBatch(3, random);
-    const EpisodeBatch a = assembler.Add(batch), b = restored.Add(batch);
-    ASSERT_EQ(a.episodes.size(), b.episodes.size());
-    if (a.empty()) continue;
+    const OnPolicyBatch a = assembler.Add(batch), b = restored.Add(batch);
+    ASSERT_EQ(a.segments.size(), b.segments.size());
     EXPECT_TRUE(torch::equal(a.observations, b.observations));
     EXPECT_TRUE(torch::equal(a.actions, b.actions));
     EXPECT_TRUE(torch::equal(a.rewards, b.rewards));
+    EXPECT_TRUE(torch::equal(a.log_probs, b.log_probs));
+    EXPECT_TRUE(torch::equal(a.versions, b.versions));
   }
 }
 

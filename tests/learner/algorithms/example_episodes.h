@@ -1,5 +1,6 @@
 // Rollouts of made-up episodes, whose steps are numbered: the reward, the action and the
-// first element of the observation of each are the same number.
+// first element of the observation of each are the same number, and the log-probability is a
+// thousandth of its negative. A step's version is its rollout's sequence number.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ struct NumberedSegment {
 inline OnPolicyBatch SegmentsBatch(const std::vector<NumberedSegment>& segments) {
   OnPolicyBatch batch;
   std::vector<float> rewards, observations;
-  std::vector<int64_t> rows;
+  std::vector<int64_t> rows, versions;
   for (const NumberedSegment& segment : segments) {
     batch.segments.push_back({static_cast<int64_t>(rewards.size()), segment.length,
                               segment.end == kTerminated, segment.end == kCut, segment.origin});
@@ -36,6 +37,7 @@ inline OnPolicyBatch SegmentsBatch(const std::vector<NumberedSegment>& segments)
       if (t < segment.length) {
         rows.push_back(static_cast<int64_t>(observations.size() / 2));
         rewards.push_back(number);
+        versions.push_back(static_cast<int64_t>(segment.origin.sequence));
       }
       observations.insert(observations.end(), {number, -number});
     }
@@ -44,7 +46,8 @@ inline OnPolicyBatch SegmentsBatch(const std::vector<NumberedSegment>& segments)
   batch.observation_rows = torch::tensor(rows, torch::kInt64);
   batch.rewards = torch::tensor(rewards);
   batch.actions = batch.rewards.to(torch::kInt64);
-  batch.log_probs = torch::zeros_like(batch.rewards);
+  batch.log_probs = -batch.rewards / 1000;
+  batch.versions = torch::tensor(versions, torch::kInt64);
   return batch;
 }
 

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "learner/algorithms/actor_critic_loss.h"
 #include "learner/algorithms/advantages.h"
+#include "learner/algorithms/episode_assembler.h"
 #include "tests/learner/algorithms/example_batch.h"
 #include "tests/learner/algorithms/example_episodes.h"
 
@@ -44,12 +45,17 @@ struct Policy {
       : model(WithParameters(MakeFusedActorCritic(ExampleNetwork(
             MlpModelConfig({5}), 2, discrete ? DiscreteActions(3) : ContinuousActions(2))))) {}
 
-  // The batch with small numbers, and actions that the policy knows.
+  // The batch with small numbers, and actions that another policy knew.
   OnPolicyBatch See(OnPolicyBatch batch) const {
     batch.observations = Observation(batch.observations);
     batch.actions = Action(batch.rewards);
+    batch.log_probs = Behaviour(batch.rewards);
     batch.rewards = Reward(batch.rewards);
     return batch;
+  }
+  // Log-probabilities; far too small for some actions, so that weights are bounded.
+  torch::Tensor Behaviour(const torch::Tensor& numbers) const {
+    return -1.5 + 2.5 * (numbers * 0.13).sin();
   }
   torch::Tensor Observation(const torch::Tensor& rows) const { return (rows * 0.37).sin(); }
   torch::Tensor Reward(const torch::Tensor& numbers) const { return (numbers * 0.71).cos(); }
@@ -65,9 +71,10 @@ struct Policy {
 };
 
 // The gradient for episodes of these step numbers, each return and baseline by its own loop.
+// Adds the steps whose weight is bounded to `clipped`.
 torch::Tensor NaiveGradient(Policy& policy, const ReinforceConfig& config,
                             const std::vector<std::vector<float>>& episodes,
-                            const std::vector<bool>& terminated) {
+                            const std::vector<bool>& terminated, int64_t* clipped) {
   std::vector<float> numbers;
   std::vector<double> returns, baseline;
   const bool learned = config.baseline() == ReinforceConfig::VALUE;
@@ -110,16 +117,20 @@ torch::Tensor NaiveGradient(Policy& policy, const ReinforceConfig& config,
   if (config.normalize_advantages())
     advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8);
   const torch::Tensor observations = policy.ObservationsOf(all);
+  const Heads heads = policy.model->Forward(observations);
+  const torch::Tensor ratios = (LogProb(heads, policy.Action(all)) - policy.Behaviour(all)).exp();
+  const torch::Tensor weights = ratios.clamp_max(kMaxReinforceWeight);
+  *clipped += (ratios > kMaxReinforceWeight).sum().item<int64_t>();
   ActorCriticHeadGradient out;
   ComputeActorCriticGradient(
-      policy.model->Forward(observations),
-      {policy.Action(all), advantages, learned ? to_go : torch::Tensor(), {}},
+      heads, {policy.Action(all), advantages, learned ? to_go : torch::Tensor(), weights},
       {.value = config.value_coefficient(), .entropy = config.entropy_coefficient()}, out);
   policy.model->Backward(out.gradient);
   return policy.model->gradient().clone();
 }
 
 TEST(ReinforceTest, TheGradientIsThatOfANaiveLoopOverEpisodes) {
+  int64_t clipped = 0;
   for (const bool discrete : {true, false})
     for (const auto baseline : {ReinforceConfig::NONE, ReinforceConfig::CONSTANT_BASELINE,
                                 ReinforceConfig::TIME_DEPENDENT, ReinforceConfig::VALUE})
@@ -133,9 +144,10 @@ TEST(ReinforceTest, TheGradientIsThatOfANaiveLoopOverEpisodes) {
         auto reinforce = MakeReinforceGradient(config, Policy(discrete).model);
         Random random(8);
         ExampleEpisodes world(2, 3);
+        EpisodeAssembler assembler;
         size_t learned = 0;
         for (int i = 0; i < 6; ++i) {
-          const OnPolicyBatch batch = policy.See(world.NextBatch(9, random));
+          const OnPolicyBatch batch = policy.See(assembler.Add(world.NextBatch(9, random)));
           Diagnostics diagnostics;
           const bool any = reinforce->ComputeGradient(batch, 0, diagnostics).value();
           const std::vector<std::vector<float>> episodes(world.finished().begin() + learned,
@@ -145,16 +157,29 @@ TEST(ReinforceTest, TheGradientIsThatOfANaiveLoopOverEpisodes) {
           learned = world.finished().size();
           ASSERT_EQ(any, !episodes.empty());
           if (!any) continue;
-          size_t steps = 0;
-          for (const auto& episode : episodes) steps += episode.size();
-          EXPECT_EQ(reinforce->steps_learned(batch), static_cast<int64_t>(steps));
-          const torch::Tensor wanted = NaiveGradient(policy, config, episodes, terminated);
+          const torch::Tensor wanted =
+              NaiveGradient(policy, config, episodes, terminated, &clipped);
           EXPECT_TRUE(torch::allclose(reinforce->model().gradient(), wanted, 1e-3, 1e-5))
               << (discrete ? "discrete" : "continuous") << ", baseline " << baseline
               << (normalize ? ", normalised" : "") << ", batch " << i;
         }
         EXPECT_GT(learned, 5);
       }
+  EXPECT_GT(clipped, 0) << "no weight was bounded";
+}
+
+TEST(ReinforceTest, StepsOfThePolicyThatLearnsCountOnce) {
+  Policy policy(true);
+  auto reinforce = MakeReinforceGradient({}, Policy(true).model);
+  OnPolicyBatch batch = policy.See(SegmentsBatch({{5, kTerminated, 3, {}}}));
+  batch.log_probs =
+      LogProb(policy.model->Forward(policy.ObservationsOf(torch::arange(3, 8).to(torch::kFloat32))),
+              batch.actions);
+  Diagnostics diagnostics;
+  ASSERT_TRUE(reinforce->ComputeGradient(batch, 0, diagnostics).value());
+  const std::map<std::string, double> numbers(diagnostics.begin(), diagnostics.end());
+  EXPECT_NEAR(numbers.at("importance_weight"), 1, 1e-5);
+  EXPECT_EQ(numbers.at("clipped_share"), 0);
 }
 
 TEST(ReinforceTest, DiagnosticsHaveTheSameNamesBeforeTheFirstEpisode) {
@@ -163,40 +188,19 @@ TEST(ReinforceTest, DiagnosticsHaveTheSameNamesBeforeTheFirstEpisode) {
     config.set_baseline(baseline);
     Policy policy(true);
     auto reinforce = MakeReinforceGradient(config, Policy(true).model);
+    EpisodeAssembler assembler;
     Diagnostics before, after;
+    const auto whole = [&](const NumberedSegment& segment) {
+      return policy.See(assembler.Add(SegmentsBatch({segment})));
+    };
     const SegmentOrigin first{0, 0, 1, 1}, second{0, 0, 1, 2};
-    EXPECT_FALSE(
-        reinforce->ComputeGradient(policy.See(SegmentsBatch({{3, kCut, 0, first}})), 0, before)
-            .value());
-    EXPECT_TRUE(
-        reinforce
-            ->ComputeGradient(policy.See(SegmentsBatch({{3, kTerminated, 3, second}})), 0, after)
-            .value());
-    ASSERT_EQ(before.size(), after.size());
-    for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].first, after[i].first);
+    EXPECT_FALSE(reinforce->ComputeGradient(whole({3, kCut, 0, first}), 0, before).value());
+    EXPECT_TRUE(reinforce->ComputeGradient(whole({3, kTerminated, 3, second}), 0, after).value());
+    EXPECT_EQ(NamesOf(before), NamesOf(after));
+    EXPECT_EQ(NamesOf(before), reinforce->diagnostic_names());
     EXPECT_TRUE(std::isnan(before[0].second));
     EXPECT_FALSE(std::isnan(after[0].second));
   }
-}
-
-TEST(ReinforceTest, EpisodesThatWaitSurviveACheckpoint) {
-  Policy policy(true);
-  auto through = MakeReinforceGradient({}, Policy(true).model);
-  auto resumed = MakeReinforceGradient({}, Policy(true).model);
-  Diagnostics diagnostics;
-  const SegmentOrigin first{0, 0, 1, 1}, second{0, 0, 1, 2};
-  ASSERT_FALSE(
-      through->ComputeGradient(policy.See(SegmentsBatch({{3, kCut, 0, first}})), 0, diagnostics)
-          .value());
-  TensorMap state;
-  through->Save(state);
-  ASSERT_TRUE(resumed->Restore(state).ok());
-  const OnPolicyBatch rest = policy.See(SegmentsBatch({{2, kTerminated, 3, second}}));
-  for (auto* algorithm : {through.get(), resumed.get()}) {
-    ASSERT_TRUE(algorithm->ComputeGradient(rest, 0, diagnostics).value());
-    EXPECT_EQ(algorithm->steps_learned(rest), 5);
-  }
-  EXPECT_TRUE(torch::equal(through->model().gradient(), resumed->model().gradient()));
 }
 
 }  // namespace
