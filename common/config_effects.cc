@@ -56,12 +56,6 @@ constexpr Rule kRules[] = {
     {"model.mlp.shared_trunk",
      [](E e) { return !e.config.has_n_step_q() && !e.config.has_n_step_sarsa(); },
      "for algorithms that learn a policy and a value; n_step_q and n_step_sarsa have one network"},
-    {"model.mlp.shared_trunk",
-     [](E e) {
-       return !e.config.has_reinforce() ||
-              e.config.reinforce().baseline() == ReinforceConfig::VALUE;
-     },
-     "with reinforce.baseline VALUE, as otherwise no value is learned"},
     {"normalization.clip",
      [](E e) {
        return e.config.normalization().observations() || e.config.normalization().rewards();
@@ -134,9 +128,6 @@ constexpr Rule kRules[] = {
     {"sac.max_temperature", [](E e) { return e.config.sac().learn_temperature(); },
      "with sac.learn_temperature"},
 
-    {"reinforce.value_coefficient",
-     [](E e) { return e.config.reinforce().baseline() == ReinforceConfig::VALUE; },
-     "with reinforce.baseline VALUE"},
     {"impala.rho_bar", [](E e) { return e.config.impala().correction(); },
      "with impala.correction"},
     {"impala.c_bar", [](E e) { return e.config.impala().correction(); }, "with impala.correction"},

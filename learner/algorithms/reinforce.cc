@@ -35,7 +35,6 @@ class ReinforceGradient final : public GradientAlgorithm {
   }
 
  private:
-  bool learns_value() const { return config_.baseline() == ReinforceConfig::VALUE; }
   void ComputeReturns(const OnPolicyBatch& batch);
   absl::Status ComputeAdvantages(const OnPolicyBatch& batch);
   ActorCriticDiagnostics Learn(const OnPolicyBatch& batch);
@@ -69,7 +68,7 @@ absl::StatusOr<bool> ReinforceGradient::ComputeGradient(const OnPolicyBatch& bat
 void ReinforceGradient::ComputeReturns(const OnPolicyBatch& batch) {
   Reserve(returns_, {batch.steps()});
   std::vector<float> last_values(batch.segments.size(), 0.0f);
-  for (size_t e = 0; learns_value() && e < last_values.size(); ++e) {
+  for (size_t e = 0; e < last_values.size(); ++e) {
     const SegmentBounds& episode = batch.segments[e];
     last_values[e] = pass_.values()[episode.first_step + static_cast<int64_t>(e) + episode.length];
   }
@@ -86,7 +85,7 @@ absl::Status ReinforceGradient::ComputeAdvantages(const OnPolicyBatch& batch) {
     case ReinforceConfig::NONE:
       break;
     case ReinforceConfig::CONSTANT_BASELINE:
-      CADRE_RETURN_IF_ERROR(ConstantBaseline(collective(), returns, baseline));
+      CADRE_RETURN_IF_ERROR(ConstantBaseline(collective(), returns, batch.segments, baseline));
       break;
     case ReinforceConfig::TIME_DEPENDENT:
       CADRE_RETURN_IF_ERROR(TimeDependentBaseline(collective(), returns, batch.segments, baseline));
@@ -114,7 +113,7 @@ ActorCriticDiagnostics ReinforceGradient::Learn(const OnPolicyBatch& batch) {
   return pass_.Backward(
       {.actions = batch.actions,
        .advantages = advantages_.to(device),
-       .returns = learns_value() ? returns_.to(device) : torch::Tensor(),
+       .returns = returns_.to(device),
        .weights = weights_.to(device)},
       {.value = config_.value_coefficient(), .entropy = config_.entropy_coefficient()});
 }
@@ -125,7 +124,7 @@ void ReinforceGradient::Report(const ActorCriticDiagnostics& loss, size_t episod
   const double none = std::numeric_limits<double>::quiet_NaN();
   const bool learned = episodes > 0;
   diagnostics.emplace_back("policy_loss", learned ? loss.policy_loss : none);
-  if (learns_value()) diagnostics.emplace_back("value_loss", learned ? loss.value_loss : none);
+  diagnostics.emplace_back("value_loss", learned ? loss.value_loss : none);
   diagnostics.emplace_back("entropy", learned ? loss.entropy : none);
   diagnostics.emplace_back("explained_variance",
                            learned ? ExplainedVariance(baseline_, Flat(returns_)) : none);
@@ -142,21 +141,28 @@ std::unique_ptr<GradientAlgorithm> MakeReinforceGradient(const ReinforceConfig& 
 }
 
 absl::Status ConstantBaseline(Collective* collective, absl::Span<const float> returns,
+                              absl::Span<const SegmentBounds> episodes,
                               absl::Span<float> baseline) {
   double sums[] = {std::accumulate(returns.begin(), returns.end(), 0.0),
                    static_cast<double>(returns.size())};
   CADRE_RETURN_IF_ERROR(SumOverLearners(collective, absl::MakeSpan(sums)));
-  std::fill(baseline.begin(), baseline.end(), static_cast<float>(sums[0] / sums[1]));
+  for (const SegmentBounds& episode : episodes) {
+    const auto own = returns.subspan(episode.first_step, episode.length);
+    const double sum = sums[0] - std::accumulate(own.begin(), own.end(), 0.0);
+    const double count = sums[1] - static_cast<double>(own.size());
+    std::fill_n(baseline.begin() + episode.first_step, episode.length,
+                count > 0 ? static_cast<float>(sum / count) : 0.0f);
+  }
   return absl::OkStatus();
 }
 
 absl::Status TimeDependentBaseline(Collective* collective, absl::Span<const float> returns,
                                    absl::Span<const SegmentBounds> episodes,
                                    absl::Span<float> baseline) {
+  CADRE_RETURN_IF_ERROR(ConstantBaseline(collective, returns, episodes, baseline));
   int64_t longest = 0;
   for (const SegmentBounds& episode : episodes) longest = std::max(longest, episode.length);
-  CADRE_ASSIGN_OR_RETURN(const int64_t least, LeastOverLearners(collective, -longest));
-  longest = -least;
+  CADRE_ASSIGN_OR_RETURN(longest, MostOverLearners(collective, longest));
   std::vector<double> sums(2 * longest);  // Of the returns of step t, then of the episodes.
   for (const SegmentBounds& episode : episodes) {
     for (int64_t t = 0; t < episode.length; ++t) {
@@ -165,9 +171,13 @@ absl::Status TimeDependentBaseline(Collective* collective, absl::Span<const floa
     }
   }
   CADRE_RETURN_IF_ERROR(SumOverLearners(collective, absl::MakeSpan(sums)));
-  for (const SegmentBounds& episode : episodes)
-    for (int64_t t = 0; t < episode.length; ++t)
-      baseline[episode.first_step + t] = static_cast<float>(sums[t] / sums[longest + t]);
+  for (const SegmentBounds& episode : episodes) {
+    for (int64_t t = 0; t < episode.length; ++t) {
+      const double others = sums[longest + t] - 1;
+      const int64_t step = episode.first_step + t;
+      if (others > 0) baseline[step] = static_cast<float>((sums[t] - returns[step]) / others);
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -1,7 +1,10 @@
 // REINFORCE (Williams 1992, doi:10.1007/BF00992696), with the rewards that follow each
 // action: the gradient of
 //   mean over steps of  -w_t (G_t - b_t) log pi(a_t|s_t),   G_t = r_t + gamma G_{t+1},
-// over whole episodes, with one of four baselines b.
+// over whole episodes, with one of four baselines b. G after a terminal step is 0, and after a
+// truncated one the value of the last observation: a value function is learned for that
+// whatever the baseline. A baseline that is a mean of returns leaves an episode's own returns
+// out: it would follow the action that it is to judge.
 //
 // An episode that spans several updates was acted by several policies. Each of its steps is
 // weighted by w_t = min(kMaxReinforceWeight, pi(a_t|s_t) / mu_t), where pi is the policy that
@@ -24,20 +27,21 @@ namespace cadre {
 
 inline constexpr float kMaxReinforceWeight = 10;
 
-// Its batches are whole episodes (episode_assembler.h), and may hold none. A truncated
-// episode's returns go on with the value of its last observation where that is learned, and
-// end there else. Diagnostics: policy_loss, value_loss, entropy; explained_variance, of the
-// returns by the baseline; importance_weight, the mean of pi/mu without its bound, and
-// clipped_share, of the steps above it; episodes_learned.
+// Its batches are whole episodes (episode_assembler.h), and may hold none. Diagnostics:
+// policy_loss, value_loss, entropy; explained_variance, of the returns by the baseline;
+// importance_weight, the mean of pi/mu without its bound, and clipped_share, of the steps
+// above it; episodes_learned.
 std::unique_ptr<GradientAlgorithm> MakeReinforceGradient(const ReinforceConfig& config,
                                                          std::unique_ptr<ActorCritic> model);
 
-// The mean of `returns` [N], for every step: `baseline` [N]. Of all learners of `collective`,
-// which may be null; each calls it, even without a return. So the next one.
+// For each step the mean return of all steps of the other episodes: `returns`, `baseline` [N];
+// 0 if there is no other episode. Of all learners of `collective`, which may be null; each
+// calls it, even without a return. So the next one.
 absl::Status ConstantBaseline(Collective* collective, absl::Span<const float> returns,
-                              absl::Span<float> baseline);
+                              absl::Span<const SegmentBounds> episodes, absl::Span<float> baseline);
 
-// For step t of each episode the mean return of the step t of all episodes that are so long.
+// For step t of each episode the mean return of step t of the other episodes that are so long;
+// what ConstantBaseline has if there is none.
 absl::Status TimeDependentBaseline(Collective* collective, absl::Span<const float> returns,
                                    absl::Span<const SegmentBounds> episodes,
                                    absl::Span<float> baseline);

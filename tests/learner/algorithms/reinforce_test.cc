@@ -30,13 +30,23 @@ TEST(ReinforceTest, RewardToGoByHand) {
   EXPECT_THAT(returns, ElementsAre(3, 4, 4, 8, 34.5, 37));
 }
 
-TEST(ReinforceTest, BaselinesByHand) {
+TEST(ReinforceTest, BaselinesByHandLeaveOutTheEpisodeThatTheyAreFor) {
   const std::vector<float> returns = {1, 2, 3, 5, 6, 7};
   std::vector<float> baseline(6);
-  ASSERT_TRUE(ConstantBaseline(nullptr, returns, absl::MakeSpan(baseline)).ok());
-  EXPECT_THAT(baseline, ElementsAre(4, 4, 4, 4, 4, 4));
+  ASSERT_TRUE(ConstantBaseline(nullptr, returns, kEpisodes, absl::MakeSpan(baseline)).ok());
+  EXPECT_THAT(baseline, ElementsAre(6, 6, 6, 3.8f, 2.75, 2.75));
   ASSERT_TRUE(TimeDependentBaseline(nullptr, returns, kEpisodes, absl::MakeSpan(baseline)).ok());
-  EXPECT_THAT(baseline, ElementsAre(4, 4.5, 3, 4, 4, 4.5));
+  EXPECT_THAT(baseline, ElementsAre(5.5, 7, /*no other is so long*/ 6, 3.5, 3, 2));
+}
+
+TEST(ReinforceTest, AnEpisodeAloneHasNoBaselineOfReturns) {
+  const std::vector<float> returns = {3, 2};
+  const std::vector<SegmentBounds> alone = {{0, 2, true}};
+  for (const auto baseline_of : {&ConstantBaseline, &TimeDependentBaseline}) {
+    std::vector<float> baseline = {-1, -1};
+    ASSERT_TRUE(baseline_of(nullptr, returns, alone, absl::MakeSpan(baseline)).ok());
+    EXPECT_THAT(baseline, ElementsAre(0, 0));
+  }
 }
 
 // Episodes in a world of numbered steps, as a model sees them.
@@ -77,7 +87,6 @@ torch::Tensor NaiveGradient(Policy& policy, const ReinforceConfig& config,
                             const std::vector<bool>& terminated, int64_t* clipped) {
   std::vector<float> numbers;
   std::vector<double> returns, baseline;
-  const bool learned = config.baseline() == ReinforceConfig::VALUE;
   const auto value_of = [&](float number) {
     return policy.model->Values(policy.ObservationsOf(torch::tensor({number}))).item<double>();
   };
@@ -89,7 +98,7 @@ torch::Tensor NaiveGradient(Policy& policy, const ReinforceConfig& config,
       double sum = 0;
       for (size_t u = t; u < length; ++u)
         sum += std::pow(config.gamma(), u - t) * rewards[u].item<double>();
-      if (learned && !terminated[e])
+      if (!terminated[e])
         sum += std::pow(config.gamma(), length - t) * value_of(episode.back() + 1);
       returns.push_back(sum);
       numbers.push_back(episode[t]);
@@ -98,17 +107,22 @@ torch::Tensor NaiveGradient(Policy& policy, const ReinforceConfig& config,
   size_t step = 0;
   for (const std::vector<float>& episode : episodes) {
     for (size_t t = 0; t < episode.size(); ++t, ++step) {
-      double sum = 0, count = 0;
+      double sum = 0, count = 0, sum_at_t = 0, count_at_t = 0;
       size_t first = 0;
       for (const std::vector<float>& other : episodes) {
         for (size_t u = 0; u < other.size(); ++u) {
-          const bool counts = config.baseline() == ReinforceConfig::CONSTANT_BASELINE ||
-                              (config.baseline() == ReinforceConfig::TIME_DEPENDENT && u == t);
-          if (counts) sum += returns[first + u], ++count;
+          const double value = returns[first + u];
+          if (&other != &episode) sum += value, ++count;
+          if (&other != &episode && u == t) sum_at_t += value, ++count_at_t;
         }
         first += other.size();
       }
-      baseline.push_back(learned ? value_of(episode[t]) : count > 0 ? sum / count : 0);
+      const double constant = count > 0 ? sum / count : 0;
+      baseline.push_back(config.baseline() == ReinforceConfig::NONE    ? 0
+                         : config.baseline() == ReinforceConfig::VALUE ? value_of(episode[t])
+                         : config.baseline() == ReinforceConfig::CONSTANT_BASELINE ? constant
+                         : count_at_t > 0 ? sum_at_t / count_at_t
+                                          : constant);
     }
   }
   const torch::Tensor all = torch::tensor(numbers);
@@ -123,7 +137,7 @@ torch::Tensor NaiveGradient(Policy& policy, const ReinforceConfig& config,
   *clipped += (ratios > kMaxReinforceWeight).sum().item<int64_t>();
   ActorCriticHeadGradient out;
   ComputeActorCriticGradient(
-      heads, {policy.Action(all), advantages, learned ? to_go : torch::Tensor(), weights},
+      heads, {policy.Action(all), advantages, to_go, weights},
       {.value = config.value_coefficient(), .entropy = config.entropy_coefficient()}, out);
   policy.model->Backward(out.gradient);
   return policy.model->gradient().clone();
