@@ -15,6 +15,7 @@
 #include "common/error_list.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
+#include "common/stale_experience.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/text_format.h"
 #include "proto/options.pb.h"
@@ -391,6 +392,7 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   const EnvironmentCatalog::Entry* const entry = catalog.Find(config.environment().id());
   CheckEffects(config, entry == nullptr ? std::nullopt : std::optional<bool>(entry->discrete),
                &errors);
+  CheckStaleExperience(config, &errors);
   return errors.ToStatus();
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "common/config.h"
 #include "gmock/gmock.h"
@@ -222,6 +223,39 @@ TEST(ConfigValidationTest, TheQueueAdmitsTheLagThatActorsAreForcedTo) {
   EXPECT_EQ(ErrorsOf(config),
             "queue.max_version_lag: got 4; wanted at least actors.delay_versions, 10, or every "
             "rollout is dropped");
+}
+
+TEST(ConfigValidationTest, OnlyAlgorithmsThatCorrectForItMayHaveStaleExperience) {
+  std::vector<std::string> accepted, refused;
+  for (const AlgorithmTraits& traits : KnownAlgorithms()) {
+    const std::string name(traits.name);
+    ExperimentConfig config;
+    config.set_name("stale");
+    config.mutable_environment()->set_id(traits.discrete ? "CartPole-v1" : "Pendulum-v1");
+    config.mutable_stop()->set_env_steps(100000);
+    const auto* field = ExperimentConfig::descriptor()->FindFieldByName(name);
+    config.GetReflection()->MutableMessage(&config, field);
+    ASSERT_EQ(ErrorsOf(config), "") << name;
+    ExperimentConfig asynchronous = config, delayed = config;
+    asynchronous.mutable_actors()->set_mode(ActorsConfig::ASYNCHRONOUS);
+    delayed.mutable_actors()->set_delay_versions(3);
+    const bool fine = ErrorsOf(asynchronous).empty();
+    EXPECT_EQ(ErrorsOf(delayed).empty(), fine) << name;
+    (fine ? accepted : refused).push_back(name);
+    if (fine) continue;
+    EXPECT_THAT(ErrorsOf(asynchronous),
+                testing::HasSubstr("actors.mode: got ASYNCHRONOUS; wanted LOCKSTEP for " + name));
+    EXPECT_THAT(ErrorsOf(delayed),
+                testing::HasSubstr("actors.delay_versions: got 3; wanted 0 for " + name));
+  }
+  EXPECT_THAT(refused, testing::ElementsAre("reinforce", "a2c", "a3c", "n_step_q", "n_step_sarsa"));
+  ExperimentConfig a2c = Good();
+  a2c.mutable_a2c();
+  a2c.mutable_actors()->set_mode(ActorsConfig::ASYNCHRONOUS);
+  const std::string message = ErrorsOf(a2c);
+  EXPECT_EQ(accepted.size(), 9);
+  for (const std::string& name : accepted)
+    EXPECT_THAT(message.substr(message.find("these may have it")), testing::HasSubstr(name));
 }
 
 // --- Algorithms that learn from replay ---
