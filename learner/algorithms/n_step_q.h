@@ -6,8 +6,11 @@
 //   Q-learning  max_a Q(s_T, a), s_T the segment's last observation
 //   SARSA       Q(s_{T-1}, a_{T-1}), as the action in s_T is not known yet: so the last step
 //               of such a segment is not learned from itself
-// and 0 after a terminal one. The target network is the shared model as it was at the newest
-// multiple of an interval of its versions.
+// and 0 after a terminal one. The target network is a copy of the shared model that the learner
+// renews once for each multiple of an interval of its versions: of the first version at or after
+// the multiple that the learner sees, which is the multiple itself only if this learner's
+// gradient made it. So learners' targets may differ by the versions that the others make during
+// one of their updates. In algorithm S2 all threads share one target, copied at the multiple.
 #pragma once
 
 #include <cstdint>

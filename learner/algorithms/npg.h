@@ -1,7 +1,9 @@
-// Natural policy gradient (Kakade 2001, "A natural policy gradient"), its step as long as a
-// KL bound allows where the policy were quadratic (Rajeswaran et al. 2017,
-// arXiv:1703.02660, algorithm 1). No line search: the KL may exceed the bound. Discrete and
-// continuous actions. One learner.
+// Natural policy gradient (Kakade 2001, "A natural policy gradient"), in the order of
+// Rajeswaran et al. 2017 (arXiv:1703.02660, algorithm 1). Its step has the KL divergence
+// `max_kl`, delta, if the divergence is quadratic, x^T F x / 2: theta += sqrt(2 delta /
+// g^T F^-1 g) F^-1 g (Schulman et al. 2015, arXiv:1502.05477, appendix C). That is sqrt(2) times
+// their eq. 5, whose delta bounds x^T F x instead. No line search: the KL may exceed the
+// bound. Discrete and continuous actions. One learner.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,10 @@
-// The policy gradient on experience of another policy: each step counts as much as its
-// action has become likelier (Degris et al. 2012, arXiv:1205.4839, eq. 5), with
-// generalised advantages, which are not corrected. IMPALA (impala.h) corrects both.
-// Discrete and continuous actions.
+// The policy gradient on experience of another policy: the gradient of
+//   mean over steps of  -w_t A_t log pi(a_t|s_t),   w_t = min(max_weight, pi/mu)
+// that is, each step counts as much as its action has become likelier, as in Off-PAC (Degris
+// et al. 2012, arXiv:1205.4839). A_t is the generalised advantage of the experience as it is:
+// it estimates the advantage under the policies that acted, where Off-PAC's lambda-returns
+// are corrected by the later steps' ratios. IMPALA (impala.h) corrects both. Discrete and
+// continuous actions.
 #pragma once
 
 #include <memory>

@@ -155,7 +155,7 @@ std::vector<float> Target(const BatchGradient& algorithm, int64_t size) {
   return target;
 }
 
-TEST(NStepQTest, TheTargetIsTheSharedModelAtTheNewestMultipleOfTheInterval) {
+TEST(NStepQTest, TheTargetIsTheFirstVersionSeenAtOrAfterEachMultipleOfTheInterval) {
   auto algorithm = Example(NStepTarget::kGreatest);
   const int64_t size = algorithm->model().layout().size();
   const auto parameters = [&] {
@@ -175,6 +175,10 @@ TEST(NStepQTest, TheTargetIsTheSharedModelAtTheNewestMultipleOfTheInterval) {
   EXPECT_EQ(Target(*algorithm, size), at_ten);
   algorithm->OnSharedVersion(20);
   EXPECT_EQ(Target(*algorithm, size), parameters());
+  const std::vector<float> at_twenty = parameters();
+  ShiftParameters(*algorithm, 1);
+  algorithm->OnSharedVersion(20);  // With more steps counted, say.
+  EXPECT_EQ(Target(*algorithm, size), at_twenty);
 }
 
 TEST(NStepQTest, RestoredItHasTheTargetThatWasSaved) {
