@@ -82,7 +82,9 @@ class PushingLearner final : public BatchLearner {
   v1::SharedModel Model(const RunPosition& position);
   // The copy here becomes `newest`.
   absl::Status Adopt(const v1::Parameters& newest);
-  absl::Status Push(const ExperiencePorts& ports, const CollatedBatch& collated, Learned& learned);
+  // Without a step to take it only says that the batch was consumed.
+  absl::Status Push(const ExperiencePorts& ports, const CollatedBatch& collated, bool step,
+                    Learned& learned);
 
   const ExperimentConfig& config_;
   const ActionSpace action_;
@@ -161,27 +163,25 @@ absl::StatusOr<Learned> PushingLearner::Learn(const ExperiencePorts& ports,
   Learned learned;
   learned.env_steps = position.env_steps;
   learned.updates = 0;
-  learned.version_lag = position.version - collated.oldest_version;
   diagnostics_.clear();
   CADRE_ASSIGN_OR_RETURN(const bool step,
                          algorithm_->ComputeGradient(collated.batch, progress, diagnostics_));
-  if (step) {
-    if (!std::isfinite(GradientNorm(Flat(algorithm_->model().gradient()))))
-      return absl::DataLossError("a gradient that is not finite");
-    CADRE_RETURN_IF_ERROR(Push(ports, collated, learned));
-  }
+  if (step && !std::isfinite(GradientNorm(Flat(algorithm_->model().gradient()))))
+    return absl::DataLossError("a gradient that is not finite");
+  if (step) learned.version_lag = position.version - collated.oldest_version;
+  CADRE_RETURN_IF_ERROR(Push(ports, collated, step, learned));
   learned.episodes = std::move(collated.episodes);
   return learned;
 }
 
 absl::Status PushingLearner::Push(const ExperiencePorts& ports, const CollatedBatch& collated,
-                                  Learned& learned) {
+                                  bool step, Learned& learned) {
   times_->Enter(LearnStage::kOptimize);
   const absl::Span<const float> flat = Flat(algorithm_->model().gradient());
   v1::Gradient gradient;
   gradient.set_model(ModelName(config_));
   gradient.set_version(version_);
-  gradient.set_values(flat.data(), flat.size() * sizeof(float));
+  if (step) gradient.set_values(flat.data(), flat.size() * sizeof(float));
   gradient.set_env_steps(collated.batch.steps());
   gathered_ = false;
   absl::StatusOr<PushedGradient> answer = ports.gradients->Push(std::move(gradient));
@@ -191,11 +191,13 @@ absl::Status PushingLearner::Push(const ExperiencePorts& ports, const CollatedBa
         absl::StrCat("a gradient that the parameter server refuses: ", answer.status().message()));
   CADRE_ASSIGN_OR_RETURN(const PushedGradient pushed, std::move(answer));
   CADRE_RETURN_IF_ERROR(Adopt(*pushed.newest));
-  diagnostics_.emplace_back("gradient_lag", static_cast<double>(pushed.lag));
+  if (step) {
+    diagnostics_.emplace_back("gradient_lag", static_cast<double>(pushed.lag));
+    learned.version_lag += pushed.lag;
+  }
   learned.env_steps = pushed.newest->env_steps();
   learned.version = version_;
   learned.updates = std::max<int64_t>(0, version_ - counted_version_);
-  learned.version_lag += pushed.lag;
   counted_version_ = version_;
   return absl::OkStatus();
 }

@@ -116,20 +116,23 @@ absl::StatusOr<ModelUpdater::Pushed> ModelUpdater::Push(const v1::Gradient& grad
     return absl::OutOfRangeError(absl::StrCat(Name(gradient), " is of version ", gradient.version(),
                                               "; the newest here is ", newest_->version()));
   }
-  const bool too_old = max_gradient_lag_ >= 0 && lag > max_gradient_lag_;
-  ParametersPtr next =
-      too_old ? WithSteps(newest_->env_steps() + gradient.env_steps()) : Step(gradient, norm);
+  const bool no_step = gradient.values().empty();
+  const bool too_old = !no_step && max_gradient_lag_ >= 0 && lag > max_gradient_lag_;
+  ParametersPtr next = too_old || no_step ? WithSteps(newest_->env_steps() + gradient.env_steps())
+                                          : Step(gradient, norm);
   install(next);
   newest_ = std::move(next);
   if (too_old) {
     ++refused_;
-  } else {
+  } else if (!no_step) {
     ++applied_;
     max_lag_ = std::max(max_lag_, lag);
   }
   LearnerOf(gradient.learner_id()) = {gradient.sequence(), too_old, lag, ++turns_};
-  return Pushed{
-      too_old ? Outcome::kTooOld : Outcome::kApplied, {!too_old, lag, newest_}, Learners()};
+  const Outcome outcome = no_step   ? Outcome::kNoStep
+                          : too_old ? Outcome::kTooOld
+                                    : Outcome::kApplied;
+  return Pushed{outcome, {!too_old, lag, newest_}, Learners()};
 }
 
 ParametersPtr ModelUpdater::Step(const v1::Gradient& gradient, double norm) {

@@ -32,7 +32,7 @@ class ModelUpdater {
   // updater, so that versions come in their order; must not call it back.
   using Install = absl::FunctionRef<void(const ParametersPtr&)>;
 
-  enum class Outcome { kApplied, kTooOld, kDuplicate };
+  enum class Outcome { kApplied, kTooOld, kDuplicate, kNoStep };
   struct Pushed {
     Outcome outcome = Outcome::kApplied;
     PushedGradient gradient;                   // Of a duplicate, as it was answered first.
@@ -44,6 +44,7 @@ class ModelUpdater {
   static absl::StatusOr<std::unique_ptr<ModelUpdater>> Create(const v1::SharedModel& model);
 
   // Applies a gradient once: what a learner sends again is answered and not applied. One
+  // without values, kNoStep, moves nothing and makes no version; its env_steps count. One
   // that is too old is left out, but its env_steps count.
   //   INVALID_ARGUMENT  size; values that are not finite, or so large that their squares
   //                     are not; the model is as it was

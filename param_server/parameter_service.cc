@@ -109,8 +109,11 @@ absl::StatusOr<grpc::ByteBuffer> ParameterService::ApplyPushed(const grpc::ByteB
     case ModelUpdater::Outcome::kDuplicate:
       count("duplicate");
       break;
+    case ModelUpdater::Outcome::kNoStep:  // No gradient.
+      break;
   }
-  if (pushed->outcome != ModelUpdater::Outcome::kDuplicate)
+  if (pushed->outcome == ModelUpdater::Outcome::kApplied ||
+      pushed->outcome == ModelUpdater::Outcome::kTooOld)
     metrics_->GradientLag(model).Observe(static_cast<double>(pushed->gradient.lag));
   return EncodePushResponse(*pushed, store_->Read(model).run_state);
 }

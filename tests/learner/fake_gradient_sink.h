@@ -70,7 +70,7 @@ class FakeGradientSink final : public GradientSink {
     PushedGradient pushed;
     pushed.lag = shared.parameters().version() - gradient.version();
     pushed.applied = !std::exchange(refuse_next, false);
-    if (pushed.applied)
+    if (pushed.applied && !gradient.values().empty())
       Move(gradient);
     else
       Count(gradient);

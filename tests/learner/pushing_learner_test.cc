@@ -1,4 +1,5 @@
 // A learner that pushes its gradients, in the training loop between fake ports.
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <set>
@@ -50,11 +51,13 @@ ExperimentConfig Config(const std::string& algorithm, int learners = 1) {
   return ResolveConfig(config);
 }
 
-v1::Rollout RolloutOf(const v1::ExperienceSpec& spec, int batch, int64_t version) {
+const std::vector<ExampleSegment> kSegments = {{10, v1::SEGMENT_END_TERMINATED},
+                                               {6, v1::SEGMENT_END_CUT}};
+
+v1::Rollout RolloutOf(const v1::ExperienceSpec& spec, int batch, int64_t version,
+                      const std::vector<ExampleSegment>& segments = kSegments) {
   Random random = Random::ForStream(1, static_cast<uint64_t>(batch));
-  return ExampleRollout(spec, 0, static_cast<uint64_t>(batch) + 1,
-                        {{10, v1::SEGMENT_END_TERMINATED}, {6, v1::SEGMENT_END_CUT}}, version,
-                        random);
+  return ExampleRollout(spec, 0, static_cast<uint64_t>(batch) + 1, segments, version, random);
 }
 
 // Batches that depend on their number alone.
@@ -68,7 +71,7 @@ class NumberedSource final : public ExperienceSource {
     versions.push_back(version);
     Lease lease;
     lease.id = 1000 + static_cast<uint64_t>(next);
-    lease.rollouts.push_back(RolloutOf(spec_, next, version));
+    lease.rollouts.push_back(RolloutOf(spec_, next, version, segments));
     ++next;
     return lease;
   }
@@ -79,7 +82,8 @@ class NumberedSource final : public ExperienceSource {
   void Close() override {}
 
   int next = 0;
-  int last = -1;  // Closed there.
+  int last = -1;                                     // Closed there.
+  std::vector<ExampleSegment> segments = kSegments;  // Of each rollout.
   std::vector<int64_t> versions;
   std::vector<uint64_t> acknowledged;
 
@@ -278,6 +282,27 @@ TEST_F(PushingLearnerTest, AfterARefusedGradientTheActorsStillGetAVersionAndItsS
   EXPECT_THAT(source_->versions, ElementsAre(1, 2, 3, 4, 5, 6));
   EXPECT_EQ(trainer->summary().updates, 5);
   EXPECT_EQ(trainer->summary().env_steps, 6 * kBatch);
+}
+
+// As with episodes of one step: SARSA learns nothing from the last step of a segment.
+TEST_F(PushingLearnerTest, StepsOfBatchesThatGiveNoGradientCountAndTheRunEnds) {
+  auto trainer = Make(Config("n_step_sarsa"));
+  source_ = std::make_unique<NumberedSource>(trainer->experience_spec());
+  source_->segments.assign(kBatch, {1, v1::SEGMENT_END_TRUNCATED});
+  source_->last = 20;
+  ASSERT_TRUE(Run(*trainer).ok());
+  EXPECT_EQ(source_->acknowledged.size(), 6);
+  EXPECT_THAT(source_->versions, ElementsAre(1, 2, 3, 4, 5, 6)) << "the actors get versions";
+  ASSERT_EQ(progress_.size(), 6);
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_EQ(progress_[i].env_steps, (i + 1) * kBatch);
+    EXPECT_EQ(progress_[i].updates, 0);
+    EXPECT_TRUE(std::isnan(progress_[i].diagnostics.front().second));
+    EXPECT_EQ(NamesOf(progress_[i].diagnostics).back(), "gradient_lag");
+  }
+  EXPECT_EQ(gradients_.shared.parameters().version(), 1);
+  EXPECT_EQ(trainer->summary().env_steps, 6 * kBatch);
+  EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
 }
 
 TEST_F(PushingLearnerTest, ACheckpointHoldsTheModelAndItsOptimiserAndARunGoesOnFromIt) {

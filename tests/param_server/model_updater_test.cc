@@ -150,6 +150,26 @@ TEST(ModelUpdaterTest, WhatIsTooOldIsLeftOutAndItsStepsCountAtOnceAndOnce) {
   EXPECT_EQ(Counters(*updater).max_gradient_lag(), 1);
 }
 
+TEST(ModelUpdaterTest, AGradientWithoutValuesMovesNothingAndItsStepsCountOnce) {
+  const auto updater = Updater(MakeSharedModel("adam {}", 4, /*max_gradient_lag=*/0));
+  ASSERT_TRUE(updater->Push(MakeGradient(1, {1, 1, 1, 1}, 5, 1), Ignore).ok());
+  const v1::SharedModel before = updater->Save();
+  const v1::Gradient nothing = MakeGradient(1, {}, 6, 1);  // Not too old either.
+  for (const Outcome outcome : {Outcome::kNoStep, Outcome::kDuplicate}) {
+    const auto pushed = updater->Push(nothing, Ignore);
+    ASSERT_TRUE(pushed.ok()) << pushed.status();
+    EXPECT_EQ(pushed->outcome, outcome);
+    EXPECT_EQ(pushed->gradient.newest->version(), 2);
+    EXPECT_EQ(pushed->gradient.newest->env_steps(), 20);
+  }
+  const v1::SharedModel after = updater->Save();
+  EXPECT_EQ(after.parameters().values(), before.parameters().values());
+  EXPECT_EQ(after.optimizer_state().SerializeAsString(),
+            before.optimizer_state().SerializeAsString());
+  EXPECT_EQ(Counters(*updater).applied_gradients(), 1);
+  EXPECT_EQ(Counters(*updater).refused_gradients(), 0);
+}
+
 TEST(ModelUpdaterTest, WhatIsNotFiniteIsRefusedAndTheModelIsAsItWas) {
   const auto updater = Updater(MakeSharedModel("adam {}"));
   ASSERT_TRUE(updater->Push(MakeGradient(1, {1, 2, 3, 4}, 5, 1), Ignore).ok());
