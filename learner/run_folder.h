@@ -40,10 +40,10 @@ struct Summary {
   int64_t max_version_lag = 0;
 
   struct Evaluation {
-    int64_t env_steps = 0;
     double mean_return = 0;
     double std_return = 0;
     int64_t episodes = 0;
+    int64_t env_steps = 0;  // Of its policy.
     // Of the best: on the episodes for which it was thought so. Its mean_return is of others.
     std::optional<double> first_mean_return;
   };

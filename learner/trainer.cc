@@ -4,6 +4,7 @@
 #include <cstring>
 #include <exception>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -358,12 +359,11 @@ Summary Trainer::summary() const {
                                                             : options_.environment.reward_threshold;
   summary.solved = summary.mean_return >= threshold || evaluator_.reached(threshold);
   if (const auto& best = evaluator_.best(); best.has_value())
-    summary.evaluation = {best->env_steps, best->confirmation.mean_return,
-                          best->confirmation.std_return, best->confirmation.episodes,
-                          best->first.mean_return};
+    summary.evaluation = {best->confirmation.mean_return, best->confirmation.std_return,
+                          best->confirmation.episodes, best->env_steps, best->first.mean_return};
   if (const auto& last = evaluator_.last(); last.has_value())
-    summary.last_evaluation = {last->env_steps, last->evaluation.mean_return,
-                               last->evaluation.std_return, last->evaluation.episodes};
+    summary.last_evaluation = {last->evaluation.mean_return, last->evaluation.std_return,
+                               last->evaluation.episodes, last->env_steps, std::nullopt};
   return summary;
 }
 

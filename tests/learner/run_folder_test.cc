@@ -157,13 +157,23 @@ TEST(RunFolderTest, TheSummaryHasItsKeysInOrder) {
 TEST(RunFolderTest, TheSummaryHasNoNaNAndAnEvaluationOnlyIfThereWasOne) {
   Summary summary;
   summary.mean_return = std::numeric_limits<double>::quiet_NaN();
-  summary.evaluation = Summary::Evaluation{500, std::numeric_limits<double>::infinity(), 100};
+  summary.evaluation =
+      Summary::Evaluation{500, std::numeric_limits<double>::infinity(), 100, 4096, 480.5};
+  summary.last_evaluation = Summary::Evaluation{470, 12, 100, 8192};
   const std::string json = SummaryJson(summary);
   EXPECT_THAT(json, testing::HasSubstr("\"mean_return\": null,\n  \"solved\""));
   EXPECT_THAT(json, testing::HasSubstr(R"(  "evaluation": {
     "mean_return": 500.0,
     "std_return": null,
-    "episodes": 100
+    "episodes": 100,
+    "env_steps": 4096,
+    "first_mean_return": 480.5
+  },
+  "last_evaluation": {
+    "mean_return": 470.0,
+    "std_return": 12.0,
+    "episodes": 100,
+    "env_steps": 8192
   })"));
 }
 
