@@ -101,7 +101,7 @@ absl::Status ActLoop::TakeParameters() {
   // is: asking for one newer than its predecessor still waits while the run is paused.
   const int64_t known = lockstep_ || held == 0 ? held : held - 1;
   CADRE_ASSIGN_OR_RETURN(const ParametersPtr parameters,
-                         source_->WaitNewer(known, absl::InfiniteFuture()));
+                         source_->WaitNewer(known, absl::InfiniteDuration()));
   if (parameters->version() != held) CADRE_RETURN_IF_ERROR(Load(*parameters));
   if (held == 0) {
     // Different after a restart, which begins with a later version.

@@ -35,7 +35,7 @@ class FinishWatch {
   FinishWatch(ParameterSource* source, ExperienceSink* sink, ActLoop* loop)
       : source_(source), thread_([source, sink, loop] {
           constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-          static_cast<void>(source->WaitNewer(kNever, absl::InfiniteFuture()));
+          static_cast<void>(source->WaitNewer(kNever, absl::InfiniteDuration()));
           if (source->run_state() == v1::RUN_STATE_FINISHED) loop->RequestStop();
           sink->Close();
         }) {}

@@ -13,14 +13,14 @@ ParametersPtr DelayedParameterSource::Newest() {
 }
 
 absl::StatusOr<ParametersPtr> DelayedParameterSource::WaitNewer(int64_t version,
-                                                                absl::Time deadline) {
+                                                                absl::Duration timeout) {
   int64_t known = version;
   if (!seen_.empty()) {
     const int64_t newest = seen_.back()->version();
     // Any that is there, as the caller asks for it; though it waits while the run is paused.
     known = version < seen_.front()->version() ? newest - 1 : std::max(version, newest);
   }
-  CADRE_ASSIGN_OR_RETURN(ParametersPtr newest, source_->WaitNewer(known, deadline));
+  CADRE_ASSIGN_OR_RETURN(ParametersPtr newest, source_->WaitNewer(known, timeout));
   return Delayed(std::move(newest));
 }
 

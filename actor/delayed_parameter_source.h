@@ -27,7 +27,7 @@ class DelayedParameterSource final : public ParameterSource {
   // Asked for one newer than the last answer, it waits until the source has a newer one
   // than it had then. The answer may be the same once more: while the source has made
   // fewer than `delay` versions there is no newer one that is old enough.
-  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time deadline) override;
+  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Duration timeout) override;
 
   v1::RunState run_state() override { return source_->run_state(); }
   void Close() override { source_->Close(); }

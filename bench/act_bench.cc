@@ -18,7 +18,7 @@ class FixedParameters final : public ParameterSource {
  public:
   explicit FixedParameters(ParametersPtr parameters) : parameters_(std::move(parameters)) {}
   ParametersPtr Newest() override { return parameters_; }
-  absl::StatusOr<ParametersPtr> WaitNewer(int64_t, absl::Time) override { return parameters_; }
+  absl::StatusOr<ParametersPtr> WaitNewer(int64_t, absl::Duration) override { return parameters_; }
   v1::RunState run_state() override { return v1::RUN_STATE_RUNNING; }
   void Close() override {}
 

@@ -154,10 +154,10 @@ LiveProgress::Options LiveProgress::OptionsFor(std::FILE* file) {
   return options;
 }
 
-LiveProgress::LiveProgress(ProgressGoal goal, Options options, std::FILE* file, absl::Time start)
+LiveProgress::LiveProgress(ProgressGoal goal, Options options, std::FILE* file, MonotonicTime start)
     : goal_(std::move(goal)), options_(options), file_(file), start_(start) {}
 
-void LiveProgress::Update(const Progress& progress, absl::Time now) {
+void LiveProgress::Update(const Progress& progress, MonotonicTime now) {
   absl::MutexLock lock(&mutex_);
   const absl::Duration interval =
       options_.terminal ? options_.redraw_interval : options_.line_interval;
@@ -182,13 +182,13 @@ void LiveProgress::Print(absl::string_view line) {
   }
 }
 
-void LiveProgress::Finish(absl::Time now) {
+void LiveProgress::Finish(MonotonicTime now) {
   absl::MutexLock lock(&mutex_);
   if (held_back_) Show(Progress(*held_back_), now);
   block_.clear();
 }
 
-void LiveProgress::Show(const Progress& progress, absl::Time now) {
+void LiveProgress::Show(const Progress& progress, MonotonicTime now) {
   const absl::Duration elapsed = now - start_;
   if (options_.terminal) {
     const int width = options_.width > 0 ? options_.width : TerminalWidth(file_);

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/monotonic_time.h"
 #include "learner/progress.h"
 
 namespace cadre {
@@ -57,10 +58,10 @@ class LiveProgress {
   static Options OptionsFor(std::FILE* file);
 
   // `file` must outlive this. `start` is when the process began.
-  LiveProgress(ProgressGoal goal, Options options, std::FILE* file, absl::Time start);
+  LiveProgress(ProgressGoal goal, Options options, std::FILE* file, MonotonicTime start);
 
   // Shows the newest progress, unless it showed one a moment ago.
-  void Update(const Progress& progress, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Update(const Progress& progress, MonotonicTime now) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What holds the run back, from now on shown with the progress; empty: nothing known.
   void SetVerdict(std::string verdict) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -69,10 +70,10 @@ class LiveProgress {
   void Print(absl::string_view line) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Shows what Update held back, and leaves the cursor below. Update may go on after it.
-  void Finish(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Finish(MonotonicTime now) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  void Show(const Progress& progress, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Show(const Progress& progress, MonotonicTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // In one write, so that the terminal never shows half a block.
   void Redraw(absl::string_view line_above, std::vector<std::string> block)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -81,10 +82,10 @@ class LiveProgress {
   const ProgressGoal goal_;
   const Options options_;
   std::FILE* const file_;
-  const absl::Time start_;
+  const MonotonicTime start_;
 
   absl::Mutex mutex_;
-  absl::Time last_shown_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  MonotonicTime last_shown_ ABSL_GUARDED_BY(mutex_);  // Long ago at first.
   std::optional<Progress> held_back_ ABSL_GUARDED_BY(mutex_);
   std::string verdict_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> block_ ABSL_GUARDED_BY(mutex_);  // As it stands on the terminal.

@@ -23,7 +23,8 @@ class FixedParameters final : public ParameterSource {
  public:
   explicit FixedParameters(ParametersPtr parameters) : parameters_(std::move(parameters)) {}
   ParametersPtr Newest() override { return parameters_; }
-  absl::StatusOr<ParametersPtr> WaitNewer(int64_t /*version*/, absl::Time /*deadline*/) override {
+  absl::StatusOr<ParametersPtr> WaitNewer(int64_t /*version*/,
+                                          absl::Duration /*timeout*/) override {
     return parameters_;
   }
   v1::RunState run_state() override { return v1::RUN_STATE_RUNNING; }

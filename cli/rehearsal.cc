@@ -133,7 +133,7 @@ class RecordedActor {
     for (size_t i = 0;; i = (i + 1) % rollouts_.size()) {
       const int64_t known = lockstep_ || version == 0 ? version : version - 1;
       CADRE_ASSIGN_OR_RETURN(const ParametersPtr parameters,
-                             source_->WaitNewer(known, absl::InfiniteFuture()));
+                             source_->WaitNewer(known, absl::InfiniteDuration()));
       version = parameters->version();
       v1::Rollout rollout = rollouts_[i];
       rollout.set_actor(index_);

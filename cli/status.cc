@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "cli/commands.h"
 #include "cli/server_text.h"
+#include "common/monotonic_time.h"
 #include "common/status_macros.h"
 #include "rpc/server_info.h"
 
@@ -23,10 +24,10 @@ absl::StatusOr<std::string> AskForRates(const std::string& address, const v1::In
     const absl::StatusOr<v1::ReplayWork> work = FetchReplayWork(address);
     return absl::StrCat(ReplayServerText(address, first), work.ok() ? QueueDelays(*work) : "");
   }
-  const absl::Time asked = absl::Now();
+  const MonotonicTime asked = MonotonicTime::Now();
   absl::SleepFor(kRateInterval);
   CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse second, FetchReplayInfo(address));
-  const EarlierInfo earlier{first, absl::Now() - asked};
+  const EarlierInfo earlier{first, MonotonicTime::Now() - asked};
   return ReplayServerText(address, second, &earlier);
 }
 

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "cli/commands.h"
 #include "cli/embedded.h"
 #include "cli/live_progress.h"
 #include "cli/processes.h"
 #include "common/file_io.h"
+#include "common/monotonic_time.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "envs/experiment.h"
@@ -48,14 +48,15 @@ absl::Status Supervise(const ExperimentConfig& config, const TrainOptions& optio
        .device = options.device,
        .cuda_graphs = options.cuda_graphs,
        .metrics_port = options.metrics_port,
-       .on_progress = [&](const Progress& progress) { display.Update(progress, absl::Now()); },
+       .on_progress =
+           [&](const Progress& progress) { display.Update(progress, MonotonicTime::Now()); },
        .on_verdict =
            [&](const std::string& verdict) {
              display.SetVerdict(verdict);
              if (!verdict.empty()) last_verdict = verdict;
            }},
       shutdown, account);
-  display.Finish(absl::Now());
+  display.Finish(MonotonicTime::Now());
   CADRE_RETURN_IF_ERROR(status);
   const absl::StatusOr<std::string> summary = ReadFile(absl::StrCat(folder, "/summary.json"));
   // Stopped before the learner began, there is none.
@@ -85,7 +86,7 @@ absl::StatusOr<std::vector<std::unique_ptr<TrainingRun>>> JoinRun(const Experime
 }  // namespace
 
 absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
-  const absl::Time start = absl::Now();
+  const MonotonicTime start = MonotonicTime::Now();
   const bool resuming = !options.resume.empty();
   const std::string path = resuming ? ConfigPath(options.resume) : options.config;
   if (path.empty())
@@ -119,14 +120,14 @@ absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
           *run, options.metrics_port == 0 ? "" : absl::StrCat("127.0.0.1:", options.metrics_port)));
   run->set_listener([&](const Progress& progress) {
     metrics->Update(progress);
-    display.Update(progress, absl::Now());
+    display.Update(progress, MonotonicTime::Now());
   });
   CADRE_ASSIGN_OR_RETURN(const auto others,
                          JoinRun(experiment, resuming ? run->folder() : std::string(), options));
   std::vector<Trainer*> trainers{&run->trainer()};
   for (const auto& other : others) trainers.push_back(&other->trainer());
   const absl::Status status = TrainEmbedded(experiment.config, trainers, run->folder(), shutdown);
-  display.Finish(absl::Now());
+  display.Finish(MonotonicTime::Now());
   CADRE_RETURN_IF_ERROR(run->Finish(status));
   std::printf("%s", FormatSummary(run->trainer(), run->folder()).c_str());
   PrintIfStopped(shutdown, run->folder());

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
+#include "common/monotonic_time.h"
 
 namespace cadre {
 namespace {
@@ -56,9 +56,9 @@ void Checkpointer::Run() {
   pthread_setname_np(pthread_self(), "checkpoint");
   std::vector<Done> requests;
   while (WaitForWork(&requests)) {
-    const absl::Time begin = absl::Now();
+    const MonotonicTime begin = MonotonicTime::Now();
     const absl::StatusOr<SavedCheckpoint> saved = save_();
-    if (listener_) listener_(saved, absl::Now() - begin);
+    if (listener_) listener_(saved, MonotonicTime::Now() - begin);
     for (Done& done : requests) done(saved);
   }
   for (Done& done : requests) done(Stopped());
@@ -66,7 +66,7 @@ void Checkpointer::Run() {
 
 bool Checkpointer::WaitForWork(std::vector<Done>* requests) {
   absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(this, &Checkpointer::HasWork), period_);
+  AwaitFor(mutex_, absl::Condition(this, &Checkpointer::HasWork), period_);
   requests->clear();
   requests->swap(requests_);
   return !stopped_;

@@ -97,9 +97,9 @@ class ParameterSource {
   virtual ParametersPtr Newest() = 0;
 
   // Blocks until there is a version newer than `version`, or the run is FINISHED
-  // (then FAILED_PRECONDITION), or `deadline` passes (DEADLINE_EXCEEDED). While
+  // (then FAILED_PRECONDITION), or `timeout` is over (DEADLINE_EXCEEDED). While
   // the run is PAUSED it waits.
-  virtual absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time deadline) = 0;
+  virtual absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Duration timeout) = 0;
 
   // The run's state as known here. Never blocks.
   virtual v1::RunState run_state() = 0;

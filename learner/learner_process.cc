@@ -14,8 +14,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/exit_code.h"
+#include "common/monotonic_time.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
@@ -56,7 +57,7 @@ class FinishWatch {
   FinishWatch(ParameterSource* source, std::function<void()> finished)
       : source_(source), thread_([source, finished = std::move(finished)] {
           constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-          static_cast<void>(source->WaitNewer(kNever, absl::InfiniteFuture()));
+          static_cast<void>(source->WaitNewer(kNever, absl::InfiniteDuration()));
           if (source->run_state() == v1::RUN_STATE_FINISHED) finished();
         }) {}
   ~FinishWatch() {
@@ -286,13 +287,13 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   CADRE_ASSIGN_OR_RETURN(const auto metrics, RunMetrics::Create(*run, options.metrics_address));
   // A supervisor that is gone is no reason to die before saving.
   if (options.progress_lines) std::signal(SIGPIPE, SIG_IGN);
-  absl::Time last_line = absl::InfinitePast();
+  MonotonicTime last_line;
   std::atomic<int64_t> steps = trainer.env_steps();
   run->set_listener([&](const Progress& progress) {
     metrics->Update(progress);
     steps = progress.env_steps;
-    if (!options.progress_lines || absl::Now() - last_line < kLineInterval) return;
-    last_line = absl::Now();
+    if (!options.progress_lines || MonotonicTime::Now() - last_line < kLineInterval) return;
+    last_line = MonotonicTime::Now();
     std::printf("%s\n", ProgressToJson(progress).c_str());
     std::fflush(stdout);
   });

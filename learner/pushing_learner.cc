@@ -141,7 +141,7 @@ absl::StatusOr<RunPosition> PushingLearner::Begin(const ExperiencePorts& ports,
   // Whoever comes first decides what the model is: it must not be a learner that knows
   // nothing of what the run has learned.
   if (ports.first != nullptr)
-    CADRE_RETURN_IF_ERROR(ports.first->WaitNewer(0, absl::InfiniteFuture()).status());
+    CADRE_RETURN_IF_ERROR(ports.first->WaitNewer(0, absl::InfiniteDuration()).status());
   CADRE_ASSIGN_OR_RETURN(const ParametersPtr newest, ports.gradients->Start(Model(position)));
   gathered_ = gathered_ && newest->version() == version_;
   CADRE_RETURN_IF_ERROR(Adopt(*newest));

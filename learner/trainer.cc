@@ -44,7 +44,7 @@ absl::Span<float> Trainer::Flat() const {
 bool Finished(ParameterSource& first, bool wait) {
   constexpr absl::Duration kOnTheWay = absl::Seconds(2);
   constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-  if (wait) static_cast<void>(first.WaitNewer(kNever, absl::Now() + kOnTheWay));
+  if (wait) static_cast<void>(first.WaitNewer(kNever, kOnTheWay));
   return first.run_state() == v1::RUN_STATE_FINISHED;
 }
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/status_macros.h"
 #include "learner/checkpoint.h"
 #include "spdlog/spdlog.h"
@@ -83,23 +83,23 @@ absl::Status TrainingRun::OnProgress(const Progress& progress) {
   newest_ = progress;
   unwritten_ = true;
   if (listener_) listener_(progress);
-  const absl::Time now = absl::Now();
   const int64_t interval = trainer_->config().stop().env_steps() / kRows;
   const bool due = written_steps_ < 0 || progress.env_steps - written_steps_ >= interval;
-  return due || now - written_at_ >= kLongestSilence ? WriteProgress(now) : absl::OkStatus();
+  return due || MonotonicTime::Now() - written_at_ >= kLongestSilence ? WriteProgress()
+                                                                      : absl::OkStatus();
 }
 
-absl::Status TrainingRun::WriteProgress(absl::Time now) {
-  CADRE_RETURN_IF_ERROR(folder_->Report(newest_, now));
+absl::Status TrainingRun::WriteProgress() {
+  CADRE_RETURN_IF_ERROR(folder_->Report(newest_));
   unwritten_ = false;
-  written_at_ = now;
+  written_at_ = MonotonicTime::Now();
   written_steps_ = newest_.env_steps;
   return absl::OkStatus();
 }
 
 absl::Status TrainingRun::Finish(const absl::Status& training) {
   if (folder_ == nullptr) return training;
-  absl::Status written = unwritten_ ? WriteProgress(absl::Now()) : absl::OkStatus();
+  absl::Status written = unwritten_ ? WriteProgress() : absl::OkStatus();
   CADRE_RETURN_IF_ERROR(training);
   CADRE_RETURN_IF_ERROR(written);
   return folder_->WriteSummary(trainer_->summary());

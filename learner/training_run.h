@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "common/monotonic_time.h"
 #include "learner/run_folder.h"
 #include "learner/trainer.h"
 
@@ -60,7 +60,7 @@ class TrainingRun {
   absl::Status MakeTrainer(const ExperimentConfig& config, const EnvironmentSpec& environment,
                            const DeviceOptions& device, int32_t rank = 0);
   absl::Status OnProgress(const Progress& progress);
-  absl::Status WriteProgress(absl::Time now);
+  absl::Status WriteProgress();
 
   const std::unique_ptr<RunFolder> folder_;  // Null for all but the first learner.
   const std::string path_;
@@ -69,7 +69,7 @@ class TrainingRun {
   std::function<void()> save_listener_;
   Progress newest_;
   bool unwritten_ = false;  // `newest_` is not in the folder yet.
-  absl::Time written_at_ = absl::InfinitePast();
+  MonotonicTime written_at_;
   int64_t written_steps_ = -1;
 };
 

@@ -4,9 +4,9 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
+#include "rpc/call_timeout.h"
 #include "rpc/channel.h"
 #include "spdlog/spdlog.h"
 
@@ -15,6 +15,7 @@ namespace {
 
 // A run starts its models at its beginning, so nobody waits long for a new one.
 constexpr absl::Duration kDiscoverPeriod = absl::Milliseconds(500);
+constexpr absl::Duration kAnswerWithin = absl::Seconds(5);
 
 }  // namespace
 
@@ -43,7 +44,7 @@ void Follower::Discover() {
   Follow("");  // The run's state, whatever models there are.
   do {
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(5)));
+    SetTimeout(context, kAnswerWithin);
     const CallGroup::Member member(calls_, context);
     v1::ParameterInfoResponse info;
     if (!stub_->ParameterInfo(&context, {}, &info).ok()) continue;  // It is away.

@@ -11,8 +11,8 @@ StoreSource::StoreSource(ParameterStore* store, std::string model)
 
 ParametersPtr StoreSource::Newest() { return store_->Read(model_).newest; }
 
-absl::StatusOr<ParametersPtr> StoreSource::WaitNewer(int64_t version, absl::Time deadline) {
-  return store_->WaitNewer(model_, version, deadline, &closed_);
+absl::StatusOr<ParametersPtr> StoreSource::WaitNewer(int64_t version, absl::Duration timeout) {
+  return store_->WaitNewer(model_, version, timeout, &closed_);
 }
 
 v1::RunState StoreSource::run_state() { return store_->Read(model_).run_state; }

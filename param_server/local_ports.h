@@ -18,7 +18,7 @@ class StoreSource final : public ParameterSource {
   StoreSource(ParameterStore* store, std::string model);
 
   ParametersPtr Newest() override;
-  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time deadline) override;
+  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Duration timeout) override;
   v1::RunState run_state() override;
   void Close() override;
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/monotonic_time.h"
 #include "common/status_macros.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "param_server/sound_parameters.h"
@@ -105,7 +106,7 @@ ParameterStore::View ParameterStore::ReadLocked(absl::string_view model) const {
 }
 
 absl::StatusOr<ParametersPtr> ParameterStore::WaitNewer(absl::string_view model, int64_t version,
-                                                        absl::Time deadline,
+                                                        absl::Duration timeout,
                                                         const std::atomic<bool>* cancelled) const {
   View view;
   const auto newer = [&] {
@@ -120,7 +121,7 @@ absl::StatusOr<ParametersPtr> ParameterStore::WaitNewer(absl::string_view model,
   };
   {
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithDeadline(absl::Condition(&ready), deadline);
+    AwaitFor(mutex_, absl::Condition(&ready), timeout);
   }
   if (view.closed) return absl::CancelledError("the parameter store is closed");
   if (view.run_state == v1::RUN_STATE_FINISHED) {

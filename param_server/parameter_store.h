@@ -89,7 +89,7 @@ class ParameterStore {
   // As ParameterSource::WaitNewer. CANCELLED once the store is closed or `cancelled`,
   // where given, is true; whoever sets it calls WakeWaits() then.
   absl::StatusOr<ParametersPtr> WaitNewer(absl::string_view model, int64_t version,
-                                          absl::Time deadline,
+                                          absl::Duration timeout,
                                           const std::atomic<bool>* cancelled = nullptr) const;
   void WakeWaits();
 

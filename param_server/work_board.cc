@@ -39,7 +39,7 @@ double Moved(double before, double after) { return after < before ? 0 : after - 
 
 }  // namespace
 
-void WorkBoard::Report(v1::WorkReport report, absl::Time now) {
+void WorkBoard::Report(v1::WorkReport report, MonotonicTime now) {
   absl::MutexLock lock(&mutex_);
   Forget(now);
   if (report.leaving() || !Sound(report)) {
@@ -54,20 +54,20 @@ void WorkBoard::Report(v1::WorkReport report, absl::Time now) {
     readings.pop_front();
 }
 
-void WorkBoard::Forget(absl::Time now) {
+void WorkBoard::Forget(MonotonicTime now) {
   absl::erase_if(workers_, [now](const auto& entry) {
     return now - entry.second.readings.back().at > kExpiry;
   });
 }
 
-const WorkBoard::Reading* WorkBoard::Begin(const Worker& worker, absl::Time now) {
+const WorkBoard::Reading* WorkBoard::Begin(const Worker& worker, MonotonicTime now) {
   const Reading& newest = worker.readings.back();
   if (now - newest.at > kExpiry) return nullptr;
   const Reading& oldest = worker.readings.front();
   return absl::Seconds(newest.seconds - oldest.seconds) >= kShortestWindow ? &oldest : nullptr;
 }
 
-RunShares WorkBoard::Shares(v1::RunState state, absl::Time now) const {
+RunShares WorkBoard::Shares(v1::RunState state, MonotonicTime now) const {
   RunShares run;
   run.state = state;
   RunShares::Actors& actors = run.actors;
@@ -152,7 +152,7 @@ void WorkBoard::AddReplay(const Worker& worker, RunShares::Replay* replay) {
   replay->dropped = arrived > 0 ? std::min(1.0, dropped / arrived) : 0;
 }
 
-std::vector<v1::WorkerInfo> WorkBoard::Workers(absl::Time now) const {
+std::vector<v1::WorkerInfo> WorkBoard::Workers(MonotonicTime now) const {
   std::vector<v1::WorkerInfo> infos;
   absl::MutexLock lock(&mutex_);
   for (const auto& [id, worker] : workers_) {

@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/bottleneck.h"
+#include "common/monotonic_time.h"
 #include "proto/work.pb.h"
 
 namespace cadre {
@@ -27,17 +28,17 @@ class WorkBoard {
   // Shares of less time than this say little.
   static constexpr absl::Duration kShortestWindow = absl::Seconds(1);
 
-  void Report(v1::WorkReport report, absl::Time now);
+  void Report(v1::WorkReport report, MonotonicTime now);
 
   // Over the window that ends with each worker's newest report.
-  RunShares Shares(v1::RunState state, absl::Time now) const;
+  RunShares Shares(v1::RunState state, MonotonicTime now) const;
 
   // By role and name.
-  std::vector<v1::WorkerInfo> Workers(absl::Time now) const;
+  std::vector<v1::WorkerInfo> Workers(MonotonicTime now) const;
 
  private:
   struct Reading {
-    absl::Time at;
+    MonotonicTime at;
     double seconds = 0;  // Of the worker, all its stages.
     v1::WorkReport report;
   };
@@ -46,8 +47,8 @@ class WorkBoard {
   };
 
   // Null where the worker is gone, or has not reported for long enough.
-  static const Reading* Begin(const Worker& worker, absl::Time now);
-  void Forget(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static const Reading* Begin(const Worker& worker, MonotonicTime now);
+  void Forget(MonotonicTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void AddReplay(const Worker& worker, RunShares::Replay* replay);
 
   mutable absl::Mutex mutex_;

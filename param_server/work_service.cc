@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "rpc/call_timeout.h"
 #include "rpc/channel.h"
 #include "rpc/status.h"
 
@@ -30,7 +30,7 @@ struct ForwardedReport {
 void Forward(v1::WorkService::Stub* stub, const v1::ReportWorkRequest& request) {
   const auto report = std::make_shared<ForwardedReport>();
   report->request = request;
-  report->context.set_deadline(absl::ToChronoTime(absl::Now() + kForwardPatience));
+  SetTimeout(report->context, kForwardPatience);
   stub->async()->ReportWork(&report->context, &report->request, &report->response,
                             [report](const grpc::Status& /*status*/) {});
 }
@@ -47,7 +47,7 @@ grpc::ServerUnaryReactor* WorkService::ReportWork(grpc::CallbackServerContext* c
   if (status.ok() && upstream_ != nullptr)
     Forward(upstream_.get(), *request);
   else if (status.ok())
-    board_.Report(request->report(), absl::Now());
+    board_.Report(request->report(), MonotonicTime::Now());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpcStatus(status));
   return reactor;
@@ -57,7 +57,7 @@ grpc::ServerUnaryReactor* WorkService::WorkInfo(grpc::CallbackServerContext* con
                                                 const v1::WorkInfoRequest* /*request*/,
                                                 v1::WorkInfoResponse* response) {
   if (upstream_ == nullptr) {
-    for (v1::WorkerInfo& worker : board_.Workers(absl::Now()))
+    for (v1::WorkerInfo& worker : board_.Workers(MonotonicTime::Now()))
       *response->add_workers() = std::move(worker);
     const Bottleneck found = bottleneck();
     v1::BottleneckInfo& info = *response->mutable_bottleneck();
@@ -71,7 +71,7 @@ grpc::ServerUnaryReactor* WorkService::WorkInfo(grpc::CallbackServerContext* con
 }
 
 Bottleneck WorkService::bottleneck() const {
-  return FindBottleneck(board_.Shares(store_->Read("").run_state, absl::Now()));
+  return FindBottleneck(board_.Shares(store_->Read("").run_state, MonotonicTime::Now()));
 }
 
 }  // namespace cadre

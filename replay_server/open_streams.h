@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/monotonic_time.h"
 #include "grpcpp/support/status.h"
 
 namespace cadre {
@@ -55,7 +56,7 @@ class OpenStreams {
   bool WaitUntilNone(absl::Duration timeout) {
     absl::MutexLock lock(&mutex_);
     const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return streams_.empty(); };
-    return mutex_.AwaitWithTimeout(absl::Condition(&none), timeout);
+    return AwaitFor(mutex_, absl::Condition(&none), timeout);
   }
 
   static grpc::Status StoppingStatus() {

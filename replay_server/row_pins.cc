@@ -7,7 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "common/monotonic_time.h"
 
 namespace cadre {
 
@@ -19,21 +19,22 @@ struct RowPins::State {
   std::map<uint64_t, Overdue> pinned ABSL_GUARDED_BY(mutex);  // By gather.
   std::vector<uint64_t> returned ABSL_GUARDED_BY(mutex);
   uint64_t wanted_up_to ABSL_GUARDED_BY(mutex) = 0;  // Gathers that somebody waits for.
-  absl::Time deadline ABSL_GUARDED_BY(mutex) = absl::InfiniteFuture();
+  MonotonicTime deadline ABSL_GUARDED_BY(mutex) = MonotonicTime::InfiniteFuture();
   bool changed ABSL_GUARDED_BY(mutex) = false;  // The thread is to look again.
   bool ended ABSL_GUARDED_BY(mutex) = false;
 
   std::vector<uint64_t> TakeReturned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     for (const uint64_t gather : returned) pinned.erase(gather);
-    if (pinned.empty() || pinned.begin()->first > wanted_up_to) deadline = absl::InfiniteFuture();
+    if (pinned.empty() || pinned.begin()->first > wanted_up_to)
+      deadline = MonotonicTime::InfiniteFuture();
     return std::exchange(returned, {});
   }
   std::vector<Overdue> TakeOverdue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::vector<Overdue> overdue;
-    if (absl::Now() < deadline) return overdue;
+    if (MonotonicTime::Now() < deadline) return overdue;
     for (const auto& [gather, call] : pinned)
       if (gather <= wanted_up_to) overdue.push_back(call);
-    deadline = absl::InfiniteFuture();
+    deadline = MonotonicTime::InfiniteFuture();
     return overdue;
   }
 };
@@ -73,8 +74,8 @@ std::shared_ptr<const void> RowPins::Pin(uint64_t gather, std::shared_ptr<const 
 bool RowPins::Wanted() {
   absl::MutexLock lock(&state_->mutex);
   if (state_->pinned.empty()) return false;
-  if (state_->deadline == absl::InfiniteFuture()) {
-    state_->deadline = absl::Now() + state_->longest_wait;
+  if (state_->deadline == MonotonicTime::InfiniteFuture()) {
+    state_->deadline = MonotonicTime::Now() + state_->longest_wait;
     state_->wanted_up_to = state_->pinned.rbegin()->first;
     state_->changed = true;
   }
@@ -88,7 +89,7 @@ void RowPins::Run(State& state, const Returned& returned) {
     std::vector<Overdue> overdue;
     {
       absl::MutexLock lock(&state.mutex);
-      state.mutex.AwaitWithDeadline(absl::Condition(&state.changed), state.deadline);
+      AwaitFor(state.mutex, absl::Condition(&state.changed), state.deadline - MonotonicTime::Now());
       if (state.ended) return;
       state.changed = false;
       gathers = state.TakeReturned();

@@ -1,5 +1,7 @@
 #include "rpc/call_group.h"
 
+#include "common/monotonic_time.h"
+
 namespace cadre {
 
 CallGroup::Member::Member(CallGroup& group, grpc::ClientContext& context)
@@ -27,7 +29,7 @@ bool CallGroup::closed() const {
 
 bool CallGroup::Sleep(absl::Duration duration) {
   absl::MutexLock lock(&mutex_);
-  return !mutex_.AwaitWithTimeout(absl::Condition(&closed_), duration);
+  return !AwaitFor(mutex_, absl::Condition(&closed_), duration);
 }
 
 }  // namespace cadre

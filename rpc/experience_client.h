@@ -73,7 +73,7 @@ class RemoteExperienceSink final : public ExperienceSink {
 
   // Blocks until everything appended is settled. DEADLINE_EXCEEDED: not in time.
   // INVALID_ARGUMENT: the server refused a rollout since the last Flush, and why.
-  absl::Status Flush(absl::Time deadline);
+  absl::Status Flush(absl::Duration timeout);
 
   uint64_t writer_id() const { return writer_id_; }
 

@@ -7,6 +7,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "common/experience_spec.h"
+#include "common/monotonic_time.h"
 #include "common/status_macros.h"
 #include "rpc/experience_client.h"
 #include "rpc/message_bytes.h"
@@ -131,12 +132,12 @@ absl::Status RemoteExperienceSink::end() const {
   return end_;
 }
 
-absl::Status RemoteExperienceSink::Flush(absl::Time deadline) {
+absl::Status RemoteExperienceSink::Flush(absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
   const auto settled = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return !end_.ok() || window_.empty();
   };
-  const bool in_time = mutex_.AwaitWithDeadline(absl::Condition(&settled), deadline);
+  const bool in_time = AwaitFor(mutex_, absl::Condition(&settled), timeout);
   CADRE_RETURN_IF_ERROR(end_);
   if (!in_time)
     return absl::DeadlineExceededError(

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/experience_spec.h"
+#include "common/monotonic_time.h"
 #include "common/status_macros.h"
 #include "common/timer.h"
 #include "rpc/experience_client.h"
@@ -41,7 +42,7 @@ class RemoteExperienceSource::Connection {
     stream_->WritesDone();
     {
       absl::MutexLock lock(&mutex_);
-      if (!mutex_.AwaitWithTimeout(absl::Condition(&over_), grace)) context_.TryCancel();
+      if (!AwaitFor(mutex_, absl::Condition(&over_), grace)) context_.TryCancel();
     }
     reader_.join();
     return stream_->Finish();

@@ -5,7 +5,6 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/status_macros.h"
 #include "spdlog/spdlog.h"
 
@@ -114,8 +113,8 @@ absl::StatusOr<PushedGradient> RemoteGradientSink::PushOnce(const v1::PushGradie
 }
 
 void RemoteGradientSink::RefreshOptimizer(Known& known) {
-  if (absl::Now() < known.optimizer_fetched + options_.optimizer_period) return;
-  known.optimizer_fetched = absl::Now();
+  if (MonotonicTime::Now() < known.optimizer_fetched + options_.optimizer_period) return;
+  known.optimizer_fetched = MonotonicTime::Now();
   absl::StatusOr<v1::SharedModel> fetched = FetchOnce(known.newest->model());
   if (fetched.ok()) {
     *known.model.mutable_optimizer_state() = std::move(*fetched->mutable_optimizer_state());

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/monotonic_time.h"
 #include "common/ports.h"
 #include "proto/parameters.grpc.pb.h"
 #include "rpc/call_group.h"
@@ -54,9 +55,9 @@ class RemoteGradientSink final : public GradientSink {
  private:
   // What is known of a model.
   struct Known {
-    v1::SharedModel model;  // All but its parameters.
-    ParametersPtr newest;   // Version 1 or more.
-    absl::Time optimizer_fetched = absl::InfinitePast();
+    v1::SharedModel model;            // All but its parameters.
+    ParametersPtr newest;             // Version 1 or more.
+    MonotonicTime optimizer_fetched;  // Long ago at first.
   };
 
   RemoteGradientSink(const GradientClientOptions& options,

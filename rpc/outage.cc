@@ -4,24 +4,23 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "rpc/status.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
 
 void Outage::Over() {
-  if (began_ != absl::InfiniteFuture()) spdlog::info("connected again");
+  if (began_ != MonotonicTime::InfiniteFuture()) spdlog::info("connected again");
   backoff_.Reset();
   limit_ = options_.reconnect_timeout;
-  began_ = absl::InfiniteFuture();
+  began_ = MonotonicTime::InfiniteFuture();
 }
 
 absl::Status Outage::Pause(CallGroup& calls, const absl::Status& error) {
   if (calls.closed()) return absl::CancelledError("the client was closed");
   if (!IsTransient(error)) return error;
-  const absl::Time now = absl::Now();
-  if (began_ == absl::InfiniteFuture()) {
+  const MonotonicTime now = MonotonicTime::Now();
+  if (began_ == MonotonicTime::InfiniteFuture()) {
     began_ = now;
     spdlog::warn("{}; trying again for {}", std::string(error.message()),
                  absl::FormatDuration(limit_));

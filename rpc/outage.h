@@ -5,6 +5,7 @@
 #include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/monotonic_time.h"
 #include "rpc/backoff.h"
 #include "rpc/call_group.h"
 
@@ -34,7 +35,7 @@ class Outage {
   const OutageOptions options_;
   Backoff backoff_;
   absl::Duration limit_;
-  absl::Time began_ = absl::InfiniteFuture();  // While there is none.
+  MonotonicTime began_ = MonotonicTime::InfiniteFuture();  // While there is none.
   absl::BitGen random_;
 };
 

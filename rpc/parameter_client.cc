@@ -8,6 +8,7 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
+#include "common/monotonic_time.h"
 #include "common/status_macros.h"
 #include "rpc/status.h"
 #include "rpc/value_encoding.h"
@@ -166,7 +167,7 @@ v1::RunState RemoteParameterSource::run_state() {
 }
 
 absl::StatusOr<ParametersPtr> RemoteParameterSource::WaitNewer(int64_t version,
-                                                               absl::Time deadline) {
+                                                               absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
   const auto newer = [this, version] {
     mutex_.AssertReaderHeld();
@@ -176,7 +177,7 @@ absl::StatusOr<ParametersPtr> RemoteParameterSource::WaitNewer(int64_t version,
     mutex_.AssertReaderHeld();
     return ended_ || run_state_ == v1::RUN_STATE_FINISHED || newer();
   };
-  const bool in_time = mutex_.AwaitWithDeadline(absl::Condition(&ready), deadline);
+  const bool in_time = AwaitFor(mutex_, absl::Condition(&ready), timeout);
   if (ended_ && calls_.closed()) return absl::CancelledError("the parameter source is closed");
   if (ended_) return last_error_;
   if (run_state_ == v1::RUN_STATE_FINISHED) {

@@ -47,8 +47,8 @@ class RemoteParameterSource final : public ParameterSource {
   ~RemoteParameterSource() override;  // Close(), and joins the thread.
 
   ParametersPtr Newest() override;
-  // Where the deadline passes, the message says what keeps the server away, if so.
-  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time deadline) override;
+  // Where the time is over, the message says what keeps the server away, if so.
+  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Duration timeout) override;
   // RUN_STATE_UNSPECIFIED until the server was reached first.
   v1::RunState run_state() override;
   void Close() override;

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "common/monotonic_time.h"
 #include "common/status_macros.h"
+#include "rpc/call_timeout.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -80,20 +81,20 @@ void ReplayShard::Watch() {
   while (!calls_.closed()) {
     AskOnce();
     on_change_();
-    const absl::Time asked = absl::Now();
+    const MonotonicTime asked = MonotonicTime::Now();
     absl::MutexLock lock(&mutex_);
     const auto woken = [this]()
                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || hurried_; };
-    if (!mutex_.AwaitWithDeadline(absl::Condition(&woken), asked + kAskEvery)) continue;
+    if (!AwaitFor(mutex_, absl::Condition(&woken), kAskEvery)) continue;
     const auto closed = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_; };
-    mutex_.AwaitWithDeadline(absl::Condition(&closed), asked + kAskEveryInHurry);
+    AwaitFor(mutex_, absl::Condition(&closed), asked + kAskEveryInHurry - MonotonicTime::Now());
   }
 }
 
 void ReplayShard::AskOnce() {
   grpc::ClientContext context;
   CallGroup::Member member(calls_, context);
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kAnswerWithin));
+  SetTimeout(context, kAnswerWithin);
   v1::InfoResponse response;
   const grpc::Status status = stub_->Info(&context, v1::InfoRequest(), &response);
   const auto& tables = response.tables();

@@ -1,8 +1,8 @@
 #include "rpc/replay_watch.h"
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status_macros.h"
+#include "rpc/call_timeout.h"
 #include "rpc/channel.h"
 
 namespace cadre {
@@ -26,7 +26,7 @@ void ReplayWatch::AddTo(v1::WorkReport& report, CallGroup& calls) {
   report.set_replay_servers(static_cast<int32_t>(servers_.size()));
   for (const Server& server : servers_) {
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+    SetTimeout(context, kPatience);
     const CallGroup::Member member(calls, context);
     v1::ReplayWork work;
     if (!server.stub->GetReplayWork(&context, {}, &work).ok()) continue;

@@ -4,21 +4,21 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/monotonic_time.h"
+#include "rpc/call_timeout.h"
 #include "rpc/status.h"
 
 namespace cadre {
 
 absl::Status CallWithRetry(CallGroup& calls, const RetryPolicy& policy, absl::string_view peer,
                            absl::FunctionRef<grpc::Status(grpc::ClientContext&)> attempt) {
-  const absl::Time give_up = absl::Now() + policy.give_up_after;
+  const MonotonicTime give_up = MonotonicTime::Now() + policy.give_up_after;
   Backoff backoff(policy.backoff);
   absl::BitGen random;
   absl::Status error;  // Why there is another attempt.
   while (true) {
     grpc::ClientContext context;
-    context.set_deadline(
-        absl::ToChronoTime(std::min(absl::Now() + policy.attempt_timeout, give_up)));
+    SetTimeout(context, std::min(policy.attempt_timeout, give_up - MonotonicTime::Now()));
     absl::Status status;
     {
       CallGroup::Member member(calls, context);
@@ -28,7 +28,7 @@ absl::Status CallWithRetry(CallGroup& calls, const RetryPolicy& policy, absl::st
     // That an attempt ran out of time says less than what came before it.
     if (error.ok() || !absl::IsDeadlineExceeded(status)) error = status;
     const absl::Duration pause = backoff.Next(absl::Uniform(random, 0.0, 1.0));
-    if (absl::Now() + pause >= give_up) {
+    if (MonotonicTime::Now() + pause >= give_up) {
       return absl::Status(error.code(), absl::StrCat(error.message(), "; gave up after ",
                                                      absl::FormatDuration(policy.give_up_after)));
     }

@@ -8,8 +8,9 @@
 #include "absl/memory/memory.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/monotonic_time.h"
 #include "common/status_macros.h"
+#include "rpc/call_timeout.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -113,14 +114,15 @@ absl::Status ShardedExperienceSink::WaitConnected() {
   }
 }
 
-absl::Status ShardedExperienceSink::Flush(absl::Time deadline) {
+absl::Status ShardedExperienceSink::Flush(absl::Duration timeout) {
+  const MonotonicTime end = MonotonicTime::Now() + timeout;
   std::vector<SinkPtr> all;
   {
     absl::MutexLock lock(&mutex_);
     all = leaving_;
     all.push_back(sink_);
   }
-  for (const SinkPtr& each : all) CADRE_RETURN_IF_ERROR(each->Flush(deadline));
+  for (const SinkPtr& each : all) CADRE_RETURN_IF_ERROR(each->Flush(end - MonotonicTime::Now()));
   return absl::OkStatus();
 }
 
@@ -143,7 +145,7 @@ std::vector<ShardNews> ShardedExperienceSink::AskAll() {
   for (const auto& stub : stubs_) {
     grpc::ClientContext context;
     const CallGroup::Member member(calls_, context);
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kAnswerWithin));
+    SetTimeout(context, kAnswerWithin);
     v1::InfoResponse response;
     ShardNews& news = all.emplace_back();
     if (!stub->Info(&context, v1::InfoRequest(), &response).ok()) continue;

@@ -47,7 +47,7 @@ class ShardedExperienceSink final : public ExperienceSink {
   // Blocks until a server has accepted this actor.
   absl::Status WaitConnected();
   // Blocks until everything appended is settled, as RemoteExperienceSink::Flush.
-  absl::Status Flush(absl::Time deadline);
+  absl::Status Flush(absl::Duration timeout);
 
   size_t current() const;
   // Summed over all writers that it has been.

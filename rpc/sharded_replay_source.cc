@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/experience_spec.h"
+#include "common/monotonic_time.h"
 #include "common/status_macros.h"
 #include "rpc/replay_codec.h"
 
@@ -139,7 +139,7 @@ ShardedReplaySource::Survey ShardedReplaySource::Look() const {
 // Until there is something to sample, and all tables together have got so many steps.
 absl::StatusOr<ShardedReplaySource::Survey> ShardedReplaySource::WaitUntil(int64_t inserted_steps) {
   std::optional<Hurry> hurry;
-  absl::Time give_up = absl::InfiniteFuture();
+  MonotonicTime give_up = MonotonicTime::InfiniteFuture();
   while (true) {
     const int64_t seen = changes();
     CADRE_RETURN_IF_ERROR(Problem());
@@ -150,16 +150,16 @@ absl::StatusOr<ShardedReplaySource::Survey> ShardedReplaySource::WaitUntil(int64
     }
     if (survey.live > 0) {
       was_live_ = true;
-      give_up = absl::InfiniteFuture();
-    } else if (give_up == absl::InfiniteFuture()) {
-      give_up = absl::Now() + patience();
-    } else if (absl::Now() >= give_up) {
+      give_up = MonotonicTime::InfiniteFuture();
+    } else if (give_up == MonotonicTime::InfiniteFuture()) {
+      give_up = MonotonicTime::Now() + patience();
+    } else if (MonotonicTime::Now() >= give_up) {
       return absl::UnavailableError(absl::StrCat("none of ", shards_.size(),
                                                  " replay servers can be reached; gave up after ",
                                                  absl::FormatDuration(patience())));
     }
     if (!hurry.has_value()) hurry.emplace(shards_);
-    WaitForChange(seen, give_up);
+    WaitForChange(seen, give_up - MonotonicTime::Now());
   }
 }
 
@@ -168,12 +168,12 @@ int64_t ShardedReplaySource::changes() const {
   return changes_;
 }
 
-void ShardedReplaySource::WaitForChange(int64_t seen, absl::Time deadline) const {
+void ShardedReplaySource::WaitForChange(int64_t seen, absl::Duration timeout) const {
   absl::MutexLock lock(&mutex_);
   const auto changed = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return closed_ || changes_ != seen;
   };
-  mutex_.AwaitWithDeadline(absl::Condition(&changed), deadline);
+  AwaitFor(mutex_, absl::Condition(&changed), timeout);
 }
 
 absl::StatusOr<ShardedReplaySource::Plan> ShardedReplaySource::Ask(const SampleOptions& options,

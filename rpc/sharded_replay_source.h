@@ -85,7 +85,7 @@ class ShardedReplaySource final : public ReplaySource {
   absl::StatusOr<Survey> WaitUntil(int64_t inserted_steps)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
   int64_t changes() const;
-  void WaitForChange(int64_t seen, absl::Time deadline) const;
+  void WaitForChange(int64_t seen, absl::Duration timeout) const;
   // While no shard is live.
   absl::Duration patience() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_) {
     return was_live_ ? options_.outage.reconnect_timeout : options_.outage.connect_timeout;

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/random/random.h"
-#include "absl/time/clock.h"
+#include "rpc/call_timeout.h"
 
 namespace cadre {
 namespace {
@@ -44,7 +44,7 @@ WorkReporter::~WorkReporter() {
   v1::WorkReport report;
   report.set_leaving(true);
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kLastPatience));
+  SetTimeout(context, kLastPatience);
   static_cast<void>(Send(std::move(report), context));
 }
 
@@ -53,7 +53,7 @@ void WorkReporter::Run() {
   do {
     v1::WorkReport report = read_(calls_);
     grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+    SetTimeout(context, kPatience);
     const CallGroup::Member member(calls_, context);
     const grpc::Status status = Send(std::move(report), context);
     if (status.ok()) known_ = true;

@@ -23,7 +23,7 @@ class PublishedParameters final : public ParameterSource {
     newest_ = std::move(parameters);
   }
   ParametersPtr Newest() override { return newest_; }
-  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time) override {
+  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Duration) override {
     if (newest_ == nullptr || newest_->version() <= version)
       return absl::CancelledError("would wait for ever");
     return newest_;
@@ -36,7 +36,7 @@ class PublishedParameters final : public ParameterSource {
 };
 
 int64_t Waited(DelayedParameterSource& source, int64_t known) {
-  const auto parameters = source.WaitNewer(known, absl::InfiniteFuture());
+  const auto parameters = source.WaitNewer(known, absl::InfiniteDuration());
   return parameters.ok() ? (*parameters)->version() : -1;
 }
 

@@ -48,7 +48,7 @@ class FakeRun final : public ParameterSource, public ExperienceSink {
     if (before_newest) before_newest(asked_newest);
     return newest;
   }
-  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time) override {
+  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Duration) override {
     waited_for.push_back(version);
     if (state == v1::RUN_STATE_FINISHED) return absl::FailedPreconditionError("FINISHED");
     if (newest == nullptr || newest->version() <= version)

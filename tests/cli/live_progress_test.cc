@@ -10,7 +10,7 @@ namespace {
 
 using testing::ElementsAre;
 
-const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
+const MonotonicTime kStart = MonotonicTime::Now();
 
 Progress HalfWay() {
   Progress progress;

@@ -95,7 +95,7 @@ class NumberedSource final : public ExperienceSource {
 class FakeParameterSource final : public ParameterSource {
  public:
   ParametersPtr Newest() override { return nullptr; }
-  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Time) override {
+  absl::StatusOr<ParametersPtr> WaitNewer(int64_t version, absl::Duration) override {
     waited.push_back(version);
     return ParametersPtr();
   }

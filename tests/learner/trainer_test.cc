@@ -17,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "learner/non_finite_updates.h"
+#include "tests/fake_clocks.h"
 #include "tests/learner/example_experience.h"
 #include "tests/learner/fake_parameter_sink.h"
 #include "tests/learner/temp_folder.h"
@@ -352,6 +353,26 @@ TEST_F(TrainerTest, CheckpointsComeByTheClock) {
   config.mutable_checkpoint()->set_every_seconds(1e-9);
   ASSERT_TRUE(Run(*Make(config)).ok());
   EXPECT_THAT(ListCheckpoints(folder_.path()), ElementsAre(kBatch, 2 * kBatch, 3 * kBatch));
+}
+
+TEST_F(TrainerTest, AClockThatIsSetChangesNeitherTheEndNorTheCheckpoints) {
+  FakeClocks clocks;
+  ExperimentConfig config = Config();
+  config.mutable_stop()->set_wall_seconds(1800);
+  config.mutable_checkpoint()->set_every_seconds(1e-9);
+  on_progress_ = [&](const Progress& progress) {
+    if (progress.updates == 2) clocks.ShiftWallClock(absl::Hours(1));
+    if (progress.updates == 4) clocks.ShiftWallClock(-absl::Hours(3));
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(Run(*Make(config)).ok());
+  ASSERT_EQ(progress_.size(), 8);
+  for (size_t i = 1; i < 8; ++i) {
+    EXPECT_GT(progress_[i].wall_seconds, progress_[i - 1].wall_seconds) << i;
+    EXPECT_GT(progress_[i].steps_per_second, 0) << i;
+  }
+  EXPECT_LT(progress_[7].wall_seconds, 1800);
+  EXPECT_EQ(ListCheckpoints(folder_.path()).size(), 8);
 }
 
 TEST_F(TrainerTest, StopsAtTheMeanReturnOfAHundredEpisodes) {

@@ -17,7 +17,7 @@ TEST(LocalPortsTest, WhatTheSinkTakesTheSourceGivesUncopied) {
   const ParametersPtr published = MakeParameters(1);
   ASSERT_TRUE(sink.Publish(published).ok());
   EXPECT_EQ(source.Newest(), published);
-  EXPECT_EQ(*source.WaitNewer(0, absl::InfinitePast()), published);
+  EXPECT_EQ(*source.WaitNewer(0, absl::ZeroDuration()), published);
 }
 
 TEST(LocalPortsTest, TheSourceFollowsTheRunState) {
@@ -26,7 +26,7 @@ TEST(LocalPortsTest, TheSourceFollowsTheRunState) {
   StoreSink sink(&store);
   EXPECT_EQ(source.run_state(), v1::RUN_STATE_RUNNING);
   std::thread waiting([&source] {
-    EXPECT_TRUE(absl::IsFailedPrecondition(source.WaitNewer(0, absl::InfiniteFuture()).status()));
+    EXPECT_TRUE(absl::IsFailedPrecondition(source.WaitNewer(0, absl::InfiniteDuration()).status()));
   });
   ASSERT_TRUE(sink.SetRunState(v1::RUN_STATE_FINISHED).ok());
   waiting.join();
@@ -37,9 +37,9 @@ TEST(LocalPortsTest, CloseEndsOnlyTheWaitsOfThatSource) {
   ParameterStore store("run");
   StoreSource closed(&store, "policy"), open(&store, "policy");
   std::thread cancelled([&closed] {
-    EXPECT_TRUE(absl::IsCancelled(closed.WaitNewer(0, absl::InfiniteFuture()).status()));
+    EXPECT_TRUE(absl::IsCancelled(closed.WaitNewer(0, absl::InfiniteDuration()).status()));
   });
-  std::thread served([&open] { EXPECT_TRUE(open.WaitNewer(0, absl::InfiniteFuture()).ok()); });
+  std::thread served([&open] { EXPECT_TRUE(open.WaitNewer(0, absl::InfiniteDuration()).ok()); });
   closed.Close();
   cancelled.join();
   ASSERT_TRUE(store.Publish(MakeParameters(1)).ok());

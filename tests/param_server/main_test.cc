@@ -92,7 +92,7 @@ TEST(ParamServerMainTest, ServesUntilSigtermAndExitsWithZero) {
   const auto sink = RemoteParameterSink::Create(options);
   const auto source = RemoteParameterSource::Create(options);
   ASSERT_TRUE((*sink)->Publish(MakeParameters(1)).ok());
-  ASSERT_TRUE((*source)->WaitNewer(0, absl::Now() + absl::Seconds(60)).ok());
+  ASSERT_TRUE((*source)->WaitNewer(0, absl::Seconds(60)).ok());
   EXPECT_EQ(process.Exit(SIGTERM), 0);  // With two streams open.
 }
 

@@ -298,7 +298,7 @@ TEST(SharedModelsTest, EachPushIsAVersionForThoseWhoFollow) {
   ParameterStore store("run");
   ASSERT_TRUE(store.StartModel(MakeSharedModel(kSum)).ok());
   std::thread follower([&store] {
-    const auto newer = store.WaitNewer("policy", 1, absl::InfiniteFuture());
+    const auto newer = store.WaitNewer("policy", 1, absl::InfiniteDuration());
     ASSERT_TRUE(newer.ok());
     EXPECT_EQ((*newer)->version(), 2);
   });
@@ -323,7 +323,7 @@ TEST(SharedModelsTest, StepsOfARefusedGradientAreNoVersionForThoseWhoFollow) {
   EXPECT_EQ(store.Models()[0].publications(), publications);
   EXPECT_EQ(store.Read("policy").newest->env_steps(), 20);
   EXPECT_EQ(store.FetchModel("policy")->parameters().env_steps(), 20);
-  EXPECT_EQ(store.WaitNewer("policy", 2, absl::InfinitePast()).status().code(),
+  EXPECT_EQ(store.WaitNewer("policy", 2, absl::ZeroDuration()).status().code(),
             absl::StatusCode::kDeadlineExceeded);
 }
 

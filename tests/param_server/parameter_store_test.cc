@@ -181,14 +181,14 @@ TEST(ParameterStoreTest, CloseTellsWaitersAndRefusesPublications) {
   EXPECT_FALSE(store.AddWaiter(&waiter, "policy", 0, kRunning));
   EXPECT_TRUE(absl::IsUnavailable(store.Publish(MakeParameters(1))));
   EXPECT_TRUE(absl::IsUnavailable(store.SetRunState(kRunning)));
-  EXPECT_TRUE(absl::IsCancelled(store.WaitNewer("policy", 0, absl::InfiniteFuture()).status()));
+  EXPECT_TRUE(absl::IsCancelled(store.WaitNewer("policy", 0, absl::InfiniteDuration()).status()));
 }
 
 TEST(ParameterStoreTest, WaitNewerNamesWhatItDidNotGet) {
   ParameterStore store("run");
   ASSERT_TRUE(store.Publish(MakeParameters(4)).ok());
-  EXPECT_EQ((*store.WaitNewer("policy", 3, absl::InfinitePast()))->version(), 4);
-  const absl::Status status = store.WaitNewer("policy", 4, absl::InfinitePast()).status();
+  EXPECT_EQ((*store.WaitNewer("policy", 3, absl::ZeroDuration()))->version(), 4);
+  const absl::Status status = store.WaitNewer("policy", 4, absl::ZeroDuration()).status();
   EXPECT_TRUE(absl::IsDeadlineExceeded(status));
   EXPECT_EQ(status.message(), "no version of 'policy' newer than 4 in time; the newest is 4");
 }
@@ -198,9 +198,9 @@ TEST(ParameterStoreTest, WaitNewerWaitsWhilePaused) {
   ASSERT_TRUE(store.SetRunState(v1::RUN_STATE_PAUSED).ok());
   ASSERT_TRUE(store.Publish(MakeParameters(1)).ok());
   EXPECT_TRUE(
-      absl::IsDeadlineExceeded(store.WaitNewer("policy", 0, absl::InfinitePast()).status()));
+      absl::IsDeadlineExceeded(store.WaitNewer("policy", 0, absl::ZeroDuration()).status()));
   std::thread waiting(
-      [&store] { EXPECT_TRUE(store.WaitNewer("policy", 0, absl::InfiniteFuture()).ok()); });
+      [&store] { EXPECT_TRUE(store.WaitNewer("policy", 0, absl::InfiniteDuration()).ok()); });
   ASSERT_TRUE(store.SetRunState(kRunning).ok());
   waiting.join();
 }
@@ -208,14 +208,14 @@ TEST(ParameterStoreTest, WaitNewerWaitsWhilePaused) {
 TEST(ParameterStoreTest, FinishedEndsWaitsEvenWhereThereIsANewerVersion) {
   ParameterStore store("run");
   std::thread waiting([&store] {
-    EXPECT_TRUE(
-        absl::IsFailedPrecondition(store.WaitNewer("policy", 0, absl::InfiniteFuture()).status()));
+    EXPECT_TRUE(absl::IsFailedPrecondition(
+        store.WaitNewer("policy", 0, absl::InfiniteDuration()).status()));
   });
   ASSERT_TRUE(store.SetRunState(v1::RUN_STATE_FINISHED).ok());
   waiting.join();
   ASSERT_TRUE(store.Publish(MakeParameters(1)).ok());
   EXPECT_TRUE(
-      absl::IsFailedPrecondition(store.WaitNewer("policy", 0, absl::InfinitePast()).status()));
+      absl::IsFailedPrecondition(store.WaitNewer("policy", 0, absl::ZeroDuration()).status()));
 }
 
 // A waiter that follows the store as a Watch stream does.
@@ -253,7 +253,7 @@ TEST(ParameterStoreTest, ReadersSeeWholeVersionsInOrderWhileTwoPublish) {
   second.Follow();
   const auto read = [&store] {
     for (int64_t seen = 0; seen < kLast;) {
-      const auto newer = store.WaitNewer("policy", seen, absl::InfiniteFuture());
+      const auto newer = store.WaitNewer("policy", seen, absl::InfiniteDuration());
       ASSERT_TRUE(newer.ok());
       const v1::Parameters& parameters = **newer;
       ASSERT_GT(parameters.version(), seen);

@@ -11,7 +11,10 @@ namespace {
 
 constexpr double kNear = 1e-9;
 
-absl::Time At(double seconds) { return absl::UnixEpoch() + absl::Seconds(1e6 + seconds); }
+MonotonicTime At(double seconds) {
+  static const MonotonicTime start = MonotonicTime::Now();
+  return start + absl::Seconds(seconds);
+}
 
 v1::WorkReport Worker(uint64_t id, v1::WorkerRole role, std::string name) {
   v1::WorkReport report;

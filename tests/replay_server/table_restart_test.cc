@@ -90,7 +90,7 @@ class TableRestartTest : public ::testing::Test {
   std::unique_ptr<v1::ExperienceService::Stub> stub_;
 };
 
-absl::Time InHalfAMinute() { return absl::Now() + absl::Seconds(30); }
+constexpr absl::Duration kHalfAMinute = absl::Seconds(30);
 
 TEST_F(TableRestartTest, RolloutsInFlightWhenTheServerIsKilledAppearOnce) {
   Start(kOnceEach);
@@ -125,7 +125,7 @@ TEST_F(TableRestartTest, RolloutsInFlightWhenTheServerIsKilledAppearOnce) {
   }
   EXPECT_EQ(seen.size(), kRollouts);
   for (const auto& [content, times] : seen) EXPECT_EQ(times, kSteps) << content;
-  EXPECT_TRUE(sink->Flush(InHalfAMinute()).ok());
+  EXPECT_TRUE(sink->Flush(kHalfAMinute).ok());
   EXPECT_EQ(Info().inserted_rollouts(), kRollouts);
   EXPECT_EQ(Info().lost_rollouts(), 0);
   context.TryCancel();
@@ -168,14 +168,14 @@ TEST_F(TableRestartTest, WhatWasSettledAfterTheCheckpointIsCountedAsLost) {
   Start("tables {}");
   auto sink = Sink();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(sink->Append(ExampleRollout(kSteps)).ok());
-  ASSERT_TRUE(sink->Flush(InHalfAMinute()).ok());
+  ASSERT_TRUE(sink->Flush(kHalfAMinute).ok());
   Checkpoint();
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(sink->Append(ExampleRollout(kSteps)).ok());
-  ASSERT_TRUE(sink->Flush(InHalfAMinute()).ok());
+  ASSERT_TRUE(sink->Flush(kHalfAMinute).ok());
   EXPECT_EQ(End(SIGKILL), -1);
   Start("tables {}");
   ASSERT_TRUE(sink->Append(ExampleRollout(kSteps)).ok());
-  ASSERT_TRUE(sink->Flush(InHalfAMinute()).ok());
+  ASSERT_TRUE(sink->Flush(kHalfAMinute).ok());
   EXPECT_EQ(Info().inserted_rollouts(), 4);
   EXPECT_EQ(Info().lost_rollouts(), 2);
 }
@@ -185,13 +185,13 @@ TEST_F(TableRestartTest, SigtermSavesWhatWasSettled) {
   EXPECT_THAT(log_, HasSubstr("there is no checkpoint in"));
   auto sink = Sink();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(sink->Append(ExampleRollout(kSteps)).ok());
-  ASSERT_TRUE(sink->Flush(InHalfAMinute()).ok());
+  ASSERT_TRUE(sink->Flush(kHalfAMinute).ok());
   EXPECT_EQ(End(SIGTERM), 0);
   Start("tables {}");
   EXPECT_THAT(log_, HasSubstr("table 'replay' has 30 items of 3 rollouts"));
   EXPECT_EQ(Info().items(), 3 * kSteps);
   ASSERT_TRUE(sink->Append(ExampleRollout(kSteps)).ok());
-  ASSERT_TRUE(sink->Flush(InHalfAMinute()).ok());
+  ASSERT_TRUE(sink->Flush(kHalfAMinute).ok());
   EXPECT_EQ(Info().inserted_rollouts(), 4);
   EXPECT_EQ(Info().lost_rollouts() + Info().duplicate_rollouts(), 0);
 }

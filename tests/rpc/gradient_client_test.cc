@@ -98,7 +98,7 @@ TEST(GradientClientTest, OfEightLearnersNoUpdateIsLostWhileOthersWatch) {
     });
   }
   for (std::thread& learner : learners) learner.join();
-  const auto last = (*source)->WaitNewer(kLearners * kPushes, absl::InfiniteFuture());
+  const auto last = (*source)->WaitNewer(kLearners * kPushes, absl::InfiniteDuration());
   ASSERT_TRUE(last.ok()) << last.status();
   EXPECT_EQ((*last)->version(), 1 + kLearners * kPushes);
   EXPECT_THAT(ValuesOf(**last), Each(-36.0f * kPushes));
@@ -180,7 +180,7 @@ TEST(GradientClientTest, AnAnswerThatIsLostDoesNotCountTwice) {
     for (int64_t i = 1; i <= 300; ++i) ASSERT_TRUE(sink->Push(MakeGradient(1, {1, 1, 1, 1})).ok());
   });
   for (int i = 0; i < 10; ++i) {  // Breaks connections in the middle of whatever goes on.
-    ASSERT_TRUE(server->store().WaitNewer("policy", 25 * (i + 1), absl::InfiniteFuture()).ok());
+    ASSERT_TRUE(server->store().WaitNewer("policy", 25 * (i + 1), absl::InfiniteDuration()).ok());
     server->CutOff();
     const ParameterStore::Snapshot snapshot = server->store().Save();
     server.Stop();

@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "absl/synchronization/notification.h"
+#include "rpc/call_timeout.h"
+#include "tests/fake_clocks.h"
 
 namespace cadre {
 namespace {
@@ -67,11 +69,27 @@ TEST(RetryTest, EachAttemptHasADeadlineWithinTheWhole) {
   CallGroup calls;
   RetryPolicy policy = Patient();
   policy.attempt_timeout = absl::Hours(2);
-  const auto latest = absl::ToChronoTime(absl::Now() + absl::Hours(1) + absl::Minutes(1));
+  const gpr_timespec latest = DeadlineAfter(absl::Hours(1) + absl::Minutes(1));
   CallWithRetry(calls, policy, kPeer, [&](grpc::ClientContext& context) {
-    EXPECT_LT(context.deadline(), latest);
+    EXPECT_LT(gpr_time_cmp(context.raw_deadline(), latest), 0);
     return grpc::Status::OK;
   }).IgnoreError();
+}
+
+TEST(RetryTest, AClockThatIsSetChangesNoTime) {
+  FakeClocks clocks;
+  for (const absl::Duration shift : {absl::Hours(2), -absl::Hours(5)}) {
+    CallGroup calls;
+    int attempts = 0;
+    // Two hours are not over, and no pause lasts any longer.
+    EXPECT_TRUE(CallWithRetry(calls, Patient(), kPeer, [&](grpc::ClientContext& context) {
+                  EXPECT_GT(gpr_time_cmp(context.raw_deadline(), DeadlineAfter(absl::Seconds(1))),
+                            0);
+                  clocks.ShiftWallClock(shift);
+                  return ++attempts < 4 ? kUnavailable : grpc::Status::OK;
+                }).ok());
+    EXPECT_EQ(attempts, 4);
+  }
 }
 
 TEST(RetryTest, CloseEndsThePause) {

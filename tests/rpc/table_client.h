@@ -35,7 +35,7 @@ inline void Insert(const std::string& address, int episode, int64_t steps) {
   const auto sink = *RemoteExperienceSink::Create(options);
   ASSERT_EQ(sink->Append(ReplayRollout(episode, steps, v1::SEGMENT_END_TERMINATED)),
             absl::OkStatus());
-  ASSERT_EQ(sink->Flush(absl::Now() + absl::Seconds(30)), absl::OkStatus());
+  ASSERT_EQ(sink->Flush(absl::Seconds(30)), absl::OkStatus());
 }
 
 inline SampleOptions Items(int64_t items, double exponent = 0) {
