@@ -1,7 +1,10 @@
 #include "common/config.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/config_effects.h"
@@ -71,6 +74,32 @@ void FillDefaults(Message* message) {
   }
 }
 
+bool EqualsDefault(const FieldDescriptor& field, const Message& message) {
+  std::string value, default_value;
+  const std::unique_ptr<Message> defaults(message.New());
+  google::protobuf::TextFormat::PrintFieldValueToString(message, &field, -1, &value);
+  google::protobuf::TextFormat::PrintFieldValueToString(*defaults, &field, -1, &default_value);
+  return value == default_value;
+}
+
+// Undoes FillDefaults. What is there only because it switches something on stays.
+void ClearDefaults(Message* message) {
+  const Reflection* reflection = message->GetReflection();
+  for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* field = message->GetDescriptor()->field(i);
+    if (field->is_repeated() || !reflection->HasField(*message, field)) continue;
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (field->has_default_value() && EqualsDefault(*field, *message))
+        reflection->ClearField(message, field);
+      continue;
+    }
+    Message* inner = reflection->MutableMessage(message, field);
+    ClearDefaults(inner);
+    if (inner->ByteSizeLong() == 0 && field->containing_oneof() == nullptr && !IsSwitch(*field))
+      reflection->ClearField(message, field);
+  }
+}
+
 }  // namespace
 
 int64_t DefaultSlackSteps(const ExperimentConfig& config) {
@@ -118,10 +147,8 @@ absl::StatusOr<ExperimentConfig> LoadConfig(const std::string& path,
   ExperimentConfig config;
   ErrorList errors;
   ReadTextFormat(text, path, &config, &errors);
-  for (const std::string& assignment : overrides) {
-    const absl::Status status = ApplyOverride(assignment, &config);
-    if (!status.ok()) errors.Add(std::string(status.message()));
-  }
+  if (const absl::Status status = ApplyOverrides(overrides, &config); !status.ok())
+    errors.Add(std::string(status.message()));
   CADRE_RETURN_IF_ERROR(errors.ToStatus());
   return config;
 }
@@ -174,6 +201,23 @@ ExperimentConfig ResolveConfig(ExperimentConfig config) {
   if (config.actors().mode() == ActorsConfig::LOCKSTEP)
     config.mutable_queue()->set_max_version_lag(config.actors().delay_versions());
   ClearWithoutEffect(/*discrete=*/std::nullopt, &config);
+  return config;
+}
+
+ExperimentConfig WithoutDefaults(ExperimentConfig config) {
+  const auto& hidden = config.model().mlp().hidden();
+  if (std::vector<int32_t>(hidden.begin(), hidden.end()) == std::vector<int32_t>{64, 64})
+    config.mutable_model()->mutable_mlp()->clear_hidden();
+  if (UsesReplay(config)) {
+    if (config.replay().slack_steps() == DefaultSlackSteps(config))
+      config.mutable_replay()->clear_slack_steps();
+  } else {
+    if (config.queue().capacity_steps() == 4 * StepsPerUpdate(config))
+      config.mutable_queue()->clear_capacity_steps();
+    if (config.actors().mode() == ActorsConfig::LOCKSTEP)
+      config.mutable_queue()->clear_max_version_lag();
+  }
+  ClearDefaults(&config);
   return config;
 }
 

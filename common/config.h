@@ -43,4 +43,9 @@ int64_t DefaultSlackSteps(const ExperimentConfig& config);
 // has no default, or no effect in this experiment, stays unset. Resolving twice changes nothing.
 ExperimentConfig ResolveConfig(ExperimentConfig config);
 
+// The other way round: a resolved config without what a user need not have written for it,
+// which is what equals its default or is derived from other fields. ResolveConfig gives the
+// same config back.
+ExperimentConfig WithoutDefaults(ExperimentConfig config);
+
 }  // namespace cadre

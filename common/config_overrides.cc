@@ -73,4 +73,13 @@ absl::Status ApplyOverride(absl::string_view assignment, Message* message) {
   return absl::OkStatus();
 }
 
+absl::Status ApplyOverrides(absl::Span<const std::string> assignments, Message* message) {
+  ErrorList errors;
+  for (const std::string& assignment : assignments) {
+    const absl::Status status = ApplyOverride(assignment, message);
+    if (!status.ok()) errors.Add(std::string(status.message()));
+  }
+  return errors.ToStatus();
+}
+
 }  // namespace cadre

@@ -1,8 +1,11 @@
 // `--set path=value`: changes one field of a config message by its path.
 #pragma once
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "google/protobuf/message.h"
 
 namespace cadre {
@@ -15,5 +18,9 @@ namespace cadre {
 // another member of a oneof replaces the member that was set. On error, which
 // says path, got and wanted, `message` is unchanged.
 absl::Status ApplyOverride(absl::string_view assignment, google::protobuf::Message* message);
+
+// Each in order. INVALID_ARGUMENT with a line for each that is wrong; the others apply.
+absl::Status ApplyOverrides(absl::Span<const std::string> assignments,
+                            google::protobuf::Message* message);
 
 }  // namespace cadre

@@ -118,6 +118,36 @@ TEST(ConfigTest, ResolvingSaysEverything) {
   EXPECT_TRUE(Same(Parsed(ConfigText(config)), config));
 }
 
+TEST(ConfigTest, WithoutDefaultsIsWhatAUserCouldHaveWritten) {
+  const auto shortened = [](absl::string_view text) {
+    return WithoutDefaults(ResolveConfig(Parsed(text)));
+  };
+  EXPECT_TRUE(Same(shortened(kText), Parsed(R"(
+      name: "ppo-cartpole" environment { id: "CartPole-v1" } model { mlp { hidden: [64, 32] } }
+      ppo { minibatch_size: 256 } stop { env_steps: 500000 mean_return: 475 })")));
+  // Nothing that is derived, and with it another mode derives its own.
+  ExperimentConfig config = shortened("a2c {} actors { delay_versions: 3 }");
+  EXPECT_FALSE(config.has_queue());
+  config.mutable_actors()->set_mode(ActorsConfig::ASYNCHRONOUS);
+  config.mutable_actors()->set_count(5);
+  EXPECT_EQ(ResolveConfig(config).queue().max_version_lag(), 4);
+  EXPECT_EQ(ResolveConfig(config).queue().capacity_steps(), 4 * 5 * 8 * 128);
+  EXPECT_FALSE(shortened("sac {} actors { mode: ASYNCHRONOUS }").has_replay());
+  // What is not derived stays.
+  EXPECT_EQ(shortened("a2c {} queue { capacity_steps: 5000 }").queue().capacity_steps(), 5000);
+  EXPECT_EQ(shortened("sac {} replay { slack_steps: 7 }").replay().slack_steps(), 7);
+}
+
+TEST(ConfigTest, WithoutDefaultsResolvesToTheSame) {
+  for (absl::string_view text :
+       {"ppo {}", "dqn { distributional {} boltzmann {} } replay { prioritized {} }", "dqn {}",
+        "td3 { noise { ornstein_uhlenbeck {} } }", "ddpg {}", "a3c { optimizer { adam {} } }",
+        "sac {} actors { mode: ASYNCHRONOUS } replay { slack_steps: 64 }", kText}) {
+    const ExperimentConfig config = ResolveConfig(Parsed(text));
+    EXPECT_TRUE(Same(ResolveConfig(WithoutDefaults(config)), config)) << text;
+  }
+}
+
 TEST(ConfigTest, LockstepsLagIsTheDelayOfItsActors) {
   const ExperimentConfig config = ResolveConfig(Parsed("impala {} actors { delay_versions: 10 }"));
   EXPECT_EQ(config.queue().max_version_lag(), 10);
