@@ -17,6 +17,7 @@
 #include "learner/torch_error.h"
 #include "learner/trainer_state.h"
 #include "learner/update_agreement.h"
+#include "learner/weight_meaning.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -294,6 +295,8 @@ Checkpoint Trainer::MakeCheckpoint() const {
   manifest.set_wall_seconds(WallSeconds());
   const ParameterLayout& layout = learner_->layout();
   manifest.set_layout_fingerprint(layout.fingerprint());
+  for (CheckpointManifest::Meaning& meaning : WeightMeaning(config_, options_.environment))
+    *manifest.add_meanings() = std::move(meaning);
   SaveParameters(layout, Flat(), checkpoint.parameters);
   learner_->Save(checkpoint.state);
   SaveStatistics(*MakeParameters(), checkpoint.state);
@@ -315,6 +318,7 @@ absl::Status Trainer::Save() {
 
 absl::Status Trainer::Restore(const Checkpoint& checkpoint) {
   const CheckpointManifest& manifest = checkpoint.manifest;
+  CADRE_RETURN_IF_ERROR(CheckWeightMeaning(manifest, WeightMeaning(config_, options_.environment)));
   CADRE_ASSIGN_OR_RETURN(const v1::Parameters parameters,
                          ParametersOf(checkpoint, learner_->layout()));
   CADRE_CHECK(parameters.values().size() == Flat().size() * sizeof(float));

@@ -265,8 +265,10 @@ TEST_F(TrainerTest, ACheckpointOfAnotherNetworkIsRefused) {
   *config.mutable_model() = MlpModelConfig({7});
   const absl::Status status = Make(config)->Restore(Newest());
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()),
-              HasSubstr("the checkpoint at 512 steps of 'trained' has a network of layout"));
+  EXPECT_THAT(
+      std::string(status.message()),
+      HasSubstr("the checkpoint at 512 steps of 'trained' was learned with other settings"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("model.mlp.hidden: got [7]; wanted [6]"));
 }
 
 TEST_F(TrainerTest, ACheckpointWithAnythingMissingIsDataLoss) {

@@ -1,0 +1,141 @@
+#include "learner/weight_meaning.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/config.h"
+#include "common/config_schema.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "google/protobuf/text_format.h"
+
+namespace cadre {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::TextFormat;
+using Meaning = CheckpointManifest::Meaning;
+
+constexpr char kNotGiven[] = "not given";
+
+std::string ValueText(const Message& message, const FieldDescriptor& field) {
+  std::vector<std::string> values(
+      field.is_repeated() ? message.GetReflection()->FieldSize(message, &field) : 1);
+  for (size_t i = 0; i < values.size(); ++i)
+    TextFormat::PrintFieldValueToString(message, &field,
+                                        field.is_repeated() ? static_cast<int>(i) : -1, &values[i]);
+  return field.is_repeated() ? absl::StrCat("[", absl::StrJoin(values, ", "), "]") : values[0];
+}
+
+class Meanings {
+ public:
+  explicit Meanings(const ExperimentConfig& config) : config_(config) {}
+
+  void Add(absl::string_view field, std::string value) {
+    Meaning& meaning = list_.emplace_back();
+    meaning.set_field(std::string(field));
+    meaning.set_value(std::move(value));
+  }
+
+  // The value at `path`; "not given" if a message on the way is not there, which switches
+  // off what it is about.
+  void AddField(absl::string_view path) {
+    const std::vector<std::string> names = absl::StrSplit(path, '.');
+    const Message* message = &config_;
+    for (size_t i = 0;; ++i) {
+      const FieldDescriptor& field = *message->GetDescriptor()->FindFieldByName(names[i]);
+      if (i + 1 == names.size()) return Add(path, ValueText(*message, field));
+      if (!message->GetReflection()->HasField(*message, &field)) return Add(path, kNotGiven);
+      message = &message->GetReflection()->GetMessage(*message, &field);
+    }
+  }
+
+  std::vector<Meaning> Take() { return std::move(list_); }
+
+ private:
+  const ExperimentConfig& config_;
+  std::vector<Meaning> list_;
+};
+
+std::string Bounds(const std::vector<float>& low, const std::vector<float>& high) {
+  const auto number = [](std::string* out, float value) { absl::StrAppend(out, NumberText(value)); };
+  return absl::StrCat("from [", absl::StrJoin(low, ", ", number), "] to [",
+                      absl::StrJoin(high, ", ", number), "]");
+}
+
+std::string ActionText(const ActionSpace& action) {
+  if (action.discrete()) return absl::StrCat(action.count, " choices");
+  return absl::StrCat(action.dimensions, " numbers ", Bounds(action.low, action.high));
+}
+
+std::string ObservationText(const ObservationSpace& observation) {
+  return absl::StrCat(v1::DType_Name(observation.dtype), " [",
+                      absl::StrJoin(observation.shape, ", "), "]");
+}
+
+// Which numbers an optimizer keeps for each weight.
+void AddOptimizer(const ExperimentConfig& config, Meanings& meanings) {
+  const std::string algorithm = AlgorithmName(config);
+  const FieldDescriptor* const field = ExperimentConfig::descriptor()->FindFieldByName(algorithm);
+  if (field == nullptr) return;
+  const FieldDescriptor* const optimizer = field->message_type()->FindFieldByName("optimizer");
+  if (optimizer == nullptr || optimizer->message_type() != OptimizerConfig::descriptor()) return;
+  const Message& settings = config.GetReflection()->GetMessage(config, field);
+  const Message& given = settings.GetReflection()->GetMessage(settings, optimizer);
+  const FieldDescriptor* const kind = given.GetReflection()->GetOneofFieldDescriptor(
+      given, OptimizerConfig::descriptor()->FindOneofByName("kind"));
+  meanings.Add(absl::StrCat(algorithm, ".optimizer"), kind == nullptr ? kNotGiven : kind->name());
+}
+
+}  // namespace
+
+std::vector<Meaning> WeightMeaning(const ExperimentConfig& config,
+                                   const EnvironmentSpec& environment) {
+  Meanings meanings(config);
+  meanings.Add("algorithm", AlgorithmName(config));
+  meanings.AddField("environment.id");
+  meanings.Add("environment.observation", ObservationText(environment.observation));
+  meanings.Add("environment.action", ActionText(environment.action));
+  for (absl::string_view field : {"hidden", "activation", "shared_trunk"})
+    meanings.AddField(absl::StrCat("model.mlp.", field));
+  const bool deterministic = config.has_ddpg() || config.has_td3();
+  if (!environment.action.discrete() && !deterministic)
+    for (absl::string_view field : {"min_log_std", "max_log_std"})
+      meanings.AddField(absl::StrCat("model.mlp.", field));
+  const NormalizationConfig& normalization = config.normalization();
+  meanings.AddField("normalization.observations");
+  meanings.AddField("normalization.rewards");
+  if (normalization.observations() || normalization.rewards())
+    meanings.AddField("normalization.clip");
+  if (config.has_dqn())
+    for (absl::string_view field : {"dueling", "distributional.atoms", "distributional.min_value",
+                                    "distributional.max_value"})
+      meanings.AddField(absl::StrCat("dqn.", field));
+  AddOptimizer(config, meanings);
+  return meanings.Take();
+}
+
+absl::Status CheckWeightMeaning(const CheckpointManifest& manifest,
+                                const std::vector<Meaning>& now) {
+  std::vector<std::string> differences;
+  for (const Meaning& saved : manifest.meanings()) {
+    const auto found = std::find_if(
+        now.begin(), now.end(), [&](const Meaning& m) { return m.field() == saved.field(); });
+    const std::string got = found == now.end() ? kNotGiven : found->value();
+    if (got != saved.value())
+      differences.push_back(
+          absl::StrCat(saved.field(), ": got ", got, "; wanted ", saved.value()));
+  }
+  if (differences.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the checkpoint at ", manifest.env_steps(), " steps of '", manifest.experiment(),
+                   "' was learned with other settings, without which its weights mean nothing: ",
+                   absl::StrJoin(differences, ", ")));
+}
+
+}  // namespace cadre
