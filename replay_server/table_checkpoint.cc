@@ -115,6 +115,16 @@ absl::StatusOr<RestoredCheckpoint> RestoreTables(const std::string& folder,
   return RestoredCheckpoint{std::move(found.path), std::move(found.warnings)};
 }
 
+absl::Status VerifyTables(const std::string& path, absl::Span<const CheckpointedTable> tables) {
+  return Verify(path, tables);
+}
+
+absl::Status RestoreTablesFrom(const std::string& path,
+                               absl::Span<const CheckpointedTable> tables) {
+  CADRE_RETURN_IF_ERROR(Verify(path, tables));
+  return RestoreAll(path, tables);
+}
+
 absl::StatusOr<std::vector<int64_t>> ListTableCheckpoints(const std::string& folder) {
   return FolderOf(folder).Numbers();
 }

@@ -67,6 +67,13 @@ struct RestoredCheckpoint {
 absl::StatusOr<RestoredCheckpoint> RestoreTables(const std::string& folder,
                                                  absl::Span<const CheckpointedTable> tables);
 
+// Restores all `tables`, which are empty, from the checkpoint at `path`. Errors as above;
+// NOT_FOUND, before a table is touched: it is not there.
+absl::Status RestoreTablesFrom(const std::string& path, absl::Span<const CheckpointedTable> tables);
+
+// Whether that could be: reads the checkpoint through and touches no table.
+absl::Status VerifyTables(const std::string& path, absl::Span<const CheckpointedTable> tables);
+
 // Numbers of the checkpoints in a folder, ascending; empty where there are none, or no
 // folder.
 absl::StatusOr<std::vector<int64_t>> ListTableCheckpoints(const std::string& folder);
