@@ -19,6 +19,7 @@ struct TrainOptions {
   std::string out;                // Run folder; empty: one under runs/.
   std::string mode = "embedded";  // or "processes"
   std::string resume;             // Run folder to go on with; empty: a new run.
+  std::string checkpoint;         // Of `resume`: as EvalOptions'; empty: the newest intact.
   int metrics_port = 0;           // The first, where there are several; 0: no metrics.
   std::string device = "cpu";     // Where to learn; or "cuda", "cuda:N".
   bool cuda_graphs = true;        // Where the device is CUDA's.

@@ -13,9 +13,11 @@
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
+#include "learner/checkpoint.h"
 #include "learner/local_collective.h"
 #include "param_server/local_ports.h"
 #include "param_server/parameter_store.h"
+#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -139,15 +141,22 @@ bool IsOwnFailure(const absl::Status& status) {
   return !status.ok() && !absl::IsCancelled(status) && !absl::IsUnavailable(status);
 }
 
+// With the run's last checkpoint, at `env_steps`.
+absl::Status SaveExperience(EmbeddedExperience& experience, const std::string& run_folder,
+                            int64_t env_steps) {
+  CADRE_ASSIGN_OR_RETURN(const std::string name, experience.Save());
+  return name.empty() ? absl::OkStatus() : SetReplayCheckpoint(run_folder, env_steps, name);
+}
+
 }  // namespace
 
 absl::Status TrainEmbedded(const ExperimentConfig& config, absl::Span<Trainer* const> trainers,
-                           const std::string& run_folder, ShutdownSignal& shutdown) {
+                           const std::string& run_folder, const ResumedCheckpoint& from,
+                           absl::FunctionRef<absl::Status()> begin, ShutdownSignal& shutdown) {
   CADRE_CHECK(static_cast<int32_t>(trainers.size()) == LearnerCount(config));
   CADRE_ASSIGN_OR_RETURN(
       auto experience,
-      MakeEmbeddedExperience(config, trainers[0]->experience_spec(), trainers[0]->env_steps(),
-                             absl::StrCat(run_folder, "/replay-embedded")));
+      MakeEmbeddedExperience(config, trainers[0]->experience_spec(), run_folder, from));
   ParameterStore store("embedded");
   LocalGroup group(LearnerCount(config));
   std::vector<std::unique_ptr<EmbeddedLearner>> learners;
@@ -161,6 +170,8 @@ absl::Status TrainEmbedded(const ExperimentConfig& config, absl::Span<Trainer* c
     CADRE_ASSIGN_OR_RETURN(auto actor, ActorThread::Create(config, i, *experience, source));
     actors.push_back(std::move(actor));
   }
+  CADRE_RETURN_IF_ERROR(begin());
+  CADRE_RETURN_IF_ERROR(AbandonTables(run_folder));
   const StopLink stop(shutdown, [&] {
     for (const auto& learner : learners) learner->RequestStop();
   });
@@ -177,8 +188,11 @@ absl::Status TrainEmbedded(const ExperimentConfig& config, absl::Span<Trainer* c
   };
   for (const auto& learner : learners) add(learner->Join());
   for (const auto& actor : actors) add(actor->Join());
-  if (status.ok() && shutdown.requested()) status = experience->Save();
-  return status;
+  CADRE_RETURN_IF_ERROR(status);
+  // All that was learned is saved already: that is no failure of the run.
+  const absl::Status saved = SaveExperience(*experience, run_folder, trainers[0]->env_steps());
+  if (!saved.ok()) spdlog::error("the replay table is not saved: {}", std::string(saved.message()));
+  return absl::OkStatus();
 }
 
 }  // namespace cadre

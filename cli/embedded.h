@@ -4,8 +4,10 @@
 
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "cli/replay_tables.h"
 #include "common/shutdown.h"
 #include "learner/trainer.h"
 #include "proto/config.pb.h"
@@ -13,9 +15,12 @@
 namespace cadre {
 
 // Trains until the config's stop condition, an error, or a shutdown request, which
-// ends it after the update at hand, saved, a replay table in `run_folder` among it.
+// ends it after the current update. Unless it failed it is saved then, a replay table included.
+// `from`: the checkpoint that the trainers continue from. `begin` is called before anybody
+// acts or learns, once everything that could fail is made.
 // `trainers`, by rank, are all of the config's learners; the first runs on the calling thread.
 absl::Status TrainEmbedded(const ExperimentConfig& config, absl::Span<Trainer* const> trainers,
-                           const std::string& run_folder, ShutdownSignal& shutdown);
+                           const std::string& run_folder, const ResumedCheckpoint& from,
+                           absl::FunctionRef<absl::Status()> begin, ShutdownSignal& shutdown);
 
 }  // namespace cadre

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "cli/turns.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
@@ -78,21 +79,20 @@ class SinkInTurn final : public ExperienceSink {
 
 class TableExperience final : public EmbeddedExperience {
  public:
-  TableExperience(const ExperimentConfig& config, v1::ExperienceSpec spec, std::string folder)
+  TableExperience(const ExperimentConfig& config, v1::ExperienceSpec spec, std::string run_folder)
       : spec_(std::move(spec)),
-        folder_(std::move(folder)),
+        run_folder_(std::move(run_folder)),
         lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
         turns_(config.actors().count()) {}
 
-  absl::Status Open(const ExperimentConfig& config, int64_t steps) {
+  absl::Status Open(const ExperimentConfig& config, const ResumedCheckpoint& from) {
     TableOptions options;
     options.config = ReplayTable(config);
     options.run_id = kRunId;
     options.seed = config.seed();
     CADRE_ASSIGN_OR_RETURN(table_, Table::Create(std::move(options)));
-    CADRE_RETURN_IF_ERROR(Restore());
+    CADRE_RETURN_IF_ERROR(Restore(from));
     inserted_before_ = table_->Info().inserted_steps();
-    steps_before_ = steps - inserted_before_;
     for (int32_t learner = 0; learner < LearnerCount(config); ++learner) {
       CADRE_ASSIGN_OR_RETURN(auto source, TableSource::Create(table_.get(), kRunId, spec_));
       sources_.push_back(std::move(source));
@@ -105,25 +105,32 @@ class TableExperience final : public EmbeddedExperience {
     if (!lockstep_) return sink;
     return std::make_unique<SinkInTurn>(std::move(sink), &turns_, index);
   }
-  ExperiencePorts ports(int32_t learner) override {
-    return {.replay = sources_[learner].get(), .steps_before_replay = steps_before_};
-  }
+  ExperiencePorts ports(int32_t learner) override { return {.replay = sources_[learner].get()}; }
   void Close() override {
     turns_.End();
     table_->Close();
   }
-  absl::Status Save() override {
-    return SaveTables(folder_, {Checkpointed(*table_)}, /*keep=*/1).status();
+  absl::StatusOr<std::string> Save() override {
+    CADRE_ASSIGN_OR_RETURN(
+        const SavedCheckpoint saved,
+        SaveTables(absl::StrCat(run_folder_, "/replay-embedded"), {Checkpointed(*table_)},
+                   /*keep=*/1));
+    return saved.path.substr(run_folder_.size() + 1);
   }
 
  private:
-  absl::Status Restore() {
-    const absl::StatusOr<RestoredCheckpoint> restored =
-        RestoreTables(folder_, {Checkpointed(*table_)});
-    if (restored.ok() || absl::IsNotFound(restored.status())) return absl::OkStatus();
+  absl::Status Restore(const ResumedCheckpoint& from) {
+    if (from.env_steps == 0) return absl::OkStatus();
+    absl::Status restored = absl::NotFoundError(
+        absl::StrCat("no replay table belongs to the checkpoint at ", from.env_steps, " steps"));
+    if (!from.replay_checkpoint.empty())
+      restored = RestoreTablesFrom(absl::StrCat(run_folder_, "/", from.replay_checkpoint),
+                                   {Checkpointed(*table_)});
+    if (restored.ok()) return absl::OkStatus();
     // Of another config, or damaged before a byte of it was used: it fills anew.
-    if (table_->Info().inserted_steps() > 0 || table_->Info().rows() > 0) return restored.status();
-    spdlog::warn("beginning with an empty table: {}", std::string(restored.status().message()));
+    if (table_->Info().inserted_steps() > 0 || table_->Info().rows() > 0) return restored;
+    spdlog::warn("beginning with an empty table, which warms up again: {}",
+                 std::string(restored.message()));
     return absl::OkStatus();
   }
   // The actors begin new episodes: these do not go on where those of an earlier life ended.
@@ -132,9 +139,8 @@ class TableExperience final : public EmbeddedExperience {
   }
 
   const v1::ExperienceSpec spec_;
-  const std::string folder_;     // Where the table is saved.
+  const std::string run_folder_;
   int64_t inserted_before_ = 0;  // Steps in the table that was restored.
-  int64_t steps_before_ = 0;     // Of the run, that the table knows nothing of.
   const bool lockstep_;
   Turns turns_;
   std::unique_ptr<Table> table_;
@@ -144,11 +150,11 @@ class TableExperience final : public EmbeddedExperience {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EmbeddedExperience>> MakeEmbeddedExperience(
-    const ExperimentConfig& config, const v1::ExperienceSpec& spec, int64_t steps,
-    const std::string& folder) {
+    const ExperimentConfig& config, const v1::ExperienceSpec& spec, const std::string& run_folder,
+    const ResumedCheckpoint& from) {
   if (UsesReplay(config)) {
-    auto table = std::make_unique<TableExperience>(config, spec, folder);
-    CADRE_RETURN_IF_ERROR(table->Open(config, steps));
+    auto table = std::make_unique<TableExperience>(config, spec, run_folder);
+    CADRE_RETURN_IF_ERROR(table->Open(config, from));
     return table;
   }
   auto queue = std::make_unique<QueueExperience>(config, spec);

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "cli/replay_tables.h"
 #include "common/ports.h"
 #include "learner/batch_learner.h"
 #include "proto/config.pb.h"
@@ -27,14 +28,15 @@ class EmbeddedExperience {
   // Ends everything that waits.
   virtual void Close() = 0;
 
-  // After Close, for a run that stops before its end: what it will want when it goes on.
-  virtual absl::Status Save() { return absl::OkStatus(); }
+  // After Close, together with the run's last checkpoint: what it will want when it is resumed.
+  // Its name, relative to the run's folder; empty: there is nothing.
+  virtual absl::StatusOr<std::string> Save() { return std::string(); }
 };
 
-// `steps`: of the run so far, of which an empty table knows nothing. A table begins as the one
-// that was saved in `folder`, if there is one of the same config.
+// A table begins as the one that was saved together with the checkpoint that the run continues
+// from; empty, which is logged, if there is none, or it is of another config.
 absl::StatusOr<std::unique_ptr<EmbeddedExperience>> MakeEmbeddedExperience(
-    const ExperimentConfig& config, const v1::ExperienceSpec& spec, int64_t steps,
-    const std::string& folder);
+    const ExperimentConfig& config, const v1::ExperienceSpec& spec, const std::string& run_folder,
+    const ResumedCheckpoint& from);
 
 }  // namespace cadre

@@ -6,8 +6,9 @@
 #include "envs/experiment.h"
 #include "learner/checkpoint.h"
 #include "learner/evaluation.h"
-#include "learner/run_folder.h"
+#include "learner/run_config.h"
 #include "learner/trainer_state.h"
+#include "learner/weight_meaning.h"
 #include "nlohmann/json.hpp"
 #include "policy/acting_policy.h"
 
@@ -17,11 +18,12 @@ absl::Status Eval(const EvalOptions& options) {
   if (options.episodes < 1)
     return absl::InvalidArgumentError(
         absl::StrCat("--episodes is ", options.episodes, "; wanted 1 or more"));
-  CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
-                         LoadExperiment(ConfigPath(options.run_folder), {}));
+  CADRE_ASSIGN_OR_RETURN(const Experiment experiment, LoadRunExperiment(options.run_folder, {}));
   CADRE_ASSIGN_OR_RETURN(const std::string path,
                          FindCheckpoint(options.run_folder, options.checkpoint));
   CADRE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, LoadCheckpoint(path));
+  CADRE_RETURN_IF_ERROR(CheckWeightMeaning(
+      checkpoint.manifest, WeightMeaning(experiment.config, experiment.environment)));
   CADRE_ASSIGN_OR_RETURN(const auto policy,
                          MakeActingPolicy(experiment.config, experiment.environment.observation,
                                           experiment.environment.action));

@@ -47,6 +47,9 @@ int main(int argc, char** argv) {
   command->add_option("--mode", train.mode, "embedded: one process; processes: real servers")
       ->check(CLI::IsMember({"embedded", "processes"}));
   command->add_option("--resume", train.resume, "Go on with the run in this folder");
+  command->add_option("--checkpoint", train.checkpoint,
+                      "Of --resume: last, best, or a number of steps; what came after it is "
+                      "superseded (default: the newest that is intact)");
   command->add_option("--device", train.device,
                       "Where to learn: cpu, cuda:N, or cuda: a device for each learner");
   command->add_flag("--cuda_graphs,!--no-cuda_graphs", train.cuda_graphs,

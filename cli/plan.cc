@@ -107,7 +107,8 @@ class Planning {
 };
 
 absl::Status Planning::MeasureCosts(ShutdownSignal& shutdown) {
-  CADRE_ASSIGN_OR_RETURN(parameters_, FirstParameters({config_, environment_}));
+  CADRE_ASSIGN_OR_RETURN(parameters_,
+                         FirstParameters({.config = config_, .environment = environment_}));
   CADRE_ASSIGN_OR_RETURN(const RecordedActing acting, RecordActing(config_, parameters_, shutdown));
   const bool processes = options_.cluster || options_.mode == "processes";
   CADRE_ASSIGN_OR_RETURN(

@@ -119,9 +119,6 @@ class ProcessRun {
   SupervisedProcess::Options ActorOptions(int index);
   SupervisedProcess::Options LearnerOptions(int rank);
   Arguments WorkerArguments(const Arguments& more) const;
-  // Where the tables are saved, so that a server that dies, or a run that is resumed, goes
-  // on with what there was.
-  std::string ReplayFolder() const { return absl::StrCat(options_.run_folder, "/replay"); }
   // Of the parameter server; of this run alone, as a resumed one goes on from the learner's
   // checkpoint.
   std::string SnapshotFolder() const { return absl::StrCat(options_.run_folder, "/parameters"); }
@@ -239,8 +236,9 @@ absl::Status ProcessRun::Start() {
   rendezvous_ = absl::StrCat("127.0.0.1:", ports[2]);
   Arguments replay{"--address", replay_address_, "--config", ConfigPath(options_.run_folder)};
   if (UsesReplay(options_.config)) {
-    replay.insert(replay.end(), {"--checkpoint_folder", ReplayFolder(), "--checkpoint_seconds",
-                                 absl::StrCat(options_.config.checkpoint().every_seconds())});
+    replay.insert(replay.end(),
+                  {"--checkpoint_folder", ReplayFolder(options_.run_folder), "--checkpoint_seconds",
+                   absl::StrCat(options_.config.checkpoint().every_seconds())});
   }
   replay_ =
       std::make_unique<SupervisedProcess>(ServerOptions("replay server", "replay_server", replay));
@@ -253,7 +251,10 @@ absl::Status ProcessRun::Start() {
     actors_.push_back(std::make_unique<SupervisedProcess>(ActorOptions(i)));
 
   CADRE_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(options_.run_folder, "/logs")));
-  if (UsesReplay(options_.config)) CADRE_RETURN_IF_ERROR(MakeDirectories(ReplayFolder()));
+  if (UsesReplay(options_.config))
+    CADRE_RETURN_IF_ERROR(
+        PrepareTables(options_.run_folder, options_.from,
+                      {.config = ReplayTable(options_.config), .run_id = run_id_}));
   CADRE_RETURN_IF_ERROR(RemoveTree(options_.run_folder, "parameters"));
   CADRE_RETURN_IF_ERROR(MakeDirectories(SnapshotFolder()));
   if (!metrics_targets_.empty())
@@ -362,10 +363,8 @@ absl::Status ProcessRun::WriteGradientAccount(std::string& account) const {
       absl::StrCat("the parameter server has no model '", ModelName(options_.config), "'"));
 }
 
-}  // namespace
-
-absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shutdown,
-                            std::string& account) {
+absl::Status RunProcesses(const ProcessesOptions& options, ShutdownSignal& shutdown,
+                          std::string& account, int64_t& newest_table) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return absl::InternalError("cannot tell where this program's binaries are");
@@ -381,9 +380,20 @@ absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shu
   // A learner that was stopped before it began has not set the run FINISHED.
   if (shutdown.requested()) run.EndFollowers();
   const absl::Status drained = run.Drain(account);
+  newest_table = NewestTable(options.run_folder);
   if (drained.ok() || !shutdown.requested()) return drained;
   spdlog::warn("there is no account of the run: {}", std::string(drained.message()));
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status TrainProcesses(const ProcessesOptions& options, ShutdownSignal& shutdown,
+                            std::string& account) {
+  int64_t newest_table = 0;  // Before the replay server saved its last one.
+  CADRE_RETURN_IF_ERROR(RunProcesses(options, shutdown, account, newest_table));
+  return UsesReplay(options.config) ? PairNewestTable(options.run_folder, newest_table)
+                                    : absl::OkStatus();
 }
 
 }  // namespace cadre

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "cli/replay_tables.h"
 #include "common/shutdown.h"
 #include "learner/progress.h"
 #include "proto/config.pb.h"
@@ -15,6 +16,7 @@ namespace cadre {
 struct ProcessesOptions {
   ExperimentConfig config;  // Resolved; written to the run's folder already.
   std::string run_folder;
+  ResumedCheckpoint from;
   std::string device = "cpu";  // The learner's.
   bool cuda_graphs = true;
   // Of /metrics: the replay server's, after which come the parameter server, the learners and

@@ -214,9 +214,8 @@ absl::StatusOr<std::unique_ptr<ExperienceSink>> ProcessesStage::MakeSink(int32_t
 absl::StatusOr<std::unique_ptr<RehearsalStage>> MakeEmbeddedStage(
     const ExperimentConfig& config, const EnvironmentSpec& environment, const std::string& folder) {
   const v1::ExperienceSpec spec = RecordedSpec(config, environment.observation, environment.action);
-  CADRE_ASSIGN_OR_RETURN(
-      auto experience,
-      MakeEmbeddedExperience(config, spec, /*steps=*/0, absl::StrCat(folder, "/replay-embedded")));
+  CADRE_ASSIGN_OR_RETURN(auto experience,
+                         MakeEmbeddedExperience(config, spec, folder, /*from=*/{}));
   return std::make_unique<EmbeddedStage>(config, std::move(experience));
 }
 

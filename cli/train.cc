@@ -16,9 +16,10 @@
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "envs/experiment.h"
-#include "learner/checkpoint.h"
 #include "learner/learning_device.h"
+#include "learner/run_config.h"
 #include "learner/run_folder.h"
+#include "learner/run_lock.h"
 #include "learner/run_metrics.h"
 #include "learner/training_run.h"
 #include "spdlog/spdlog.h"
@@ -36,15 +37,17 @@ ProgressGoal GoalOf(const ExperimentConfig& config) {
 
 void PrintIfStopped(const ShutdownSignal& shutdown, const std::string& folder) {
   if (shutdown.requested())
-    std::printf("stopped early, saved; go on with: cadre train --resume %s\n", folder.c_str());
+    std::printf("stopped early, saved; go on with: %s\n", ResumeCommand(folder).c_str());
 }
 
 absl::Status Supervise(const ExperimentConfig& config, const TrainOptions& options,
-                       const std::string& folder, LiveProgress& display, ShutdownSignal& shutdown) {
+                       const std::string& folder, const ResumedCheckpoint& from,
+                       LiveProgress& display, ShutdownSignal& shutdown) {
   std::string account, last_verdict;
   const absl::Status status = TrainProcesses(
       {.config = config,
        .run_folder = folder,
+       .from = from,
        .device = options.device,
        .cuda_graphs = options.cuda_graphs,
        .metrics_port = options.metrics_port,
@@ -70,50 +73,59 @@ absl::Status Supervise(const ExperimentConfig& config, const TrainOptions& optio
 
 // All learners but the first. They go on from the checkpoint that the first goes on from.
 absl::StatusOr<std::vector<std::unique_ptr<TrainingRun>>> JoinRun(const Experiment& experiment,
-                                                                  const std::string& resumed,
                                                                   const TrainOptions& options) {
   std::vector<std::unique_ptr<TrainingRun>> others;
   for (int32_t rank = 1; rank < LearnerCount(experiment.config); ++rank) {
     CADRE_ASSIGN_OR_RETURN(const DeviceOptions device,
                            OpenLearningDevice(options.device, options.cuda_graphs, rank));
-    CADRE_ASSIGN_OR_RETURN(auto other, TrainingRun::Join(experiment.config, experiment.environment,
-                                                         resumed, rank, device));
+    CADRE_ASSIGN_OR_RETURN(auto other, TrainingRun::Join(experiment, options.resume, rank, device,
+                                                         options.checkpoint));
     others.push_back(std::move(other));
   }
   return others;
 }
 
-}  // namespace
-
-absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
-  const MonotonicTime start = MonotonicTime::Now();
-  const bool resuming = !options.resume.empty();
-  const std::string path = resuming ? ConfigPath(options.resume) : options.config;
-  if (path.empty())
-    return absl::InvalidArgumentError("train needs a CONFIG file, or --resume with a run folder");
-  CADRE_ASSIGN_OR_RETURN(Experiment experiment,
-                         LoadExperiment(path, options.overrides, options.seed));
-  CADRE_ASSIGN_OR_RETURN(DeviceOptions device,
-                         OpenLearningDevice(options.device, options.cuda_graphs));
-  // Where the learner is a process of its own, this one only makes its first checkpoint.
-  if (options.mode == "processes") device = {};
-  CADRE_ASSIGN_OR_RETURN(
-      auto run,
-      resuming
-          ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume, device)
-          : TrainingRun::Create(experiment.config, experiment.environment, options.out, device));
-  std::printf("%s: %s on %s, seed %llu, in %s\n", experiment.config.name().c_str(),
-              run->trainer().summary().algorithm.c_str(), experiment.environment.id.c_str(),
-              static_cast<unsigned long long>(experiment.config.seed()), run->folder().c_str());
-  std::fflush(stdout);
-  LiveProgress display(GoalOf(experiment.config), LiveProgress::OptionsFor(stdout), stdout, start);
-  if (options.mode == "processes") {
-    // The learner's process goes on from here: it needs a checkpoint, if only the first.
-    CADRE_RETURN_IF_ERROR(run->trainer().SaveIfUnsaved());
-    const std::string folder = run->folder();
-    run.reset();
-    return Supervise(experiment.config, options, folder, display, shutdown);
+absl::Status CheckOptions(const TrainOptions& options) {
+  if (options.resume.empty()) {
+    if (options.config.empty())
+      return absl::InvalidArgumentError("train needs a CONFIG file, or --resume with a run folder");
+    if (!options.checkpoint.empty())
+      return absl::InvalidArgumentError(
+          absl::StrCat("--checkpoint: got ", options.checkpoint, "; wanted only with --resume"));
+    return absl::OkStatus();
   }
+  if (!options.config.empty())
+    return absl::InvalidArgumentError(absl::StrCat("CONFIG: got ", options.config,
+                                                   "; wanted none with --resume, which has the "
+                                                   "run's own; change it with --set"));
+  if (!options.out.empty())
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--out: got ", options.out, "; wanted none with --resume, which stays in its folder"));
+  return absl::OkStatus();
+}
+
+void PrintBeginning(const Experiment& experiment, TrainingRun& run) {
+  std::printf("%s: %s on %s, seed %llu, in %s\n", experiment.config.name().c_str(),
+              run.trainer().summary().algorithm.c_str(), experiment.environment.id.c_str(),
+              static_cast<unsigned long long>(experiment.config.seed()), run.folder().c_str());
+  std::fflush(stdout);
+}
+
+// The learner's process continues from the checkpoint that `run` has or makes.
+absl::Status TrainInProcesses(const Experiment& experiment, const TrainOptions& options,
+                              std::unique_ptr<TrainingRun> run, const ResumedCheckpoint& from,
+                              LiveProgress& display, ShutdownSignal& shutdown) {
+  CADRE_RETURN_IF_ERROR(run->Begin());
+  PrintBeginning(experiment, *run);
+  const std::string folder = run->folder();
+  const std::unique_ptr<RunLock> lock = run->KeepForChildren();
+  run.reset();
+  return Supervise(experiment.config, options, folder, from, display, shutdown);
+}
+
+absl::Status TrainHere(const Experiment& experiment, const TrainOptions& options,
+                       std::unique_ptr<TrainingRun> run, const ResumedCheckpoint& from,
+                       LiveProgress& display, ShutdownSignal& shutdown) {
   CADRE_ASSIGN_OR_RETURN(
       const auto metrics,
       RunMetrics::Create(
@@ -122,16 +134,47 @@ absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
     metrics->Update(progress);
     display.Update(progress, MonotonicTime::Now());
   });
-  CADRE_ASSIGN_OR_RETURN(const auto others,
-                         JoinRun(experiment, resuming ? run->folder() : std::string(), options));
+  CADRE_ASSIGN_OR_RETURN(const auto others, JoinRun(experiment, options));
   std::vector<Trainer*> trainers{&run->trainer()};
   for (const auto& other : others) trainers.push_back(&other->trainer());
-  const absl::Status status = TrainEmbedded(experiment.config, trainers, run->folder(), shutdown);
+  const auto begin = [&]() -> absl::Status {
+    CADRE_RETURN_IF_ERROR(run->Begin());
+    PrintBeginning(experiment, *run);
+    return absl::OkStatus();
+  };
+  const absl::Status status =
+      TrainEmbedded(experiment.config, trainers, run->folder(), from, begin, shutdown);
   display.Finish(MonotonicTime::Now());
   CADRE_RETURN_IF_ERROR(run->Finish(status));
   std::printf("%s", FormatSummary(run->trainer(), run->folder()).c_str());
   PrintIfStopped(shutdown, run->folder());
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Train(const TrainOptions& options, ShutdownSignal& shutdown) {
+  const MonotonicTime start = MonotonicTime::Now();
+  CADRE_RETURN_IF_ERROR(CheckOptions(options));
+  const bool resuming = !options.resume.empty();
+  const bool processes = options.mode == "processes";
+  CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
+                         resuming
+                             ? LoadRunExperiment(options.resume, options.overrides, options.seed)
+                             : LoadExperiment(options.config, options.overrides, options.seed));
+  CADRE_ASSIGN_OR_RETURN(DeviceOptions device,
+                         OpenLearningDevice(options.device, options.cuda_graphs));
+  // Where the learner is a process of its own, this one only makes its first checkpoint.
+  if (processes) device = {};
+  CADRE_ASSIGN_OR_RETURN(auto run, resuming ? TrainingRun::Resume(experiment, options.resume,
+                                                                  device, options.checkpoint)
+                                            : TrainingRun::Create(experiment, options.out, device));
+  const ResumedCheckpoint from{.env_steps = run->trainer().env_steps(),
+                               .replay_checkpoint = run->replay_checkpoint(),
+                               .chosen = !options.checkpoint.empty()};
+  LiveProgress display(GoalOf(experiment.config), LiveProgress::OptionsFor(stdout), stdout, start);
+  return processes ? TrainInProcesses(experiment, options, std::move(run), from, display, shutdown)
+                   : TrainHere(experiment, options, std::move(run), from, display, shutdown);
 }
 
 }  // namespace cadre

@@ -19,11 +19,16 @@ EnvironmentCatalog BuiltInCatalog() {
 absl::StatusOr<Experiment> LoadExperiment(const std::string& path,
                                           const std::vector<std::string>& overrides,
                                           std::optional<uint64_t> seed) {
+  CADRE_ASSIGN_OR_RETURN(ExperimentConfig given, LoadConfig(path, overrides));
+  if (seed.has_value()) given.set_seed(*seed);
+  return CompleteExperiment(std::move(given));
+}
+
+absl::StatusOr<Experiment> CompleteExperiment(ExperimentConfig given) {
+  CADRE_RETURN_IF_ERROR(ValidateConfig(given, BuiltInCatalog()));
   Experiment experiment;
-  CADRE_ASSIGN_OR_RETURN(ExperimentConfig config, LoadConfig(path, overrides));
-  if (seed.has_value()) config.set_seed(*seed);
-  CADRE_RETURN_IF_ERROR(ValidateConfig(config, BuiltInCatalog()));
-  experiment.config = ResolveConfig(std::move(config));
+  experiment.given = std::move(given);
+  experiment.config = ResolveConfig(experiment.given);
   CADRE_ASSIGN_OR_RETURN(experiment.environment,
                          FindEnvironment(experiment.config.environment().id()));
   ClearWithoutEffect(experiment.environment.action.discrete(), &experiment.config);

@@ -15,7 +15,8 @@
 namespace cadre {
 
 struct Experiment {
-  ExperimentConfig config;      // Resolved.
+  ExperimentConfig given;       // What a user wrote, overrides included.
+  ExperimentConfig config;      // The same, resolved.
   EnvironmentSpec environment;  // Of config.environment.
 };
 
@@ -26,5 +27,8 @@ EnvironmentCatalog BuiltInCatalog();
 absl::StatusOr<Experiment> LoadExperiment(const std::string& path,
                                           const std::vector<std::string>& overrides,
                                           std::optional<uint64_t> seed = std::nullopt);
+
+// The same of a config that was read and overridden already.
+absl::StatusOr<Experiment> CompleteExperiment(ExperimentConfig given);
 
 }  // namespace cadre

@@ -58,8 +58,6 @@ inline constexpr std::pair<LearnStage, const char*> kLearnStageNames[] = {
 struct ExperiencePorts {
   ExperienceSource* queue = nullptr;
   ReplaySource* replay = nullptr;
-  // Steps of the run that the replay knows nothing of, since it began empty later.
-  int64_t steps_before_replay = 0;
   // Of learners that push gradients.
   GradientSink* gradients = nullptr;
   // Follows the run's model, for learners that are not the first of several: they wait for

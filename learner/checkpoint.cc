@@ -209,6 +209,19 @@ absl::StatusOr<Verified> ReadVerified(absl::string_view path) {
       absl::StrCat("checkpoint '", path, "' is damaged: ", verified.status().message()));
 }
 
+absl::StatusOr<CheckpointManifest> ReadManifest(const std::string& path) {
+  CADRE_ASSIGN_OR_RETURN(const std::string text, ReadFile(Join(path, kManifest)));
+  return ParseManifest(text);
+}
+
+// The first of <run folder>/superseded/<n> that is not there yet.
+std::string FreeSuperseded(absl::string_view run_folder) {
+  for (int n = 1;; ++n) {
+    std::string path = Join(run_folder, absl::StrCat("superseded/", n));
+    if (!IsDirectory(path)) return path;
+  }
+}
+
 // "1000, 2000, best".
 std::string DescribeCheckpoints(absl::string_view run_folder) {
   std::vector<std::string> names;
@@ -292,6 +305,66 @@ absl::StatusOr<std::string> FindCheckpoint(absl::string_view run_folder, absl::s
   return absl::NotFoundError(absl::StrCat(
       "run folder '", run_folder, "' has no checkpoint '", which,
       "'; wanted last, best or steps; checkpoints: ", DescribeCheckpoints(run_folder)));
+}
+
+absl::Status SupersedeAfter(absl::string_view run_folder, const std::string& path) {
+  const std::string folder = CheckpointsFolder(run_folder);
+  CADRE_ASSIGN_OR_RETURN(const Verified chosen, ReadVerified(path));
+  const int64_t env_steps = chosen.manifest.env_steps();
+  std::vector<std::string> later;
+  if (IsDirectory(Join(folder, kBest)) && !HasBestUpTo(run_folder, env_steps))
+    later.push_back(kBest);
+  std::vector<int64_t> steps = ListCheckpoints(run_folder);
+  // The newest first: whatever is left after a crash is a run up to one of them.
+  std::reverse(steps.begin(), steps.end());
+  for (int64_t each : steps)
+    if (each > env_steps) later.push_back(absl::StrCat(each));
+  const std::string name = absl::StrCat(env_steps);
+  if (path != Join(folder, name))
+    CADRE_RETURN_IF_ERROR(WriteCheckpoint(folder, name, chosen.files));
+  if (later.empty()) return absl::OkStatus();
+  const std::string superseded = FreeSuperseded(run_folder);
+  CADRE_RETURN_IF_ERROR(MakeDirectories(superseded));
+  for (const std::string& each : later)
+    CADRE_RETURN_IF_ERROR(Rename(Join(folder, each), Join(superseded, each)));
+  CADRE_RETURN_IF_ERROR(SyncDirectory(superseded));
+  return SyncDirectory(folder);
+}
+
+absl::Status SetReplayCheckpoint(absl::string_view run_folder, int64_t env_steps,
+                                 const std::string& replay_checkpoint) {
+  const std::string folder = CheckpointsFolder(run_folder);
+  const std::string path = Join(folder, absl::StrCat(env_steps));
+  CADRE_ASSIGN_OR_RETURN(CheckpointManifest manifest, ReadManifest(path));
+  const std::string best_path = Join(folder, kBest);
+  const absl::StatusOr<CheckpointManifest> best = ReadManifest(best_path);
+  const bool same = best.ok() && best->env_steps() == env_steps &&
+                    best->version() == manifest.version() && best->updates() == manifest.updates();
+  manifest.set_replay_checkpoint(replay_checkpoint);
+  CADRE_RETURN_IF_ERROR(WriteFileAtomically(Join(path, kManifest), ManifestText(manifest)));
+  return same ? WriteFileAtomically(Join(best_path, kManifest), ManifestText(manifest))
+              : absl::OkStatus();
+}
+
+absl::Status ForgetReplayCheckpoints(absl::string_view run_folder, absl::string_view prefix) {
+  std::vector<std::string> names{kBest};
+  for (int64_t steps : ListCheckpoints(run_folder)) names.push_back(absl::StrCat(steps));
+  for (const std::string& name : names) {
+    const std::string path = Join(CheckpointsFolder(run_folder), name);
+    absl::StatusOr<CheckpointManifest> manifest = ReadManifest(path);
+    if (!manifest.ok() || manifest->replay_checkpoint().empty() ||
+        !absl::StartsWith(manifest->replay_checkpoint(), prefix))
+      continue;
+    manifest->clear_replay_checkpoint();
+    CADRE_RETURN_IF_ERROR(WriteFileAtomically(Join(path, kManifest), ManifestText(*manifest)));
+  }
+  return absl::OkStatus();
+}
+
+bool HasBestUpTo(absl::string_view run_folder, int64_t env_steps) {
+  const absl::StatusOr<CheckpointManifest> best =
+      ReadManifest(Join(CheckpointsFolder(run_folder), kBest));
+  return best.ok() && best->env_steps() <= env_steps;
 }
 
 std::vector<int64_t> ListCheckpoints(absl::string_view run_folder) {

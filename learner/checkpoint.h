@@ -4,6 +4,7 @@
 //                                        parameters.safetensors  weights, by layer
 //                                        state.safetensors       all else
 //   <run folder>/checkpoints/best/                               a copy of one of them
+//   <run folder>/superseded/<n>/                                 see SupersedeAfter
 //
 // A checkpoint is written beside its place as `<env_steps>.writing`, flushed to the
 // disk and renamed, so that one either is there as a whole or is not there; what
@@ -59,6 +60,23 @@ absl::StatusOr<NewestCheckpoint> LoadNewestIntact(absl::string_view run_folder);
 // The folder of "last", "best", or the one of that many env_steps. NOT_FOUND lists
 // those that there are.
 absl::StatusOr<std::string> FindCheckpoint(absl::string_view run_folder, absl::string_view which);
+
+// Makes `path`, as FindCheckpoint returns it, the newest checkpoint of its run: later ones go to
+// <run folder>/superseded/<n>/, n = 1, 2, ..., and so does `best` if it is of a later one. A
+// checkpoint that `best` alone has gets a copy under its steps. Nobody else may write.
+absl::Status SupersedeAfter(absl::string_view run_folder, const std::string& path);
+
+// Whether `best` is there, and not of a later checkpoint than the one at `env_steps`.
+bool HasBestUpTo(absl::string_view run_folder, int64_t env_steps);
+
+// Notes in the manifest of the checkpoint at `env_steps`, and of `best` if that is a copy of it,
+// that `replay_checkpoint`, relative to the run's folder, was saved together with it. Nobody else
+// may write.
+absl::Status SetReplayCheckpoint(absl::string_view run_folder, int64_t env_steps,
+                                 const std::string& replay_checkpoint);
+
+// Removes those notes whose value begins with `prefix` from all checkpoints of the run.
+absl::Status ForgetReplayCheckpoints(absl::string_view run_folder, absl::string_view prefix);
 
 // Steps of the checkpoints in a run folder, ascending; empty where there are none.
 std::vector<int64_t> ListCheckpoints(absl::string_view run_folder);

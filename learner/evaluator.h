@@ -46,6 +46,7 @@ class Evaluator {
                                 const std::function<bool()>& stop);
 
   const std::optional<Best>& best() const { return best_; }
+  void ForgetBest() { best_.reset(); }  // The next one is the best so far.
   // Whether both evaluations of the best policy are at least `threshold`.
   bool reached(double threshold) const {
     return best_.has_value() && best_->first.mean_return >= threshold &&

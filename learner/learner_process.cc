@@ -27,7 +27,7 @@
 #include "learner/checkpoint.h"
 #include "learner/learning_device.h"
 #include "learner/progress_json.h"
-#include "learner/run_folder.h"
+#include "learner/run_config.h"
 #include "learner/run_metrics.h"
 #include "learner/training_run.h"
 #include "learner/version_record.h"
@@ -70,23 +70,28 @@ class FinishWatch {
   std::thread thread_;
 };
 
-// The run folder to go on with; empty: there is none yet. What a learner left that died
-// before its first checkpoint is removed, as nobody could go on from it.
-absl::StatusOr<std::string> FolderToResume(const LearnerProcessOptions& options) {
-  if (!options.supervised || options.out.empty() || options.rank > 0) return options.resume;
-  const absl::Status begun = FindCheckpoint(options.out, "last").status();
-  if (begun.ok()) return options.out;
-  if (RunFolder::HoldsRun(options.out)) CADRE_RETURN_IF_ERROR(RunFolder::Clear(options.out));
-  return std::string();
+// What a learner left that died before its first checkpoint is replaced, as nobody could go
+// on from it.
+bool ReplacesUnsaved(const LearnerProcessOptions& options) {
+  return options.supervised && !options.out.empty() && options.rank == 0;
+}
+
+// The run folder to go on with; empty: there is none yet.
+std::string FolderToResume(const LearnerProcessOptions& options) {
+  if (!ReplacesUnsaved(options)) return options.resume;
+  return FindCheckpoint(options.out, "last").ok() ? options.out : "";
 }
 
 absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(LearnerProcessOptions options) {
-  CADRE_ASSIGN_OR_RETURN(options.resume, FolderToResume(options));
+  options.resume = FolderToResume(options);
   const bool resuming = !options.resume.empty();
-  const std::string path = resuming ? ConfigPath(options.resume) : options.config;
-  if (path.empty()) return absl::InvalidArgumentError("give --config, or --resume a run folder");
+  if (!resuming && options.config.empty())
+    return absl::InvalidArgumentError("give --config, or --resume a run folder");
+  // As every process of the run is given the config, not only the learner.
   CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
-                         LoadExperiment(path, options.overrides, options.seed));
+                         options.config.empty()
+                             ? LoadRunExperiment(options.resume, options.overrides, options.seed)
+                             : LoadExperiment(options.config, options.overrides, options.seed));
   if (options.rank < 0 || options.rank >= LearnerCount(experiment.config))
     return absl::InvalidArgumentError(absl::StrCat("--rank: got ", options.rank,
                                                    "; wanted one of learners.count, 0 to ",
@@ -94,13 +99,9 @@ absl::StatusOr<std::unique_ptr<TrainingRun>> MakeRun(LearnerProcessOptions optio
   CADRE_ASSIGN_OR_RETURN(const DeviceOptions device,
                          OpenLearningDevice(options.device, options.cuda_graphs, options.rank));
   if (!device.device.is_cpu()) spdlog::info("learns on {}", device.device.str());
-  if (options.rank > 0)
-    return TrainingRun::Join(experiment.config, experiment.environment, options.resume,
-                             options.rank, device);
-  return resuming
-             ? TrainingRun::Resume(experiment.config, experiment.environment, options.resume,
-                                   device)
-             : TrainingRun::Create(experiment.config, experiment.environment, options.out, device);
+  if (options.rank > 0) return TrainingRun::Join(experiment, options.resume, options.rank, device);
+  return resuming ? TrainingRun::Resume(experiment, options.resume, device)
+                  : TrainingRun::Create(experiment, options.out, device, ReplacesUnsaved(options));
 }
 
 // What a shutdown before the first update ends with.
@@ -266,8 +267,8 @@ v1::WorkReport ReportOf(const Trainer& trainer, int32_t rank, int64_t steps) {
 absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSignal& shutdown) {
   CADRE_ASSIGN_OR_RETURN(auto run, MakeRun(options));
   Trainer& trainer = run->trainer();
-  // Whenever it dies from here on, there is something to go on from.
-  if (options.rank == 0) CADRE_RETURN_IF_ERROR(trainer.SaveIfUnsaved());
+  CADRE_ASSIGN_OR_RETURN(const auto metrics, RunMetrics::Create(*run, options.metrics_address));
+  CADRE_RETURN_IF_ERROR(run->Begin());
   CADRE_ASSIGN_OR_RETURN(Connections connections, Connect(options, trainer));
   const ExperiencePorts& ports = connections.ports;
   // An earlier learner of this run may have published more than it saved.
@@ -284,7 +285,6 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   trainer.set_collective(collective->get());
   trainer.set_stays_open(options.supervised);
 
-  CADRE_ASSIGN_OR_RETURN(const auto metrics, RunMetrics::Create(*run, options.metrics_address));
   // A supervisor that is gone is no reason to die before saving.
   if (options.progress_lines) std::signal(SIGPIPE, SIG_IGN);
   MonotonicTime last_line;

@@ -12,7 +12,7 @@
 namespace cadre {
 
 struct LearnerProcessOptions {
-  std::string config;                  // Path of the experiment; empty with `resume`.
+  std::string config;                  // Path of the experiment; empty: that of `resume`.
   std::vector<std::string> overrides;  // "path=value"
   std::optional<uint64_t> seed;
   std::string out;     // Run folder of a new run; empty: one under runs/.

@@ -10,7 +10,8 @@ int main(int argc, char** argv) {
   cadre::ShutdownSignal shutdown;
   cadre::LearnerProcessOptions options;
   CLI::App app("Learns for one run", "cadre_learner");
-  app.add_option("--config", options.config, "experiment");
+  app.add_option("--config", options.config,
+                 "experiment; with --resume instead of the one in the run's folder");
   app.add_option("--set", options.overrides, "override a field: path=value")->take_all();
   app.add_option("--seed", options.seed, "instead of the config's");
   app.add_option("--out", options.out, "run folder (default: a new one under runs/)");

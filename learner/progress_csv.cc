@@ -66,12 +66,27 @@ std::vector<absl::string_view> RowsToKeep(absl::string_view text, int64_t env_st
   return kept;
 }
 
+absl::Status CheckHeader(const std::string& path, absl::string_view header) {
+  const absl::string_view first = header.substr(0, header.find(','));
+  if (first == kFirstColumn) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("'", path, "': the first column is '", first,
+                                          "'; wanted '", kFirstColumn, "'"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ProgressCsv>> ProgressCsv::Create(const std::string& path) {
   CADRE_RETURN_IF_ERROR(WriteFileAtomically(path, ""));
   CADRE_ASSIGN_OR_RETURN(auto file, AppendedFile::Open(path));
   return std::unique_ptr<ProgressCsv>(new ProgressCsv(std::move(file), {}));
+}
+
+absl::Status ProgressCsv::Check(const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (absl::IsNotFound(text.status())) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(text.status());
+  const std::vector<absl::string_view> rows = RowsToKeep(*text, /*env_steps=*/0);
+  return rows.empty() ? absl::OkStatus() : CheckHeader(path, rows[0]);
 }
 
 absl::StatusOr<std::unique_ptr<ProgressCsv>> ProgressCsv::Resume(const std::string& path,
@@ -81,11 +96,8 @@ absl::StatusOr<std::unique_ptr<ProgressCsv>> ProgressCsv::Resume(const std::stri
   if (!text.ok()) return text.status();
   const std::vector<absl::string_view> rows = RowsToKeep(*text, env_steps);
   if (rows.empty()) return Create(path);
+  CADRE_RETURN_IF_ERROR(CheckHeader(path, rows[0]));
   std::vector<std::string> columns = absl::StrSplit(rows[0], ',');
-  if (columns[0] != kFirstColumn) {
-    return absl::DataLossError(absl::StrCat("'", path, "': the first column is '", columns[0],
-                                            "'; wanted '", kFirstColumn, "'"));
-  }
   CADRE_RETURN_IF_ERROR(WriteFileAtomically(path, absl::StrCat(absl::StrJoin(rows, "\n"), "\n")));
   CADRE_ASSIGN_OR_RETURN(auto file, AppendedFile::Open(path));
   return std::unique_ptr<ProgressCsv>(new ProgressCsv(std::move(file), std::move(columns)));

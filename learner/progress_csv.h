@@ -25,6 +25,9 @@ class ProgressCsv {
   // A new file; one that is there is replaced.
   static absl::StatusOr<std::unique_ptr<ProgressCsv>> Create(const std::string& path);
 
+  // DATA_LOSS where Resume would find no file of ours. Writes nothing.
+  static absl::Status Check(const std::string& path);
+
   // Goes on with a file, or starts it where there is none. Rows later than
   // `env_steps`, and what a crash left half written, are dropped first.
   // DATA_LOSS where it is no file of ours.

@@ -26,7 +26,9 @@
 namespace cadre {
 namespace {
 
-constexpr char kUpdatesDue[] = "replay.updates_due";  // In a checkpoint.
+// In a checkpoint.
+constexpr char kUpdatesDue[] = "replay.updates_due";
+constexpr char kStepsBefore[] = "replay.steps_before";
 
 class ReplayLearner final : public BatchLearner {
  public:
@@ -57,9 +59,11 @@ class ReplayLearner final : public BatchLearner {
   // them; a round that begins early does no harm, one that never ends would.
   absl::StatusOr<RunPosition> Begin(const ExperiencePorts& ports,
                                     const RunPosition& position) override {
-    if (!lockstep_) return position;
+    if (!lockstep_ && position.env_steps == 0) return position;
     CADRE_ASSIGN_OR_RETURN(const UpdateShare before,
                            Agree(ports.replay->Sample({}), /*stop=*/false));
+    steps_before_ = std::max(steps_before_, position.env_steps - before.inserted_steps);
+    if (!lockstep_) return position;
     round_begin_ = before.inserted_steps / StepsPerUpdate(config_) * StepsPerUpdate(config_);
     return position;
   }
@@ -87,12 +91,15 @@ class ReplayLearner final : public BatchLearner {
   void Save(TensorMap& state) const override {
     algorithm_->Save(state);
     state.AddScalar<double>(kUpdatesDue, updates_due_);
+    state.AddScalar<int64_t>(kStepsBefore, steps_before_);
   }
   absl::Status Restore(const TensorMap& state) override {
     CADRE_RETURN_IF_ERROR(algorithm_->Restore(state));
     // Checkpoints of before it was saved lack it: less than one update.
     if (const absl::StatusOr<double> due = state.ReadScalar<double>(kUpdatesDue); due.ok())
       updates_due_ = *due;
+    if (const absl::StatusOr<int64_t> steps = state.ReadScalar<int64_t>(kStepsBefore); steps.ok())
+      steps_before_ = *steps;
     return absl::OkStatus();
   }
 
@@ -135,6 +142,8 @@ class ReplayLearner final : public BatchLearner {
   // What diagnostics() shows is what it looks at: on a device they are waited for.
   mutable TemperatureBound temperature_bound_;
   int64_t unpublished_ = 0;  // Updates since the last publication.
+  // Steps of the run that the table has not counted: it began empty after them, or lost them.
+  int64_t steps_before_ = 0;
   // In lockstep.
   int64_t round_begin_ = 0;  // Steps inserted when the actors' round began.
   double updates_due_ = 0;   // The fraction of one that rounds have left.
@@ -169,8 +178,7 @@ absl::StatusOr<Learned> ReplayLearner::LearnRound(const ExperiencePorts& ports,
   CADRE_ASSIGN_OR_RETURN(UpdateShare round, Agree(ports.replay->Sample(news), stop));
   Learned learned;
   learned.updates = 0;
-  learned.env_steps =
-      std::max(position.env_steps, ports.steps_before_replay + round.inserted_steps);
+  learned.env_steps = std::max(position.env_steps, steps_before_ + round.inserted_steps);
   learned.episodes = std::move(round.episodes);
   // Where the server lost steps of this round the actors make them again.
   const bool whole = round.inserted_steps >= news.min_inserted_steps;
@@ -237,7 +245,7 @@ absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPositi
   mean_age_ =
       static_cast<double>(std::accumulate(batch.ages.begin(), batch.ages.end(), int64_t{0})) /
       static_cast<double>(batch.items);
-  learned.env_steps = std::max(position.env_steps, ports.steps_before_replay + all.inserted_steps);
+  learned.env_steps = std::max(position.env_steps, steps_before_ + all.inserted_steps);
   learned.episodes.insert(learned.episodes.end(), all.episodes.begin(), all.episodes.end());
   return absl::OkStatus();
 }

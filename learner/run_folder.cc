@@ -1,5 +1,6 @@
 #include "learner/run_folder.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <filesystem>
@@ -11,15 +12,22 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/check.h"
 #include "common/config.h"
 #include "common/file_io.h"
 #include "common/status_macros.h"
+#include "learner/checkpoint.h"
 
 namespace cadre {
 namespace {
 
+constexpr char kConfig[] = "config.textproto";
+constexpr char kResolved[] = "resolved.textproto";
 constexpr char kProgress[] = "progress.csv";
 constexpr char kSummary[] = "summary.json";
+constexpr char kRunLock[] = "run.lock";
+constexpr char kWriterLock[] = "writer.lock";
 
 std::string Join(absl::string_view folder, absl::string_view name) {
   return absl::StrCat(folder, "/", name);
@@ -78,9 +86,21 @@ nlohmann::ordered_json EvaluationJson(const Summary::Evaluation& evaluation) {
 
 }  // namespace
 
-std::string ConfigPath(absl::string_view run_folder) {
-  return Join(run_folder, "config.textproto");
+std::string ResumeCommand(absl::string_view run_folder, std::optional<int64_t> steps) {
+  const bool plain = std::all_of(run_folder.begin(), run_folder.end(), [](char c) {
+    return absl::ascii_isalnum(c) || absl::StrContains("/._-+=,@%", c);
+  });
+  std::string command = absl::StrCat(
+      "cadre train --resume ",
+      plain ? std::string(run_folder)
+            : absl::StrCat("'", absl::StrReplaceAll(run_folder, {{"'", "'\\''"}}), "'"));
+  if (steps) absl::StrAppend(&command, " --checkpoint ", *steps);
+  return command;
 }
+
+std::string ConfigPath(absl::string_view run_folder) { return Join(run_folder, kConfig); }
+
+std::string ResolvedConfigPath(absl::string_view run_folder) { return Join(run_folder, kResolved); }
 
 std::string SummaryJson(const Summary& summary) {
   nlohmann::ordered_json json = {
@@ -101,10 +121,6 @@ std::string SummaryJson(const Summary& summary) {
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-RunFolder::RunFolder(std::string path, std::unique_ptr<ProgressCsv> csv,
-                     std::unique_ptr<EventWriter> events)
-    : path_(std::move(path)), csv_(std::move(csv)), events_(std::move(events)) {}
-
 bool RunFolder::HoldsRun(absl::string_view path) {
   for (const std::string& mark :
        {ConfigPath(path), Join(path, kProgress), Join(path, kSummary), Join(path, "checkpoints")}) {
@@ -117,8 +133,9 @@ bool RunFolder::HoldsRun(absl::string_view path) {
 absl::Status RunFolder::Clear(absl::string_view path) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(std::string(path)));
   for (const std::string& name : names) {
-    const bool ours = name == "config.textproto" || name == kProgress || name == kSummary ||
-                      name == "checkpoints" || absl::StartsWith(name, "events.out.tfevents.");
+    const bool ours = name == kConfig || name == kResolved || name == kProgress ||
+                      name == kSummary || name == "checkpoints" ||
+                      absl::StartsWith(name, "events.out.tfevents.");
     if (ours) CADRE_RETURN_IF_ERROR(RemoveTree(std::string(path), name));
   }
   return absl::OkStatus();
@@ -126,35 +143,72 @@ absl::Status RunFolder::Clear(absl::string_view path) {
 
 absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Create(const ExperimentConfig& config,
                                                              absl::string_view out,
-                                                             absl::string_view runs) {
+                                                             absl::string_view runs,
+                                                             bool replace_unsaved) {
   std::string path(out);
+  std::error_code ignored;
+  const bool made = path.empty() || !std::filesystem::exists(path, ignored);
   if (path.empty()) {
     CADRE_ASSIGN_OR_RETURN(path, ClaimFreeFolder(config, runs));
-  } else if (HoldsRun(path)) {
-    return absl::AlreadyExistsError(absl::StrCat("run folder '", path,
-                                                 "' already holds a run; resume it with --resume ",
-                                                 path, " or choose another --out"));
   } else {
     CADRE_RETURN_IF_ERROR(MakeDirectories(path));
   }
-  CADRE_RETURN_IF_ERROR(WriteFileAtomically(ConfigPath(path), ConfigText(config)));
-  CADRE_ASSIGN_OR_RETURN(auto csv, ProgressCsv::Create(Join(path, kProgress)));
-  CADRE_ASSIGN_OR_RETURN(auto events, EventWriter::Create(path, absl::Now()));
-  return std::unique_ptr<RunFolder>(
-      new RunFolder(std::move(path), std::move(csv), std::move(events)));
+  std::unique_ptr<RunFolder> folder(new RunFolder(path, made));
+  CADRE_RETURN_IF_ERROR(folder->Lock());
+  if (!HoldsRun(path)) return folder;
+  folder->replaces_ = replace_unsaved && !FindCheckpoint(path, "last").ok();
+  if (folder->replaces_) return folder;
+  return absl::AlreadyExistsError(absl::StrCat("run folder '", path,
+                                               "' already holds a run; resume it with --resume ",
+                                               path, " or choose another --out"));
 }
 
-absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Resume(const ExperimentConfig& config,
-                                                             absl::string_view path,
-                                                             int64_t env_steps) {
+absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Resume(absl::string_view path) {
   if (!HoldsRun(path)) {
     return absl::NotFoundError(absl::StrCat("there is no run in folder '", path, "'"));
   }
-  CADRE_RETURN_IF_ERROR(WriteFileAtomically(ConfigPath(path), ConfigText(config)));
-  CADRE_ASSIGN_OR_RETURN(auto csv, ProgressCsv::Resume(Join(path, kProgress), env_steps));
-  CADRE_ASSIGN_OR_RETURN(auto events, EventWriter::Create(path, absl::Now(), env_steps + 1));
-  return std::unique_ptr<RunFolder>(
-      new RunFolder(std::string(path), std::move(csv), std::move(events)));
+  std::unique_ptr<RunFolder> folder(new RunFolder(std::string(path), /*made=*/false));
+  CADRE_RETURN_IF_ERROR(folder->Lock());
+  CADRE_RETURN_IF_ERROR(ProgressCsv::Check(Join(path, kProgress)));
+  return folder;
+}
+
+absl::Status RunFolder::Lock() {
+  absl::StatusOr<std::unique_ptr<RunLock>> run = RunLock::Acquire(path_, kRunLock);
+  if (run.ok()) {
+    run_lock_ = *std::move(run);
+  } else if (!absl::IsFailedPrecondition(run.status()) || !ParentHolds(path_, kRunLock)) {
+    return run.status();
+  }
+  CADRE_ASSIGN_OR_RETURN(writer_lock_, RunLock::Acquire(path_, kWriterLock));
+  return absl::OkStatus();
+}
+
+RunFolder::~RunFolder() {
+  writer_lock_.reset();
+  run_lock_.reset();
+  std::error_code ignored;  // Not empty, for instance: then it stays.
+  if (made_ && !begun_) std::filesystem::remove(path_, ignored);
+}
+
+absl::Status RunFolder::Begin(const ExperimentConfig& given, const ExperimentConfig& resolved,
+                              std::optional<int64_t> env_steps) {
+  CADRE_CHECK(!begun_);
+  begun_ = true;
+  if (run_lock_ != nullptr) CADRE_RETURN_IF_ERROR(run_lock_->Announce());
+  CADRE_RETURN_IF_ERROR(writer_lock_->Announce());
+  if (replaces_) CADRE_RETURN_IF_ERROR(Clear(path_));
+  // In this order: what is there without resolved.textproto is taken for a resolved config,
+  // and what was given reads the same as one.
+  CADRE_RETURN_IF_ERROR(WriteFileAtomically(ConfigPath(path_), ConfigText(given)));
+  CADRE_RETURN_IF_ERROR(WriteFileAtomically(ResolvedConfigPath(path_), ConfigText(resolved)));
+  const std::string csv = Join(path_, kProgress);
+  CADRE_ASSIGN_OR_RETURN(
+      csv_, env_steps ? ProgressCsv::Resume(csv, *env_steps) : ProgressCsv::Create(csv));
+  std::optional<int64_t> void_from;
+  if (env_steps) void_from = *env_steps + 1;
+  CADRE_ASSIGN_OR_RETURN(events_, EventWriter::Create(path_, absl::Now(), void_from));
+  return absl::OkStatus();
 }
 
 absl::Status RunFolder::Report(const Progress& progress, absl::Time now) {

@@ -1,11 +1,13 @@
 // The folder of one run, as people and other tools see it:
 //
-//   config.textproto          the resolved config
+//   config.textproto          the config as it was given; see run_config.h
+//   resolved.textproto        the same with all defaults and derived values
 //   progress.csv              one row for each report
 //   events.out.tfevents.*     the same, for TensorBoard
 //   summary.json              once the run ended
 //   checkpoints/              see checkpoint.h
 //   versions.learner-*        see version_record.h; of learners that are processes
+//   run.lock, writer.lock     while it runs: who writes here; see run_lock.h
 //
 // Not thread-safe: the training thread owns it.
 #pragma once
@@ -14,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +24,7 @@
 #include "absl/time/time.h"
 #include "learner/progress.h"
 #include "learner/progress_csv.h"
+#include "learner/run_lock.h"
 #include "learner/tensorboard.h"
 #include "proto/config.pb.h"
 
@@ -55,19 +59,34 @@ std::string SummaryJson(const Summary& summary);
 
 class RunFolder {
  public:
-  // For a new run: `out` where it is given, else the first free
+  // For a new run: `out` if it is given, else the first free
   // `<runs>/<config.name>-seed<config.seed>-<n>`, n = 1, 2, ... ALREADY_EXISTS
-  // where `out` holds a run. Other files in `out` are left alone.
+  // if `out` holds a run; with `replace_unsaved` only if that has a checkpoint, otherwise
+  // Begin() removes what it left. Other files in `out` are left alone. The folder is empty
+  // until Begin(), and is removed with this object if that never comes.
   static absl::StatusOr<std::unique_ptr<RunFolder>> Create(const ExperimentConfig& config,
                                                            absl::string_view out,
-                                                           absl::string_view runs = "runs");
+                                                           absl::string_view runs = "runs",
+                                                           bool replace_unsaved = false);
 
-  // Goes on with the run in `path` from the checkpoint at `env_steps`: later rows
-  // of progress.csv are dropped and later events marked as void. The config on disk
-  // is replaced by `config`. NOT_FOUND where there is no run.
-  static absl::StatusOr<std::unique_ptr<RunFolder>> Resume(const ExperimentConfig& config,
-                                                           absl::string_view path,
-                                                           int64_t env_steps);
+  // Continues the run in `path`, whose files stay as they are until Begin(). NOT_FOUND
+  // if there is no run, DATA_LOSS if progress.csv is no file of ours.
+  static absl::StatusOr<std::unique_ptr<RunFolder>> Resume(absl::string_view path);
+
+  // Both lock the folder until this object goes: FAILED_PRECONDITION, saying who has it, if
+  // another process does. A learner may share it with the supervisor that started it.
+  ~RunFolder();
+
+  // Keeps other commands out while the learners that this process starts write to the
+  // folder, which they lock as well. After Begin(); this object must go before they start.
+  std::unique_ptr<RunLock> KeepForChildren() { return std::move(run_lock_); }
+
+  // Everything that could refuse the run has been checked: writes the config and opens
+  // the files for reports. For a resumed run `env_steps` is that of the checkpoint it
+  // continues from: later rows of progress.csv are dropped, later events marked as void.
+  // Once, before Report.
+  absl::Status Begin(const ExperimentConfig& given, const ExperimentConfig& resolved,
+                     std::optional<int64_t> env_steps = {});
 
   // True where the folder has any of the files that a run writes.
   static bool HoldsRun(absl::string_view path);
@@ -84,15 +103,26 @@ class RunFolder {
   const std::string& path() const { return path_; }
 
  private:
-  RunFolder(std::string path, std::unique_ptr<ProgressCsv> csv,
-            std::unique_ptr<EventWriter> events);
+  RunFolder(std::string path, bool made) : path_(std::move(path)), made_(made) {}
+
+  absl::Status Lock();
 
   const std::string path_;
-  const std::unique_ptr<ProgressCsv> csv_;
-  const std::unique_ptr<EventWriter> events_;
+  const bool made_;  // The folder was not there before.
+  bool replaces_ = false;
+  bool begun_ = false;
+  // Of the command that runs it, null if that is our parent; and of whoever writes.
+  std::unique_ptr<RunLock> run_lock_, writer_lock_;
+  std::unique_ptr<ProgressCsv> csv_;  // Null before Begin().
+  std::unique_ptr<EventWriter> events_;
 };
 
-// Its config.textproto, as Create wrote it.
+// The command that resumes the run, for a shell; from its newest checkpoint, or the one at
+// `steps`.
+std::string ResumeCommand(absl::string_view run_folder, std::optional<int64_t> steps = {});
+
+// Its config.textproto and resolved.textproto, as Begin wrote them.
 std::string ConfigPath(absl::string_view run_folder);
+std::string ResolvedConfigPath(absl::string_view run_folder);
 
 }  // namespace cadre

@@ -152,10 +152,13 @@ absl::Status Trainer::LearnOnce(const ExperiencePorts& source, ParameterSink& si
           RecordNonFiniteUpdate(options_.run_folder, env_steps_, absl::Now());
       if (!recorded.ok()) spdlog::warn("{}", std::string(recorded.message()));
     }
-    return absl::DataLossError(
-        absl::StrCat("update ", updates_ + 1, " made ", learned.status().message(),
-                     "; the last checkpoint is at ", last_saved_steps_,
-                     " steps. Lower the learning rate, or clip the gradient"));
+    return absl::DataLossError(absl::StrCat(
+        "update ", updates_ + 1, " made ", learned.status().message(), "; ",
+        last_saved_steps_ < 0 ? "there is no checkpoint"
+                              : absl::StrCat("the last checkpoint is at ", last_saved_steps_,
+                                             " steps, and is resumed by: ",
+                                             ResumeCommand(options_.run_folder, last_saved_steps_)),
+        ". Lower the learning rate, or clip the gradient"));
   }
   CADRE_RETURN_IF_ERROR(learned.status());
 

@@ -43,9 +43,12 @@ class Trainer final {
 
   static absl::StatusOr<std::unique_ptr<Trainer>> Create(Options options);
 
-  // Goes on from a checkpoint of the same experiment. FAILED_PRECONDITION where its
-  // network differs, DATA_LOSS where something is missing. Before Run.
+  // Goes on from a checkpoint of the same experiment. FAILED_PRECONDITION where its weights
+  // mean something else (weight_meaning.h), DATA_LOSS where something is missing. Before Run.
   absl::Status Restore(const Checkpoint& checkpoint);
+
+  // The next evaluation is the best so far: there is no checkpoint of an earlier best one.
+  void ForgetBest() { evaluator_.ForgetBest(); }
 
   // The next version is above `version`: a parameter server that outlived an earlier
   // learner already has it. Before Run.

@@ -1,5 +1,6 @@
 #include "learner/trainer_state.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/match.h"
@@ -44,7 +45,7 @@ absl::StatusOr<v1::Parameters> ParametersOf(const Checkpoint& checkpoint,
   }
   v1::Parameters parameters;
   parameters.set_model(manifest.experiment());
-  parameters.set_version(manifest.version());
+  parameters.set_version(std::max<int64_t>(1, manifest.version()));
   parameters.set_values(flat.data(), flat.size() * sizeof(float));
   parameters.set_layout_fingerprint(layout.fingerprint());
   parameters.set_env_steps(manifest.env_steps());

@@ -21,7 +21,8 @@ void SaveParameters(const ParameterLayout& layout, absl::Span<const float> flat,
 // The statistics of a publication, as "statistic.<name>" float64.
 void SaveStatistics(const v1::Parameters& parameters, TensorMap& state);
 
-// The publication that a checkpoint was taken at, weights and statistics.
+// The publication that a checkpoint was taken at, weights and statistics; the first one, if
+// nothing was published before it.
 // FAILED_PRECONDITION where the checkpoint's network is not `layout`'s, DATA_LOSS
 // where a tensor is missing.
 absl::StatusOr<v1::Parameters> ParametersOf(const Checkpoint& checkpoint,

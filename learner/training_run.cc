@@ -7,6 +7,8 @@
 #include "absl/time/time.h"
 #include "common/status_macros.h"
 #include "learner/checkpoint.h"
+#include "learner/run_config.h"
+#include "learner/weight_meaning.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -17,57 +19,81 @@ namespace {
 constexpr int64_t kRows = 400;
 constexpr absl::Duration kLongestSilence = absl::Seconds(10);
 
+// A checkpoint to continue from, with its meaning: one of an older version has none, and means
+// what the run's config says as it stands in the folder.
+absl::StatusOr<NewestCheckpoint> Find(const std::string& folder, const std::string& which) {
+  NewestCheckpoint found;
+  if (which.empty()) {
+    CADRE_ASSIGN_OR_RETURN(found, LoadNewestIntact(folder));
+  } else {
+    CADRE_ASSIGN_OR_RETURN(found.path, FindCheckpoint(folder, which));
+    CADRE_ASSIGN_OR_RETURN(found.checkpoint, LoadCheckpoint(found.path));
+  }
+  CheckpointManifest& manifest = found.checkpoint.manifest;
+  if (!manifest.meanings().empty()) return found;
+  const absl::StatusOr<Experiment> before = LoadRunExperiment(folder, {});
+  if (!before.ok()) return found;
+  for (const auto& meaning : WeightMeaning(before->config, before->environment))
+    *manifest.add_meanings() = meaning;
+  return found;
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Create(const ExperimentConfig& config,
-                                                                 const EnvironmentSpec& environment,
+absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Create(const Experiment& experiment,
                                                                  const std::string& out,
-                                                                 const DeviceOptions& device) {
-  CADRE_ASSIGN_OR_RETURN(auto folder, RunFolder::Create(config, out));
+                                                                 const DeviceOptions& device,
+                                                                 bool replace_unsaved) {
+  CADRE_ASSIGN_OR_RETURN(auto folder,
+                         RunFolder::Create(experiment.config, out, "runs", replace_unsaved));
   const std::string path = folder->path();
   std::unique_ptr<TrainingRun> run(new TrainingRun(std::move(folder), path));
-  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment, device));
+  CADRE_RETURN_IF_ERROR(run->MakeTrainer(experiment, device));
   return run;
 }
 
-absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Resume(const ExperimentConfig& config,
-                                                                 const EnvironmentSpec& environment,
+absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Resume(const Experiment& experiment,
                                                                  const std::string& folder,
-                                                                 const DeviceOptions& device) {
-  CADRE_ASSIGN_OR_RETURN(NewestCheckpoint newest, LoadNewestIntact(folder));
-  for (const std::string& warning : newest.warnings) spdlog::warn("{}", warning);
-  CADRE_ASSIGN_OR_RETURN(auto run_folder,
-                         RunFolder::Resume(config, folder, newest.checkpoint.manifest.env_steps()));
+                                                                 const DeviceOptions& device,
+                                                                 const std::string& which) {
+  CADRE_ASSIGN_OR_RETURN(auto run_folder, RunFolder::Resume(folder));
+  CADRE_ASSIGN_OR_RETURN(const NewestCheckpoint from, Find(folder, which));
+  for (const std::string& warning : from.warnings) spdlog::warn("{}", warning);
   std::unique_ptr<TrainingRun> run(new TrainingRun(std::move(run_folder), folder));
-  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment, device));
-  CADRE_RETURN_IF_ERROR(run->trainer_->Restore(newest.checkpoint));
-  spdlog::info("resuming from {}", newest.path);
+  const int64_t env_steps = from.checkpoint.manifest.env_steps();
+  run->resumed_steps_ = env_steps;
+  run->replay_checkpoint_ = from.checkpoint.manifest.replay_checkpoint();
+  if (!which.empty()) run->chosen_ = from.path;
+  CADRE_RETURN_IF_ERROR(run->MakeTrainer(experiment, device));
+  CADRE_RETURN_IF_ERROR(run->trainer_->Restore(from.checkpoint));
+  if (!HasBestUpTo(folder, env_steps)) run->trainer_->ForgetBest();
+  spdlog::info("resuming from {}", from.path);
   return run;
 }
 
-absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Join(const ExperimentConfig& config,
-                                                               const EnvironmentSpec& environment,
+absl::StatusOr<std::unique_ptr<TrainingRun>> TrainingRun::Join(const Experiment& experiment,
                                                                const std::string& folder,
                                                                int32_t rank,
-                                                               const DeviceOptions& device) {
+                                                               const DeviceOptions& device,
+                                                               const std::string& which) {
   std::unique_ptr<TrainingRun> run(new TrainingRun(nullptr, folder));
-  CADRE_RETURN_IF_ERROR(run->MakeTrainer(config, environment, device, rank));
+  CADRE_RETURN_IF_ERROR(run->MakeTrainer(experiment, device, rank));
   if (folder.empty()) return run;
-  const absl::StatusOr<NewestCheckpoint> newest = LoadNewestIntact(folder);
-  if (absl::IsNotFound(newest.status())) return run;
-  CADRE_RETURN_IF_ERROR(newest.status());
-  CADRE_RETURN_IF_ERROR(run->trainer_->Restore(newest->checkpoint));
+  const absl::StatusOr<NewestCheckpoint> from = Find(folder, which);
+  if (absl::IsNotFound(from.status())) return run;
+  CADRE_RETURN_IF_ERROR(from.status());
+  CADRE_RETURN_IF_ERROR(run->trainer_->Restore(from->checkpoint));
   return run;
 }
 
-absl::Status TrainingRun::MakeTrainer(const ExperimentConfig& config,
-                                      const EnvironmentSpec& environment,
-                                      const DeviceOptions& device, int32_t rank) {
+absl::Status TrainingRun::MakeTrainer(const Experiment& experiment, const DeviceOptions& device,
+                                      int32_t rank) {
+  given_ = experiment.given;
   CADRE_ASSIGN_OR_RETURN(
       trainer_,
       Trainer::Create(
-          {.config = config,
-           .environment = environment,
+          {.config = experiment.config,
+           .environment = experiment.environment,
            .run_folder = path_,
            .rank = rank,
            .device = device,
@@ -77,6 +103,13 @@ absl::Status TrainingRun::MakeTrainer(const ExperimentConfig& config,
                  if (save_listener_) save_listener_();
                }}));
   return absl::OkStatus();
+}
+
+absl::Status TrainingRun::Begin() {
+  if (folder_ == nullptr) return absl::OkStatus();
+  if (!chosen_.empty()) CADRE_RETURN_IF_ERROR(SupersedeAfter(path_, chosen_));
+  CADRE_RETURN_IF_ERROR(folder_->Begin(given_, trainer_->config(), resumed_steps_));
+  return trainer_->SaveIfUnsaved();
 }
 
 absl::Status TrainingRun::OnProgress(const Progress& progress) {

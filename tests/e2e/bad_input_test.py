@@ -233,11 +233,11 @@ class SavedTest(cadre_run.CadreTest):
         for which in ("77", "best", "newest"):
             with self.subTest(which=which):
                 process = self.finish("cadre", "eval", run, "--checkpoint", which)
-                self.assert_error(process, USAGE, f"'{which}'", "checkpoints: 10240")
+                self.assert_error(process, USAGE, f"'{which}'", "checkpoints: 0, 10240")
 
     def test_a_damaged_checkpoint(self):
         run = self.train(CARTPOLE, *SHORT, "--set", "checkpoint.every_env_steps=5000")
-        first, last = run.checkpoints()
+        _, first, last = run.checkpoints()
         folder = run.path / "checkpoints" / str(last)
         flip_a_byte(folder / "parameters.safetensors")
         process = self.finish("cadre", "eval", run)
@@ -253,7 +253,7 @@ class SavedTest(cadre_run.CadreTest):
         self.assertEqual(self.evaluate(run)["checkpoint"], str(folder))
 
     def test_no_intact_checkpoint(self):
-        run = self.train(CARTPOLE, *SHORT)
+        run = self.train(CARTPOLE, *SHORT, "--set", "checkpoint.keep=1")
         flip_a_byte(run.path / "checkpoints" / "10240" / "state.safetensors")
         before = contents(run.path)
         process = self.finish("cadre", "train", "--resume", run)
@@ -279,7 +279,7 @@ class SavedTest(cadre_run.CadreTest):
         run = cadre_run.Run(self.folder / "run")
         process = self.start("cadre", "train", CARTPOLE, "--out", run, "--set",
                              "checkpoint.every_env_steps=5000", prefix=prefix)
-        cadre_run.wait_until(lambda: len(run.checkpoints()) >= 2, "two checkpoints", process)
+        cadre_run.wait_until(lambda: len(run.checkpoints()) >= 3, "three checkpoints", process)
         (run.path / "checkpoints").chmod(0o555)
         process.wait()
         self.assert_error(process, IO, run.path / "checkpoints", "Permission denied")

@@ -36,19 +36,38 @@ class ReplayResumeTest(cadre_run.CadreTest):
         run = self.stop_and_go_on("processes")
         self.assertGreaterEqual(run.table()["inserted_steps"], STEPS)
 
-    def test_an_embedded_table_of_another_config_is_left_alone(self):
-        run = cadre_run.Run(self.folder / "run")
-        process = self.start(
-            "cadre", "train", cadre_run.CONFIGS / "dqn_cartpole.textproto", "--out", run,
-            "--set", f"replay.warmup_steps={WARM_UP}", "--set", "evaluation.every_env_steps=0")
-        cadre_run.wait_until(lambda: run.steps() >= 5_000, "5,000 steps", process)
-        process.send(signal.SIGINT)
-        process.wait()
+    def test_a_finished_run_is_extended(self):
+        for mode in ("embedded", "processes"):
+            with self.subTest(mode=mode):
+                run = self.train(
+                    cadre_run.CONFIGS / "dqn_cartpole.textproto", "--mode", mode, "--set",
+                    "stop.env_steps=8000", "--set", f"replay.warmup_steps={WARM_UP}", "--set",
+                    "evaluation.every_env_steps=0", out=mode)
+                updates = run.summary()["updates"]
+                process = self.extend(run, mode, 18_000)
+                self.assertNotIn("empty table", process.stderr)
+                self.assertGreater(run.summary()["updates"] - updates, 0.95 * RATE * 10_000)
+                # The table of the end is not that of an earlier checkpoint; a server keeps two.
+                earlier = run.checkpoints()[-2]
+                process = self.extend(run, mode, 20_000, "--checkpoint", earlier)
+                self.assertEqual("beginning with an empty table" in process.stderr,
+                                 mode == "embedded")
+                self.assertGreaterEqual(run.summary()["env_steps"], 20_000)
+
+    def extend(self, run, mode, steps, *more):
+        process = self.finish("cadre", "train", "--resume", run, "--mode", mode, "--set",
+                              f"stop.env_steps={steps}", *more)
         self.assertEqual(process.code, 0, process)
-        process = self.finish("cadre", "train", "--resume", run, "--set",
-                              "stop.env_steps=20000", "--set", "replay.n_step=3")
-        self.assertEqual(process.code, 0, process)
-        self.assertIn("beginning with an empty table", process.stderr)
+        return process
+
+    def test_a_table_of_another_config_is_not_used(self):
+        for mode in ("embedded", "processes"):
+            with self.subTest(mode=mode):
+                run = self.train(
+                    cadre_run.CONFIGS / "dqn_cartpole.textproto", "--mode", mode, "--set",
+                    "stop.env_steps=5000", "--set", "evaluation.every_env_steps=0", out=mode)
+                process = self.extend(run, mode, 8_000, "--set", "replay.n_step=3")
+                self.assertIn("beginning with an empty table", process.stderr)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ STEPS = 100_096  # Of a whole run with configs/ppo_cartpole.textproto.
 
 class SupervisedTest(cadre_run.CadreTest):
 
-    def begin(self):
+    def begin(self, config=cadre_run.CARTPOLE):
         replay, parameters = (f"127.0.0.1:{cadre_run.free_port()}" for _ in range(2))
         self.start("cadre_replay_server", *RUN, "--address", replay, "--config",
-                   cadre_run.CARTPOLE)
+                   config)
         self.start("cadre_param_server", *RUN, "--address", parameters)
-        self.worker = (*RUN, "--config", cadre_run.CARTPOLE, "--replay", replay,
+        self.worker = (*RUN, "--config", config, "--replay", replay,
                        "--parameters", parameters)
         self.trained = cadre_run.Run(self.folder / "run")
 
@@ -77,6 +77,22 @@ class SupervisedTest(cadre_run.CadreTest):
         self.assertEqual(learner.code, 0, learner)
         self.assertEqual(self.trained.summary()["env_steps"], STEPS)
         self.assertTrue((self.trained.path / "lost+found").exists())
+
+    def test_a_config_that_changes_reaches_every_process(self):
+        config = self.folder / "config.textproto"
+        text = cadre_run.CARTPOLE.read_text()
+        config.write_text(text)
+        self.begin(config)
+        learner = self.start_learner()
+        self.start_actors()
+        self.wait_for_steps(5_000, learner)
+        learner.send(signal.SIGTERM)
+        learner.wait()
+        config.write_text(text.replace("env_steps: 100000", "env_steps: 20000"))
+        learner = self.start_learner()
+        learner.wait()
+        self.assertEqual(learner.code, 0, learner)
+        self.assertLess(self.trained.summary()["env_steps"], STEPS)
 
     def test_a_stop_before_the_first_update(self):
         self.begin()

@@ -175,11 +175,27 @@ TEST_F(ReplayLearnerTest, EpisodesAndStepsAreTheTables) {
 }
 
 TEST_F(ReplayLearnerTest, StepsOfBeforeTheTableCount) {
+  ExperimentConfig config = Config(ActorsConfig::ASYNCHRONOUS);
+  config.mutable_stop()->set_env_steps(40);
   replay_.steps_per_batch = 4;
-  const auto trainer = Make(Config(ActorsConfig::ASYNCHRONOUS));
-  ASSERT_TRUE(trainer->Run({.replay = &replay_, .steps_before_replay = 40}, sink_).ok());
+  ASSERT_TRUE(Run(config).ok());
+  const auto resume = [&](int64_t env_steps) {
+    config.mutable_stop()->set_env_steps(env_steps);
+    auto trainer = Make(config);
+    EXPECT_TRUE(trainer->Restore(LoadNewestIntact(folder_.path())->checkpoint).ok());
+    EXPECT_TRUE(trainer->Run({.replay = &replay_}, sink_).ok());
+    EXPECT_EQ(trainer->env_steps(), env_steps);
+  };
+  // With a table that begins empty: every one of its steps comes after the 40.
+  replay_.asked.clear();
+  replay_.inserted_steps = 0;
+  resume(80);
   EXPECT_EQ(BatchesAsked().size(), 10u);
-  EXPECT_EQ(trainer->env_steps(), 80);
+  // Of a learner that is started again the table counts on, those of before it as well.
+  replay_.asked.clear();
+  const int64_t inserted = replay_.inserted_steps;
+  resume(120);
+  EXPECT_EQ(replay_.inserted_steps - inserted, 40);
 }
 
 TEST_F(ReplayLearnerTest, WithoutPrioritiesNoneAreSent) {
@@ -231,7 +247,7 @@ TEST_F(ReplayLearnerTest, ParametersThatBreakAreNotSaved) {
   };
   const absl::Status status = Run(config);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("not finite; the last checkpoint is at"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not finite; there is no checkpoint"));
   EXPECT_TRUE(ListCheckpoints(folder_.path()).empty());
 }
 

@@ -46,6 +46,7 @@ TEST(RunFolderTest, TakesTheFirstFreeNumber) {
     auto run = RunFolder::Create(SomeConfig(), "", runs);
     ASSERT_TRUE(run.ok()) << run.status();
     EXPECT_EQ((*run)->path(), absl::StrCat(runs, "/ppo-cartpole-seed7-", n));
+    ASSERT_TRUE((*run)->Begin(SomeConfig(), SomeConfig()).ok());
   }
 }
 
@@ -65,11 +66,13 @@ TEST(RunFolderTest, HoldsWhatThePageSays) {
   TempFolder temp;
   auto run = RunFolder::Create(SomeConfig(), temp / "out");
   ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_TRUE((*run)->Begin(SomeConfig(), SomeConfig()).ok());
   ASSERT_TRUE((*run)->Report(ProgressAt(1000)).ok());
   ASSERT_TRUE((*run)->WriteSummary(Summary()).ok());
-  EXPECT_THAT(NamesIn(temp / "out"),
-              UnorderedElementsAre("config.textproto", "progress.csv", "summary.json",
-                                   StartsWith("events.out.tfevents.")));
+  EXPECT_THAT(
+      NamesIn(temp / "out"),
+      UnorderedElementsAre("config.textproto", "resolved.textproto", "progress.csv", "summary.json",
+                           "run.lock", "writer.lock", StartsWith("events.out.tfevents.")));
   const auto config = LoadConfig(ConfigPath(temp / "out"), {});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->SerializeAsString(), SomeConfig().SerializeAsString());
@@ -77,7 +80,8 @@ TEST(RunFolderTest, HoldsWhatThePageSays) {
 
 TEST(RunFolderTest, RefusesAFolderThatHoldsARun) {
   TempFolder temp;
-  ASSERT_TRUE(RunFolder::Create(SomeConfig(), temp / "x").ok());
+  ASSERT_TRUE(
+      (*RunFolder::Create(SomeConfig(), temp / "x"))->Begin(SomeConfig(), SomeConfig()).ok());
   EXPECT_EQ(RunFolder::Create(SomeConfig(), temp / "x").status(),
             absl::AlreadyExistsError(absl::StrCat("run folder '", temp / "x",
                                                   "' already holds a run; resume it with --resume ",
@@ -87,7 +91,8 @@ TEST(RunFolderTest, RefusesAFolderThatHoldsARun) {
 TEST(RunFolderTest, LeavesOtherFilesInTheFolderAlone) {
   TempFolder temp;
   Spill(temp / "notes.txt", "mine");
-  ASSERT_TRUE(RunFolder::Create(SomeConfig(), temp.path()).ok());
+  ASSERT_TRUE(
+      (*RunFolder::Create(SomeConfig(), temp.path()))->Begin(SomeConfig(), SomeConfig()).ok());
   EXPECT_EQ(Slurp(temp / "notes.txt"), "mine");
 }
 
@@ -103,13 +108,15 @@ TEST(RunFolderTest, ResumesWithoutDoublingASteps) {
   TempFolder temp;
   {
     auto run = RunFolder::Create(SomeConfig(), temp / "x");
+    ASSERT_TRUE((*run)->Begin(SomeConfig(), SomeConfig()).ok());
     for (int64_t steps : {1000, 2000, 3000}) ASSERT_TRUE((*run)->Report(ProgressAt(steps)).ok());
   }
   ExperimentConfig config = SomeConfig();
   config.set_seed(8);
   {
-    auto run = RunFolder::Resume(config, temp / "x", 2000);
+    auto run = RunFolder::Resume(temp / "x");
     ASSERT_TRUE(run.ok()) << run.status();
+    ASSERT_TRUE((*run)->Begin(config, config, 2000).ok());
     for (int64_t steps : {3000, 4000}) ASSERT_TRUE((*run)->Report(ProgressAt(steps)).ok());
   }
   std::vector<std::string> steps;
@@ -122,9 +129,28 @@ TEST(RunFolderTest, ResumesWithoutDoublingASteps) {
 
 TEST(RunFolderTest, ResumingNothingIsAnError) {
   TempFolder temp;
-  EXPECT_EQ(RunFolder::Resume(SomeConfig(), temp / "x", 0).status(),
+  EXPECT_EQ(RunFolder::Resume(temp / "x").status(),
             absl::NotFoundError(absl::StrCat("there is no run in folder '", temp / "x", "'")));
   EXPECT_FALSE(std::filesystem::exists(temp / "x"));
+}
+
+TEST(RunFolderTest, WhatNeverBeginsLeavesNothingBehind) {
+  TempFolder temp;
+  Spill(temp / "mine", "mine");
+  ASSERT_TRUE(RunFolder::Create(SomeConfig(), temp / "x").ok());
+  ASSERT_TRUE(RunFolder::Create(SomeConfig(), temp.path()).ok());
+  ASSERT_TRUE(RunFolder::Create(SomeConfig(), "", temp.path()).ok());
+  EXPECT_THAT(NamesIn(temp.path()), ElementsAre("mine"));
+
+  ASSERT_TRUE(
+      (*RunFolder::Create(SomeConfig(), temp / "x"))->Begin(SomeConfig(), SomeConfig()).ok());
+  const auto before = Contents(temp / "x");
+  ASSERT_TRUE(RunFolder::Resume(temp / "x").ok());
+  EXPECT_EQ(Contents(temp / "x"), before);
+  Spill(temp / "x/progress.csv", "a,b\n");
+  const auto damaged = Contents(temp / "x");
+  EXPECT_EQ(RunFolder::Resume(temp / "x").status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Contents(temp / "x"), damaged);
 }
 
 TEST(RunFolderTest, TheSummaryHasItsKeysInOrder) {

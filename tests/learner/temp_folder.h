@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <string>
 #include <system_error>
 
@@ -36,6 +37,16 @@ inline std::string Slurp(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   CADRE_CHECK(file.good());
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// Every file below `folder`, by its path in there.
+inline std::map<std::string, std::string> Contents(const std::string& folder) {
+  std::map<std::string, std::string> contents;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string path = entry.path();
+    contents[path.substr(folder.size() + 1)] = entry.is_regular_file() ? Slurp(path) : "";
+  }
+  return contents;
 }
 
 inline void Spill(const std::string& path, const std::string& contents) {

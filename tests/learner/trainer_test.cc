@@ -304,8 +304,10 @@ TEST_F(TrainerTest, ParametersThatAreNotFiniteEndTheRunAndOverwriteNothing) {
   const absl::Status status = Run(*trainer);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()),
-              HasSubstr("update 3 made parameters that are not finite; the last checkpoint is at "
-                        "128 steps"));
+              HasSubstr(absl::StrCat("update 3 made parameters that are not finite; the last "
+                                     "checkpoint is at 128 steps, and is resumed by: cadre train "
+                                     "--resume ",
+                                     folder_.path(), " --checkpoint 128. Lower")));
   EXPECT_EQ(sink_.state, v1::RUN_STATE_RUNNING);
   EXPECT_EQ(sink_.published.size(), 3);  // The bad ones went nowhere.
   EXPECT_THAT(source_->acknowledged, ElementsAre(1000, 1001));
