@@ -23,6 +23,7 @@ TIME_STAMPS = {
     "common/process_metrics.h": "Unix times, as Prometheus reads them",
     "learner/run_folder.h": "TensorBoard's events",
     "learner/run_folder.cc": "TensorBoard's events",
+    "learner/run_lock.cc": "since when a run is locked, for people",
     "learner/trainer.cc": "when an update was not finite, for people",
     "cli/processes.cc": "a run id that no earlier run has",
     "cli/supervised_process.cc": "a seed",
