@@ -81,7 +81,8 @@ absl::Status ModelUpdater::Check(const v1::Gradient& gradient, double norm) cons
                                                    " and ", gradient.env_steps(),
                                                    " env steps; wanted at least 1 and 0"));
   }
-  if (gradient.values().size() != static_cast<size_t>(size_) * sizeof(float)) {
+  if (!gradient.values().empty() &&
+      gradient.values().size() != static_cast<size_t>(size_) * sizeof(float)) {
     return absl::InvalidArgumentError(absl::StrCat(Name(gradient), ": ", gradient.values().size(),
                                                    " bytes of values; the model has ",
                                                    size_ * sizeof(float)));
