@@ -39,7 +39,8 @@ ReplayShard::ReplayShard(const ReplaySourceOptions& options, std::shared_ptr<grp
                          std::function<void()> on_change)
     : options_(options),
       stub_(v1::ExperienceService::NewStub(channel)),
-      on_change_(std::move(on_change)) {}
+      on_change_(std::move(on_change)),
+      feeding_(absl::ToChronoNanoseconds(options.unfed_after)) {}
 
 ReplayShard::~ReplayShard() {
   Close();
@@ -110,7 +111,9 @@ void ReplayShard::AskOnce() {
     // A table below its minimum size would keep whoever samples it waiting.
     state_.mass = table->items() < table->min_size() ? 0 : table->mass();
     state_.inserted_steps = std::max(state_.inserted_steps, table->inserted_steps());
-    NoteFeeding(*table);
+    state_.unfed = feeding_.Note(table->inserted_steps(), table->waiting_samplers() > 0,
+                                 ShardFeeding::Clock::now());
+    left_out_ = left_out_ && state_.unfed;
   }
   const bool live = found && connected && !left_out_;
   if (live != was_live_ && !closed_)
@@ -118,17 +121,6 @@ void ReplayShard::AskOnce() {
          : spdlog::warn("replay server at {} is left out until it answers{}", options_.address,
                         left_out_ ? " and an actor appends to it" : "");
   was_live_ = live;
-}
-
-void ReplayShard::NoteFeeding(const v1::TableInfo& table) {
-  const Clock::time_point now = Clock::now();
-  if (table.inserted_steps() != std::exchange(seen_steps_, table.inserted_steps())) {
-    state_.unfed = left_out_ = false;
-    fed_at_ = now;
-  } else if (!state_.unfed && table.waiting_samplers() == 0) {
-    fed_at_ = now;  // Nobody would know.
-  }
-  state_.unfed = state_.unfed || now - fed_at_ >= absl::ToChronoNanoseconds(options_.unfed_after);
 }
 
 }  // namespace cadre

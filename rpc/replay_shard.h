@@ -3,7 +3,6 @@
 // nothing. Thread-safe.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "rpc/call_group.h"
 #include "rpc/replay_source_options.h"
 #include "rpc/sample_stream.h"
+#include "rpc/shard_feeding.h"
 
 namespace cadre {
 
@@ -52,12 +52,8 @@ class ReplayShard {
   ReplayShard(const ReplaySourceOptions& options, std::shared_ptr<grpc::Channel> channel,
               std::function<void()> on_change);
 
-  using Clock = std::chrono::steady_clock;
-
   void Watch();  // The thread.
   void AskOnce();
-  // Finds out from the table whether it is fed.
-  void NoteFeeding(const v1::TableInfo& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ReplaySourceOptions options_;
   const std::unique_ptr<v1::ExperienceService::Stub> stub_;
@@ -69,9 +65,8 @@ class ReplayShard {
   bool hurried_ ABSL_GUARDED_BY(mutex_) = false;
   State state_ ABSL_GUARDED_BY(mutex_);  // `live`: the last question was answered.
   bool was_live_ ABSL_GUARDED_BY(mutex_) = false;
-  bool left_out_ ABSL_GUARDED_BY(mutex_) = false;    // As it is unfed.
-  int64_t seen_steps_ ABSL_GUARDED_BY(mutex_) = -1;  // Inserted, of the last answer.
-  Clock::time_point fed_at_ ABSL_GUARDED_BY(mutex_);
+  bool left_out_ ABSL_GUARDED_BY(mutex_) = false;  // As it is unfed.
+  ShardFeeding feeding_ ABSL_GUARDED_BY(mutex_);
 
   std::unique_ptr<SampleStream> stream_;  // Constant once created.
   std::thread thread_;
