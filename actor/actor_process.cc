@@ -14,6 +14,7 @@
 #include "common/config.h"
 #include "common/metrics.h"
 #include "common/process_metrics.h"
+#include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
@@ -119,11 +120,12 @@ absl::Status RunActorProcess(ActorProcessOptions options, ShutdownSignal& shutdo
       FindExperienceTarget(config, experiment.environment.observation,
                            experiment.environment.action, options.replay_address, options.index));
   ShardedSinkOptions sharded_options;
-  sharded_options.addresses = target.addresses;
+  sharded_options.places = target.places;
   sharded_options.first = target.first;
+  // A learner without experience holds up all others that move its model.
+  if (!UsesReplay(config)) sharded_options.ask_every = absl::Seconds(1);
   ExperienceSinkOptions& sink_options = sharded_options.sink;
   sink_options.run_id = options.run_id;
-  sink_options.target = target.name;
   sink_options.spec = target.spec;
   sink_options.name = options.name.empty() ? absl::StrCat("actor-", options.index) : options.name;
   sink_options.max_unsettled_rollouts = target.max_unsettled_rollouts;

@@ -45,9 +45,17 @@ absl::StatusOr<ExperienceTarget> FindExperienceTarget(const ExperimentConfig& co
     return absl::InvalidArgumentError(
         absl::StrCat("replay server: got addresses '", addresses, "'; wanted host:port of each"));
   ExperienceTarget target;
-  target.addresses = shards;
-  target.first = static_cast<size_t>(index) % shards.size();
-  target.name = replay ? kReplayTable : QueueName(config, LearnerOf(config, index));
+  const bool any_queue =
+      DataParallel(config) && config.actors().mode() == ActorsConfig::ASYNCHRONOUS;
+  if (replay) {
+    for (const std::string& shard : shards) target.places.push_back({shard, kReplayTable});
+  } else if (any_queue) {
+    for (int32_t learner = 0; learner < LearnerCount(config); ++learner)
+      target.places.push_back({shards[0], QueueName(config, learner)});
+  } else {
+    target.places.push_back({shards[0], QueueName(config, LearnerOf(config, index))});
+  }
+  target.first = static_cast<size_t>(index) % target.places.size();
   target.spec = RecordedSpec(config, observation, action);
   target.max_unsettled_rollouts = replay ? kUnsettledByTable : UnsettledByQueue(config);
   return target;

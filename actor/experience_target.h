@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/run_topology.h"
 #include "common/spaces.h"
 #include "proto/config.pb.h"
 #include "proto/experience.pb.h"
@@ -15,17 +16,17 @@
 namespace cadre {
 
 struct ExperienceTarget {
-  std::vector<std::string> addresses;  // host:port of each server.
-  size_t first = 0;                    // The one to begin with.
-  std::string name;                    // Of the queue or the table.
+  std::vector<ExperiencePlace> places;  // Any of them will do.
+  size_t first = 0;                     // The one to begin with.
   v1::ExperienceSpec spec;
   int64_t max_unsettled_rollouts = 0;
 };
 
 // That of actor `index` of a resolved config. `addresses`, separated by commas, are the
-// servers that share the replay: the actors begin spread over them in turn. The on-policy
-// queue is on one, and so is the table of a run in lockstep, whose rounds one table counts.
-// INVALID_ARGUMENT if there are more, or an address is empty.
+// servers that share the replay: the actors begin spread over them in turn. On-policy queues
+// are on one server, and so is the table of a run in lockstep, whose rounds one table counts.
+// Of learners that move one model together each has a queue; in lockstep an actor has one of
+// them for good. INVALID_ARGUMENT if there are more addresses, or one is empty.
 absl::StatusOr<ExperienceTarget> FindExperienceTarget(const ExperimentConfig& config,
                                                       const ObservationSpace& observation,
                                                       const ActionSpace& action,

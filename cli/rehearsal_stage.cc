@@ -203,8 +203,8 @@ absl::StatusOr<std::unique_ptr<ExperienceSink>> ProcessesStage::MakeSink(int32_t
                                               environment_.action, replay_address_, index));
   ExperienceSinkOptions options;
   Fill(options, absl::StrCat("actor-", index));
-  options.address = target.addresses.front();
-  options.target = target.name;
+  options.address = target.places[target.first].address;
+  options.target = target.places[target.first].target;
   options.max_unsettled_rollouts = target.max_unsettled_rollouts;
   return RemoteExperienceSink::Create(options);
 }

@@ -14,6 +14,12 @@ namespace cadre {
 // The on-policy queue of a run with one learner.
 inline constexpr char kOnPolicyQueue[] = "on_policy";
 
+// A queue or a table of a replay server.
+struct ExperiencePlace {
+  std::string address;  // host:port
+  std::string target;   // Its name there.
+};
+
 int32_t LearnerCount(const ExperimentConfig& config);
 
 // Whether learners push gradients to the parameter server, which moves the model, instead

@@ -23,7 +23,7 @@ void ShardChoice::Note(const ShardNews& news, bool busy, Seen& seen) {
     return;
   }
   seen.silent = 0;
-  const bool fed = news.inserted_steps != seen.inserted_steps || news.blocked_writers > 0;
+  const bool fed = news.inserted_steps != seen.inserted_steps || !news.wants;
   seen.inserted_steps = news.inserted_steps;
   if (fed)
     seen.quiet = 0;

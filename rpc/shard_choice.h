@@ -1,10 +1,11 @@
-// Which of the servers that share a replay an actor appends to: one that nobody else feeds,
-// if there is any, and none that is not there. Pure; not thread-safe.
+// Which of the tables or queues that share a run's experience, its shards, an actor appends
+// to: one that nobody else feeds, if there is any, and none that is not there. Pure; not
+// thread-safe.
 //
-// An actor knows of the others only what the servers say. A shard whose steps do not grow
-// while this actor makes some, and that holds nobody back, has no actor. Whoever sees it
-// moves there by a toss of a coin, so that of several actors about half do. A single actor
-// feeds the shards in turn.
+// An actor knows of the others only what the servers say. A shard that wants experience and
+// whose steps do not grow while this actor makes some has no actor. Whoever sees it moves
+// there by a toss of a coin, so that of several actors about half do. A single actor feeds
+// the shards in turn.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@ namespace cadre {
 struct ShardNews {
   bool answers = false;
   int64_t inserted_steps = 0;
-  int64_t blocked_writers = 0;
+  bool wants = true;  // It would take more at once.
 };
 
 class ShardChoice {

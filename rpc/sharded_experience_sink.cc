@@ -27,17 +27,21 @@ void Add(const RemoteExperienceSink::Counts& more, RemoteExperienceSink::Counts&
   counts.unsettled_seconds += more.unsettled_seconds;
 }
 
+std::string NameOf(const ExperiencePlace& place) {
+  return absl::StrCat("'", place.target, "' of the replay server at ", place.address);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ShardedExperienceSink>> ShardedExperienceSink::Create(
     const ShardedSinkOptions& options) {
-  if (options.addresses.empty() || options.first >= options.addresses.size())
-    return absl::InvalidArgumentError(absl::StrCat("replay server ", options.first, " of ",
-                                                   options.addresses.size(), ": there is none"));
+  if (options.first >= options.places.size())
+    return absl::InvalidArgumentError(
+        absl::StrCat("place ", options.first, " of ", options.places.size(), ": there is none"));
   auto sharded = absl::WrapUnique(new ShardedExperienceSink(options));
-  for (const std::string& address : options.addresses) {
-    CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(address, options.sink.channel));
-    sharded->stubs_.push_back(v1::ExperienceService::NewStub(channel));
+  for (const ExperiencePlace& place : options.places) {
+    CADRE_ASSIGN_OR_RETURN(auto channel, MakeChannel(place.address, options.sink.channel));
+    sharded->stubs_[place.address] = v1::ExperienceService::NewStub(channel);
   }
   CADRE_ASSIGN_OR_RETURN(SinkPtr sink, sharded->MakeSink(options.first));
   {
@@ -45,7 +49,7 @@ absl::StatusOr<std::unique_ptr<ShardedExperienceSink>> ShardedExperienceSink::Cr
     sharded->current_ = options.first;
     sharded->sink_ = std::move(sink);
   }
-  if (options.addresses.size() > 1)
+  if (options.places.size() > 1)
     sharded->thread_ = std::thread([sharded = sharded.get()] { sharded->Watch(); });
   return sharded;
 }
@@ -68,7 +72,8 @@ void ShardedExperienceSink::Close() {
 
 absl::StatusOr<ShardedExperienceSink::SinkPtr> ShardedExperienceSink::MakeSink(size_t shard) const {
   ExperienceSinkOptions options = options_.sink;
-  options.address = options_.addresses[shard];
+  options.address = options_.places[shard].address;
+  options.target = options_.places[shard].target;
   return RemoteExperienceSink::Create(std::move(options));
 }
 
@@ -128,7 +133,7 @@ absl::Status ShardedExperienceSink::Flush(absl::Duration timeout) {
 
 void ShardedExperienceSink::Watch() {
   pthread_setname_np(pthread_self(), "shard-choice");
-  ShardChoice choice(options_.addresses.size(), options_.first);
+  ShardChoice choice(options_.places.size(), options_.first);
   absl::BitGen random;
   do {
     const std::vector<ShardNews> news = AskAll();
@@ -140,18 +145,28 @@ void ShardedExperienceSink::Watch() {
   } while (calls_.Sleep(options_.ask_every * absl::Uniform(random, 0.75, 1.25)));
 }
 
+v1::InfoResponse ShardedExperienceSink::Ask(v1::ExperienceService::Stub& stub) {
+  grpc::ClientContext context;
+  const CallGroup::Member member(calls_, context);
+  SetTimeout(context, kAnswerWithin);
+  v1::InfoResponse response;
+  return stub.Info(&context, v1::InfoRequest(), &response).ok() ? response : v1::InfoResponse();
+}
+
 std::vector<ShardNews> ShardedExperienceSink::AskAll() {
+  absl::flat_hash_map<std::string, v1::InfoResponse> answers;
+  for (const auto& [address, stub] : stubs_) answers[address] = Ask(*stub);
   std::vector<ShardNews> all;
-  for (const auto& stub : stubs_) {
-    grpc::ClientContext context;
-    const CallGroup::Member member(calls_, context);
-    SetTimeout(context, kAnswerWithin);
-    v1::InfoResponse response;
+  for (const ExperiencePlace& place : options_.places) {
     ShardNews& news = all.emplace_back();
-    if (!stub->Info(&context, v1::InfoRequest(), &response).ok()) continue;
-    for (const v1::TableInfo& table : response.tables())
-      if (table.name() == options_.sink.target)
-        news = {true, table.inserted_steps(), table.blocked_writers()};
+    const v1::InfoResponse& answer = answers[place.address];
+    for (const v1::TableInfo& table : answer.tables())
+      if (table.name() == place.target)
+        news = {true, table.inserted_steps(), table.blocked_writers() == 0};
+    // Writers of a queue are held back by what they may have on the way: ask its consumer.
+    for (const v1::QueueInfo& queue : answer.queues())
+      if (queue.name() == place.target)
+        news = {true, queue.appended_steps(), queue.waiting_consumers() > 0};
   }
   return all;
 }
@@ -166,8 +181,8 @@ void ShardedExperienceSink::MoveTo(size_t shard) {
   {
     absl::MutexLock lock(&mutex_);
     if (closed_) return;
-    spdlog::info("appends to the replay server at {} from now on, no longer to {}",
-                 options_.addresses[shard], options_.addresses[current_]);
+    spdlog::info("appends to {} from now on, no longer to {}", NameOf(options_.places[shard]),
+                 NameOf(options_.places[current_]));
     left = std::exchange(sink_, *std::move(next));
     current_ = shard;
     leaving_.push_back(left);

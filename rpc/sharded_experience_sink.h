@@ -1,10 +1,10 @@
-// Where an actor appends if several servers share a replay: to one of them at a time, as the
-// steps of an environment belong together, and to another one once that is lost or another
-// lacks actors (shard_choice.h). What is on the way to the server that it leaves is still
-// settled there, exactly once; on the next it is a writer of its own, so no table joins steps
-// that do not follow each other.
+// Where an actor appends if several tables or queues share a run's experience: to one of
+// them at a time, as the steps of an environment belong together, and to another one once
+// that is lost or another lacks actors (shard_choice.h). What is on the way to the one that
+// it leaves is still settled there, exactly once; at the next it is a writer of its own, so
+// no table joins steps that do not follow each other.
 //
-// With one address it is a RemoteExperienceSink. Append from one thread; else thread-safe.
+// With one place it is a RemoteExperienceSink. Append from one thread; else thread-safe.
 #pragma once
 
 #include <atomic>
@@ -14,11 +14,13 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/ports.h"
+#include "common/run_topology.h"
 #include "proto/experience.grpc.pb.h"
 #include "rpc/call_group.h"
 #include "rpc/experience_client.h"
@@ -27,10 +29,10 @@
 namespace cadre {
 
 struct ShardedSinkOptions {
-  ExperienceSinkOptions sink;  // Of each; the address is one of these:
-  std::vector<std::string> addresses;
+  ExperienceSinkOptions sink;  // Of each; address and target are one of these:
+  std::vector<ExperiencePlace> places;
   size_t first = 0;  // The one to begin with.
-  // How often all servers are asked how their tables stand.
+  // How often all servers are asked how they stand.
   absl::Duration ask_every = absl::Seconds(5);
 };
 
@@ -62,12 +64,15 @@ class ShardedExperienceSink final : public ExperienceSink {
   SinkPtr sink() const;
   void Watch();  // The thread.
   std::vector<ShardNews> AskAll();
+  // Nothing where it does not answer.
+  v1::InfoResponse Ask(v1::ExperienceService::Stub& stub);
   void MoveTo(size_t shard);
   // Forgets writers of which everything is settled, or which have ended.
   void LetGo();
 
   const ShardedSinkOptions options_;
-  std::vector<std::unique_ptr<v1::ExperienceService::Stub>> stubs_;  // Constant after Create().
+  // By address. Constant after Create().
+  absl::flat_hash_map<std::string, std::unique_ptr<v1::ExperienceService::Stub>> stubs_;
   CallGroup calls_;
   std::atomic<bool> moved_ = false;     // Since the current Append began.
   std::atomic<bool> waits_ = false;     // In Append.
@@ -80,7 +85,7 @@ class ShardedExperienceSink final : public ExperienceSink {
   std::vector<SinkPtr> leaving_ ABSL_GUARDED_BY(mutex_);
   RemoteExperienceSink::Counts gone_ ABSL_GUARDED_BY(mutex_);  // Of those let go.
 
-  std::thread thread_;  // None with one address.
+  std::thread thread_;  // None with one place.
 };
 
 }  // namespace cadre

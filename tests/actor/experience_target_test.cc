@@ -30,6 +30,8 @@ ExperimentConfig Config(bool replay) {
   return config;
 }
 
+MATCHER_P2(Is, address, target, "") { return arg.address == address && arg.target == target; }
+
 absl::StatusOr<ExperienceTarget> Find(const ExperimentConfig& config, const std::string& addresses,
                                       int32_t index = 0) {
   return FindExperienceTarget(config, VectorSpace(4), DiscreteActions(2), addresses, index);
@@ -38,9 +40,8 @@ absl::StatusOr<ExperienceTarget> Find(const ExperimentConfig& config, const std:
 TEST(ExperienceTargetTest, OnPolicyItIsTheQueue) {
   const auto target = Find(Config(false), "localhost:5000", 3);
   ASSERT_TRUE(target.ok());
-  EXPECT_THAT(target->addresses, ElementsAre("localhost:5000"));
+  EXPECT_THAT(target->places, ElementsAre(Is("localhost:5000", "on_policy")));
   EXPECT_EQ(target->first, 0);
-  EXPECT_EQ(target->name, "on_policy");
   EXPECT_EQ(DescribeSpec(target->spec),
             DescribeSpec(OnPolicySpec(Config(false), VectorSpace(4), DiscreteActions(2))));
   // Half of 1024 steps, in rollouts of 128.
@@ -51,14 +52,40 @@ TEST(ExperienceTargetTest, ActorsAreSpreadOverTheServersOfATable) {
   for (int32_t index = 0; index < 7; ++index) {
     const auto target = Find(Config(true), "a:1,b:2,c:3", index);
     ASSERT_TRUE(target.ok());
-    EXPECT_THAT(target->addresses, ElementsAre("a:1", "b:2", "c:3"));
+    EXPECT_THAT(target->places, ElementsAre(Is("a:1", kReplayTable), Is("b:2", kReplayTable),
+                                            Is("c:3", kReplayTable)));
     EXPECT_EQ(target->first, static_cast<size_t>(index % 3));
-    EXPECT_EQ(target->name, kReplayTable);
     EXPECT_EQ(DescribeSpec(target->spec),
               DescribeSpec(OffPolicySpec(VectorSpace(4), DiscreteActions(2))));
     EXPECT_GE(target->max_unsettled_rollouts, 1);
     EXPECT_LE(target->max_unsettled_rollouts, 8);
   }
+}
+
+TEST(ExperienceTargetTest, LearnersOfOneModelTakeFromAnyQueueUnlessTheyAreInLockstep) {
+  ExperimentConfig config = Config(false);
+  config.mutable_learners()->set_count(2);
+  for (int32_t index = 0; index < 4; ++index) {
+    config.mutable_actors()->set_mode(ActorsConfig::ASYNCHRONOUS);
+    auto target = Find(config, "a:1", index);
+    ASSERT_TRUE(target.ok());
+    EXPECT_THAT(target->places, ElementsAre(Is("a:1", "on_policy/0"), Is("a:1", "on_policy/1")));
+    EXPECT_EQ(target->first, static_cast<size_t>(index % 2));
+    config.mutable_actors()->set_mode(ActorsConfig::LOCKSTEP);
+    target = Find(config, "a:1", index);
+    ASSERT_TRUE(target.ok());
+    EXPECT_THAT(target->places, ElementsAre(Is("a:1", QueueName(config, index % 2))));
+  }
+}
+
+TEST(ExperienceTargetTest, ALearnerWithAModelOfItsOwnHasItsOwnActors) {
+  ExperimentConfig config = Config(false);
+  config.mutable_a3c();
+  config.mutable_learners()->set_count(2);
+  config.mutable_actors()->set_mode(ActorsConfig::ASYNCHRONOUS);
+  const auto target = Find(config, "a:1", 3);
+  ASSERT_TRUE(target.ok());
+  EXPECT_THAT(target->places, ElementsAre(Is("a:1", "on_policy/1")));
 }
 
 TEST(ExperienceTargetTest, SeveralServersOfAQueueAreRefused) {

@@ -88,10 +88,10 @@ TEST(ShardChoiceTest, AShardIsNotLackingWhileNobodyMakesSteps) {
   for (int round = 0; round < 100; ++round) EXPECT_EQ(choice.Next(news, false, kGoes), 0);
 }
 
-TEST(ShardChoiceTest, AShardThatHoldsWritersBackHasSome) {
+TEST(ShardChoiceTest, AShardThatWantsNothingIsNotLacking) {
   ShardChoice choice(2, 0);
   const std::array<ShardNews, 2> news = {ShardNews{.answers = true},
-                                         ShardNews{.answers = true, .blocked_writers = 1}};
+                                         ShardNews{.answers = true, .wants = false}};
   for (int round = 0; round < 100; ++round) EXPECT_EQ(choice.Next(news, true, kGoes), 0);
 }
 

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "tests/rpc/table_client.h"
 
@@ -26,11 +27,10 @@ class ShardedExperienceSinkTest : public ::testing::Test {
   static TableOptions Table() { return ReplayTableOptions(); }
   ShardedSinkOptions Options(size_t first = 0) const {
     ShardedSinkOptions options;
-    options.addresses = addresses_;
+    for (const std::string& address : addresses_) options.places.push_back({address, "replay"});
     options.first = first;
     options.ask_every = absl::Milliseconds(5);
     options.sink.run_id = kReplayRun;
-    options.sink.target = "replay";
     options.sink.spec = ReplaySpec();
     options.sink.name = "test";
     options.sink.max_unsettled_rollouts = 2;
@@ -65,7 +65,7 @@ class ShardedExperienceSinkTest : public ::testing::Test {
 
 TEST_F(ShardedExperienceSinkTest, OfOneServerItIsAPlainSink) {
   ShardedSinkOptions options = Options();
-  options.addresses.pop_back();
+  options.places.pop_back();
   const auto sink = Sink(options);
   ASSERT_EQ(sink->WaitConnected(), absl::OkStatus());
   for (int i = 0; i < 5; ++i) ASSERT_EQ(AppendOne(*sink), absl::OkStatus());
@@ -130,6 +130,36 @@ TEST_F(ShardedExperienceSinkTest, OneThatIsHeldBackGoesWhereNobodyFeedsTheTable)
   AppendUntil(*sink, [&] { return Inserted(1) > 0; });
 }
 
+TEST_F(ShardedExperienceSinkTest, OfTwoQueuesTheOneWhoseLearnerLacksActorsIsFed) {
+  QueueOptions first, second;
+  first.name = "on_policy/0";
+  second.name = "on_policy/1";
+  first.capacity_steps = second.capacity_steps = 8 * kSteps;
+  Queue queues[] = {Queue(first), Queue(second)};
+  ExperienceService service({&queues[0], &queues[1]});
+  const auto server = *RpcServer::Create("127.0.0.1:0", {&service});
+  ShardedSinkOptions options = Options();
+  options.places = {{server->address(), first.name}, {server->address(), second.name}};
+  const auto sink = Sink(options);
+  std::thread actor([&sink] {
+    while (AppendOne(*sink).ok()) {
+    }
+  });
+  // No learner takes from either: the one that is empty lacks nothing.
+  EXPECT_TRUE(Eventually([&] { return sink->counts().unsettled == 2; }));
+  EXPECT_EQ(sink->current(), 0);
+  absl::Notification fed;
+  const uint64_t consumer = *queues[1].OpenConsumer(kReplayRun, ReplaySpec());
+  queues[1].Take(consumer, kSteps, 0, [&fed](const absl::StatusOr<Lease>& lease) {
+    EXPECT_TRUE(lease.ok()) << lease.status();
+    fed.Notify();
+  });
+  EXPECT_TRUE(fed.WaitForNotificationWithTimeout(absl::Seconds(30)));
+  sink->Close();
+  actor.join();
+  EXPECT_EQ(queues[0].Info().dropped_stale_rollouts() + queues[1].Info().duplicate_rollouts(), 0);
+}
+
 TEST_F(ShardedExperienceSinkTest, WhatAServerRefusesForGoodEndsIt) {
   ShardedSinkOptions options = Options();
   options.sink.run_id = "another";
@@ -160,7 +190,7 @@ TEST_F(ShardedExperienceSinkTest, BadOptionsAreRefused) {
   EXPECT_EQ(ShardedExperienceSink::Create(options).status().code(),
             absl::StatusCode::kInvalidArgument);
   options = Options();
-  options.addresses[1] = "nonsense";
+  options.places[1].address = "nonsense";
   const absl::Status status = ShardedExperienceSink::Create(options).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("nonsense"));
