@@ -78,12 +78,13 @@ class KillTest(lockstep_run.LockstepTest):
         self.assertGreater(queue["acknowledged_steps"], 0)
 
     def test_the_replay_server_while_actors_run_ahead(self):
-        # Asynchronously several rollouts of each actor are in flight, and with this lag
-        # those that are sent again are fresh enough to be used a second time. The actors
-        # live through it and say how many steps they made: of these none was used twice
-        # (each kill would add an update's), and all but what they hold at the end are there:
-        # their windows of four rollouts and the one at hand.
-        self.begin("--set", "actors.mode=ASYNCHRONOUS", "--set", "queue.max_version_lag=100")
+        # Asynchronously several rollouts of each actor are in flight, and with this lag, which
+        # is more than the run's versions, those that are sent again are fresh enough to be used
+        # a second time, however late an actor connects again. The actors live through it and
+        # say how many steps they made: of these none was used twice (each kill would add an
+        # update's), and all but what they hold at the end are there: their windows of four
+        # rollouts and the one at hand.
+        self.begin("--set", "actors.mode=ASYNCHRONOUS", "--set", "queue.max_version_lag=1000")
         for at in (20_000, 40_000, 60_000, 80_000):
             self.kill("cadre_replay_server", at=at)
         self.process.wait()
