@@ -7,13 +7,16 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "common/descriptors.h"
 #include "common/exit_code.h"
 
 namespace cadre {
 
 // Nothing: go on. Else the status to exit with: 0 after --help, 2 where the command
-// line is wrong, which one line on stderr has said.
+// line is wrong, which one line on stderr has said. As every main begins here, it also raises
+// the limit of file descriptors (descriptors.h).
 inline std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
+  RaiseDescriptorLimit();
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

@@ -7,13 +7,17 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "civetweb.h"
+#include "common/log_throttle.h"
 #include "common/status_macros.h"
 #include "prometheus/text_serializer.h"
+#include "spdlog/spdlog.h"
 
 // Debian's civetweb gives its threads stacks of 100 kB. The thread-local storage of LibTorch,
 // OpenBLAS and glog alone is larger, and then no thread starts: EINVAL. civetweb has no setting
@@ -42,24 +46,6 @@ absl::Status CheckAddress(absl::string_view address) {
                                                  "'; wanted a port from 0 to 65535, or host:port"));
 }
 
-// civetweb says why it did not start only through its log; this keeps the first line.
-struct StartLog {
-  std::string reason;
-
-  static int Keep(const mg_connection* connection, const char* message) {
-    auto* log = static_cast<StartLog*>(mg_get_user_data(mg_get_context(connection)));
-    if (log != nullptr && log->reason.empty()) log->reason = message;
-    return 1;  // Handled: not to be written elsewhere.
-  }
-
-  // Of "cannot bind to a:1: 98 (Address already in use)" the words in brackets.
-  absl::string_view Words() const {
-    const size_t open = reason.rfind('(');
-    if (open == std::string::npos || reason.back() != ')') return reason;
-    return absl::string_view(reason).substr(open + 1, reason.size() - open - 2);
-  }
-};
-
 void Answer(mg_connection* connection, int status, absl::string_view reason, absl::string_view type,
             absl::string_view body) {
   const std::string head =
@@ -70,6 +56,38 @@ void Answer(mg_connection* connection, int status, absl::string_view reason, abs
 }
 
 }  // namespace
+
+// Where civetweb's own lines go. Why it did not start is only said there; what it says later,
+// of connections that it could not accept, becomes a warning a minute.
+struct MetricsServer::ServerLog {
+  absl::Mutex mutex;
+  bool started ABSL_GUARDED_BY(mutex) = false;
+  std::string reason ABSL_GUARDED_BY(mutex);  // The first line before that.
+  LogThrottle throttle;
+
+  static int Keep(const mg_connection* connection, const char* message) {
+    auto* log = static_cast<ServerLog*>(mg_get_user_data(mg_get_context(connection)));
+    if (log == nullptr) return 1;
+    absl::MutexLock lock(&log->mutex);
+    if (!log->started && log->reason.empty()) log->reason = message;
+    if (!log->started) return 1;  // Handled: not to be written elsewhere.
+    if (const auto left_out = log->throttle.Admit("", LogThrottle::Clock::now()))
+      spdlog::warn("metrics: {}{}", message, LogThrottle::Others(*left_out));
+    return 1;
+  }
+
+  // Of "cannot bind to a:1: 98 (Address already in use)" the words in brackets.
+  std::string Words() {
+    absl::MutexLock lock(&mutex);
+    const size_t open = reason.rfind('(');
+    if (open == std::string::npos || reason.back() != ')') return reason;
+    return reason.substr(open + 1, reason.size() - open - 2);
+  }
+  void Started() {
+    absl::MutexLock lock(&mutex);
+    started = true;
+  }
+};
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Create(
     const std::string& address, std::shared_ptr<prometheus::Registry> registry, HealthCheck health,
@@ -83,27 +101,40 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Create(
 
 MetricsServer::MetricsServer(std::shared_ptr<prometheus::Registry> registry, HealthCheck health,
                              Collectables more)
-    : registry_(std::move(registry)), health_(std::move(health)), more_(std::move(more)) {}
+    : registry_(std::move(registry)),
+      health_(std::move(health)),
+      more_(std::move(more)),
+      log_(std::make_unique<ServerLog>()) {}
 
 MetricsServer::~MetricsServer() {
   if (context_ != nullptr) mg_stop(context_);
 }
 
 absl::Status MetricsServer::Listen(const std::string& address) {
-  const char* options[] = {"listening_ports",    address.c_str(), "num_threads", "2",
-                           "request_timeout_ms", "5000",          nullptr};
-  StartLog log;
+  // Connections that wait for a thread are few, as each has a file descriptor; more wait in the
+  // kernel.
+  const char* options[] = {"listening_ports",
+                           address.c_str(),
+                           "num_threads",
+                           "2",
+                           "request_timeout_ms",
+                           "5000",
+                           "connection_queue",
+                           "2",
+                           nullptr};
   mg_callbacks callbacks = {};
-  callbacks.log_message = StartLog::Keep;
-  context_ = mg_start(&callbacks, &log, options);
+  callbacks.log_message = ServerLog::Keep;
+  context_ = mg_start(&callbacks, log_.get(), options);
   if (context_ == nullptr)
     return absl::UnavailableError(
-        absl::StrCat("cannot serve metrics on '", address, "': ", log.Words()));
+        absl::StrCat("cannot serve metrics on '", address, "': ", log_->Words()));
+  log_->Started();
   mg_server_port port = {};
   mg_get_server_ports(context_, 1, &port);
   port_ = port.port;
   mg_set_request_handler(context_, "/metrics$", &MetricsServer::AnswerMetrics, this);
   mg_set_request_handler(context_, "/healthz$", &MetricsServer::AnswerHealth, this);
+  mg_set_request_handler(context_, "/livez$", &MetricsServer::AnswerAlive, this);
   return absl::OkStatus();
 }
 
@@ -127,6 +158,11 @@ int MetricsServer::AnswerHealth(mg_connection* connection, void* server) {
   Answer(connection, 503, "Service Unavailable", "text/plain",
          absl::StrCat(status.message(), "\n"));
   return 503;
+}
+
+int MetricsServer::AnswerAlive(mg_connection* connection, void* /*server*/) {
+  Answer(connection, 200, "OK", "text/plain", "ok\n");
+  return 200;
 }
 
 }  // namespace cadre

@@ -1,6 +1,7 @@
 // Serves Prometheus metrics over HTTP:
 //   GET /metrics   the registry, and what else there is to collect, in the text format
 //   GET /healthz   200 "ok", or 503 and the reason
+//   GET /livez     200 "ok" as long as the process answers
 // A process has one registry and one struct of its own with its counters, looked
 // up once; its names begin with cadre_<process>_ and end with their unit.
 #pragma once
@@ -45,6 +46,7 @@ class MetricsServer {
   int port() const { return port_; }
 
  private:
+  struct ServerLog;
   MetricsServer(std::shared_ptr<prometheus::Registry> registry, HealthCheck health,
                 Collectables more);
   absl::Status Listen(const std::string& address);
@@ -52,10 +54,12 @@ class MetricsServer {
   // Called by civetweb on its threads; `server` is a MetricsServer.
   static int AnswerMetrics(mg_connection* connection, void* server);
   static int AnswerHealth(mg_connection* connection, void* server);
+  static int AnswerAlive(mg_connection* connection, void* server);
 
   const std::shared_ptr<prometheus::Registry> registry_;  // Thread-safe itself.
   const HealthCheck health_;
-  const Collectables more_;        // Likewise.
+  const Collectables more_;  // Likewise.
+  const std::unique_ptr<ServerLog> log_;
   mg_context* context_ = nullptr;  // Constant once Create has returned.
   int port_ = 0;                   // Likewise.
 };

@@ -2,7 +2,6 @@
 #include <memory>
 #include <string>
 
-#include "common/exit_code.h"
 #include "common/flags.h"
 #include "common/logging.h"
 #include "common/metrics.h"
@@ -32,8 +31,9 @@ absl::Status Serve(const Flags& flags) {
   std::unique_ptr<cadre::MetricsServer> exposer;
   if (!flags.metrics_port.empty()) {
     CADRE_ASSIGN_OR_RETURN(
-        exposer, cadre::MetricsServer::Create(flags.metrics_port, registry, absl::OkStatus,
-                                              process->more_metrics()));
+        exposer, cadre::MetricsServer::Create(
+                     flags.metrics_port, registry,
+                     [&process] { return process->server().health(); }, process->more_metrics()));
   }
   CADRE_RETURN_IF_ERROR(cadre::WritePortFile(flags.port_file, process->server().port()));
   spdlog::info("serving run '{}' on {}{}", flags.server.run_id, process->server().address(),
@@ -67,5 +67,5 @@ int main(int argc, char** argv) {
   app.add_option("--port_file", flags.port_file, "gets the port once the server listens");
   app.add_option("--metrics_port", flags.metrics_port, "[host:]port of /metrics and /healthz");
   if (const auto exit_code = cadre::ParseFlags(app, argc, argv)) return *exit_code;
-  return cadre::ReportAndExitCode(Serve(flags), app.get_name());
+  return cadre::RunMain(app.get_name(), [&flags] { return Serve(flags); });
 }

@@ -118,8 +118,9 @@ absl::Status ReplayServerProcess::Listen(const ReplayServerOptions& options) {
   CADRE_ASSIGN_OR_RETURN(server_,
                          RpcServer::Create(options.address, {service_.get(), work_service_.get()}));
   if (!options.metrics_port.empty()) {
-    CADRE_ASSIGN_OR_RETURN(metrics_, MetricsServer::Create(options.metrics_port, registry_, nullptr,
-                                                           {process_metrics_}));
+    CADRE_ASSIGN_OR_RETURN(
+        metrics_, MetricsServer::Create(options.metrics_port, registry_,
+                                        [this] { return server_->health(); }, {process_metrics_}));
   }
   return WritePortFile(options.port_file, server_->port());
 }

@@ -1,7 +1,10 @@
 #include "rpc/grpc_set_up.h"
 
 #include <cstdlib>
+#include <string>
 
+#include "absl/strings/str_cat.h"
+#include "common/log_throttle.h"
 #include "grpc/support/log.h"
 #include "rpc/freed_memory.h"
 #include "spdlog/spdlog.h"
@@ -9,11 +12,18 @@
 namespace cadre {
 namespace {
 
-void ToDebugLine(gpr_log_func_args* line) { spdlog::debug("gRPC: {}", line->message); }
+// May be called with locks of gRPC held, so it calls nothing of gRPC.
+void ToOurLog(gpr_log_func_args* line) {
+  if (line->severity != GPR_LOG_SEVERITY_ERROR) return spdlog::debug("gRPC: {}", line->message);
+  static auto* const throttle = new LogThrottle;  // gRPC's threads may outlive statics.
+  const std::string place = absl::StrCat(line->file, ":", line->line);
+  if (const auto left_out = throttle->Admit(place, LogThrottle::Clock::now()))
+    spdlog::warn("gRPC: {}{}", line->message, LogThrottle::Others(*left_out));
+}
 
 bool SetUp() {
   setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "200", /*overwrite=*/0);
-  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function(&ToDebugLine);
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function(&ToOurLog);
   KeepFreedMemory();
   return true;
 }

@@ -1,5 +1,9 @@
 // A listening gRPC server with health and reflection, all of Cadre's set up alike.
 // It knows nothing of what it serves. Thread-safe.
+//
+// A process that comes near its limit of file descriptors refuses connections with
+// RESOURCE_EXHAUSTED and the reason, says NOT_SERVING meanwhile, and serves again as soon as
+// others close theirs: acceptor.h, descriptors.h.
 #pragma once
 
 #include <memory>
@@ -7,13 +11,22 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/impl/codegen/service_type.h"
 #include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "rpc/acceptor.h"
+#include "rpc/listening_sockets.h"
+#include "rpc/refusing_server.h"
 
 namespace cadre {
+
+// The name by which grpc.health.v1 says whether the process is alive, where "" says whether it
+// takes connections: to start it again would end those that it has.
+inline constexpr char kLivenessService[] = "liveness";
 
 struct ServerOptions {
   // As in ChannelOptions: how fast clients that vanished are noticed.
@@ -21,6 +34,8 @@ struct ServerOptions {
   absl::Duration keepalive_timeout = absl::Seconds(5);
   // Clients that ping more often than this are disconnected.
   absl::Duration smallest_ping_interval = absl::Seconds(5);
+  // A connection on which nobody has said by then that it is gRPC's is closed.
+  absl::Duration handshake_timeout = absl::Seconds(20);
 };
 
 class RpcServer {
@@ -40,17 +55,28 @@ class RpcServer {
   // With the port that was bound.
   const std::string& address() const { return address_; }
 
+  // OK, or why new connections are refused. For /healthz.
+  absl::Status health() const;
+
   // Stops listening, says NOT_SERVING, gives the calls in flight `grace` to end and
   // cancels the rest. Streams that last for ever end cleanly if what they serve is
   // closed first (ParameterStore::Close()). Returns when no call is left. Idempotent.
   void Shutdown(absl::Duration grace);
 
  private:
-  RpcServer(std::unique_ptr<grpc::Server> server, std::string address, int port);
+  RpcServer(std::unique_ptr<ListeningSockets> sockets, std::string address, int port);
+  absl::Status StartAccepting();
 
-  const std::unique_ptr<grpc::Server> server_;  // Thread-safe.
   const std::string address_;
   const int port_;
+  // In the order in which they are made; each uses those before it. Constant until Shutdown,
+  // and thread-safe.
+  std::unique_ptr<ListeningSockets> sockets_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<RefusingServer> refusing_;
+  std::unique_ptr<Acceptor> acceptor_;
+
   absl::Mutex shutdown_mutex_;
   bool shut_down_ ABSL_GUARDED_BY(shutdown_mutex_) = false;
 };

@@ -10,12 +10,16 @@ namespace cadre {
 
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
+// The status of a call that is refused only because there is no room for it now: `why`, which
+// is an error, with a google.rpc.RetryInfo in its details. On the client's side it is transient.
+grpc::Status RefusedForNow(const absl::Status& why);
+
 // `peer` is "replay server at 127.0.0.1:5000"; it goes before the message.
 absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer);
 
 // Could the same call succeed later, without anybody changing it? True where the
 // peer or the way to it broke (UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, ABORTED,
-// INTERNAL, UNKNOWN), false where it understood the call and refused it.
+// INTERNAL, UNKNOWN), or refused it for now; false where it understood the call and refused it.
 bool IsTransient(const absl::Status& status);
 
 }  // namespace cadre

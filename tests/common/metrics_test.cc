@@ -96,6 +96,7 @@ TEST_F(MetricsTest, TellsItsHealth) {
   healthy_ = false;
   EXPECT_THAT(Get(server_->port(), "/healthz"), StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(Get(server_->port(), "/healthz"), HasSubstr("\r\n\r\nno learner\n"));
+  EXPECT_THAT(Get(server_->port(), "/livez"), StartsWith("HTTP/1.1 200 OK\r\n"));
   healthy_ = true;
 }
 

@@ -151,12 +151,16 @@ class K8sManifestsTest(unittest.TestCase):
             self.assertEqual(str(ports["metrics"]), flags["metrics_port"], pod)
             if "address" in flags:
                 self.assertEqual(f"0.0.0.0:{ports['grpc']}", flags["address"], pod)
-            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                probe = pod.container[probe]
+            for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+                probe = pod.container[kind]
+                # A server that has no room for more connections is not to be started again.
+                alive = "address" in flags and kind == "livenessProbe"
                 if "grpc" in probe:
-                    self.assertEqual(probe["grpc"], {"port": ports["grpc"]})
+                    self.assertEqual(probe["grpc"], {"port": ports["grpc"]} |
+                                     ({"service": "liveness"} if alive else {}))
                 else:
-                    self.assertEqual(probe["httpGet"], {"path": "/healthz", "port": "metrics"})
+                    self.assertEqual(probe["httpGet"],
+                                     {"path": "/livez" if alive else "/healthz", "port": "metrics"})
         for d in m.of("Service"):
             for workload in self.chosen(m, {"matchLabels": d["spec"]["selector"]}):
                 pod = next(p for p in m.pods() if p.workload["metadata"]["name"] == workload)

@@ -28,8 +28,8 @@ def end_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def grpc_health(host, port, timeout):
-    """What a kubelet's gRPC probe does: Check("") of grpc.health.v1; true: SERVING. HTTP/2
+def grpc_health(host, port, timeout, service=""):
+    """What a kubelet's gRPC probe does: Check(service) of grpc.health.v1; true: SERVING. HTTP/2
     by hand, as Python has none."""
     def frame(kind, flags, stream, payload):
         return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
@@ -40,11 +40,13 @@ def grpc_health(host, port, timeout):
     headers = b"".join(header(n, v) for n, v in (
         (b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/grpc.health.v1.Health/Check"),
         (b":authority", host.encode()), (b"content-type", b"application/grpc"), (b"te", b"trailers")))
+    request = bytes([10, len(service)]) + service.encode() if service else b""
     try:
         with socket.create_connection((host, port), timeout) as connection:
             connection.settimeout(timeout)
             connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") +
-                               frame(1, 4, 1, headers) + frame(0, 1, 1, bytes(5)))
+                               frame(1, 4, 1, headers) +
+                               frame(0, 1, 1, struct.pack(">BI", 0, len(request)) + request))
             reader = connection.makefile("rb")
             while len(head := reader.read(9)) == 9:
                 length = int.from_bytes(head[:3], "big")
@@ -86,7 +88,8 @@ class RunningPod:
         probe = self.pod.container[kind]
         timeout = probe.get("timeoutSeconds", 1)
         if "grpc" in probe:
-            return grpc_health(self.address, probe["grpc"]["port"], timeout)
+            return grpc_health(self.address, probe["grpc"]["port"], timeout,
+                               probe["grpc"].get("service", ""))
         port = self.pod.ports()[probe["httpGet"]["port"]]
         return http_ok(self.address, port, probe["httpGet"]["path"], timeout)
 

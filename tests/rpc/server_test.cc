@@ -2,7 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include <memory>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -53,6 +58,35 @@ TEST(RpcServerTest, HealthSaysServing) {
   const auto server = RpcServer::Create("127.0.0.1:0", {});
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ(AskHealth(*MakeChannel((*server)->address())), std::string("\x08\x01"));
+}
+
+TEST(RpcServerTest, AConnectionThatSaysNothingIsClosed) {
+  ServerOptions options;
+  options.handshake_timeout = absl::Milliseconds(100);
+  const auto server = RpcServer::Create("127.0.0.1:0", {}, options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>((*server)->port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  char block[256];
+  while (read(fd, block, sizeof(block)) > 0) {  // The server's settings, and then the end.
+  }
+  close(fd);
+}
+
+TEST(RpcServerTest, AWildcardIsOfIpv4AndIpv6) {
+  for (const std::string address : {"0.0.0.0:0", "[::]:0", "localhost:0"}) {
+    const auto server = RpcServer::Create(address, {});
+    if (address[0] == '[' && !server.ok()) continue;  // This machine has no IPv6.
+    ASSERT_TRUE(server.ok()) << server.status();
+    for (const std::string host : {"127.0.0.1", "localhost"})
+      EXPECT_EQ(AskHealth(*MakeChannel(absl::StrCat(host, ":", (*server)->port()))),
+                std::string("\x08\x01"))
+          << address << " as " << host;
+  }
 }
 
 TEST(RpcServerTest, AUnixDomainSocketAnswers) {

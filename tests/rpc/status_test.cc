@@ -30,5 +30,15 @@ TEST(StatusTest, RefusalsAreNotTransient) {
   EXPECT_FALSE(IsTransient(absl::OkStatus()));
 }
 
+TEST(StatusTest, ARefusalForNowIsTransient) {
+  const grpc::Status there = RefusedForNow(absl::ResourceExhaustedError("no room"));
+  EXPECT_EQ(there.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(there.error_message(), "no room");
+  // google.rpc.Status{code: 8, message: "no room", details: an Any}.
+  EXPECT_EQ(there.error_details().substr(0, 12), std::string("\x08\x08\x12\x07no room\x1a"));
+  EXPECT_TRUE(IsTransient(FromGrpcStatus(there, "a server")));
+  EXPECT_FALSE(IsTransient(absl::ResourceExhaustedError("no room")));
+}
+
 }  // namespace
 }  // namespace cadre

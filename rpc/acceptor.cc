@@ -1,0 +1,159 @@
+#include "rpc/acceptor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "common/descriptors.h"
+#include "spdlog/spdlog.h"
+
+namespace cadre {
+namespace {
+
+// Nobody says when a descriptor becomes free, so a shortage is looked at so often.
+constexpr int kReviewMilliseconds = 200;
+
+// A listener that many connect to must not keep the others waiting.
+constexpr int kAtOnce = 64;
+
+int OpenSpare() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Create(std::vector<int> listeners,
+                                                           Handlers handlers) {
+  const int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  const int spare = stop < 0 ? -1 : OpenSpare();
+  const int error = errno;
+  auto acceptor =
+      absl::WrapUnique(new Acceptor(std::move(listeners), std::move(handlers), stop, spare));
+  if (spare < 0)
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot accept connections: ", std::strerror(error)));
+  try {
+    acceptor->thread_ = std::thread([self = acceptor.get()] { self->Run(); });
+  } catch (const std::system_error& why) {
+    return absl::ResourceExhaustedError(absl::StrCat("cannot start a thread: ", why.what()));
+  }
+  return acceptor;
+}
+
+Acceptor::Acceptor(std::vector<int> listeners, Handlers handlers, int stop, int spare)
+    : listeners_(std::move(listeners)),
+      handlers_(std::move(handlers)),
+      stop_(stop),
+      spare_(spare) {}
+
+Acceptor::~Acceptor() {
+  if (thread_.joinable()) {
+    eventfd_write(stop_, 1);
+    thread_.join();
+  }
+  if (spare_ >= 0) close(spare_);
+  if (stop_ >= 0) close(stop_);
+}
+
+void Acceptor::Run() {
+  pthread_setname_np(pthread_self(), "accept");
+  std::vector<pollfd> polled;
+  polled.push_back({.fd = stop_, .events = POLLIN, .revents = 0});
+  for (const int listener : listeners_)
+    polled.push_back({.fd = listener, .events = POLLIN, .revents = 0});
+  while (true) {
+    // A listener that cannot be accepted from stays readable.
+    const nfds_t watched = exhausted_ ? 1 : polled.size();
+    poll(polled.data(), watched, short_ || exhausted_ ? kReviewMilliseconds : -1);
+    if (polled[0].revents != 0) return;
+    exhausted_ = false;
+    if (spare_ < 0) spare_ = OpenSpare();
+    for (const int listener : listeners_) AcceptAll(listener);
+    if (short_) Review();
+  }
+}
+
+void Acceptor::AcceptAll(int listener) {
+  for (int i = 0; i < kAtOnce; ++i)
+    if (!AcceptOne(listener)) return;
+}
+
+bool Acceptor::AcceptOne(int listener) {
+  const int connection = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (connection >= 0) {
+    HandOver(listener, connection);
+    return true;
+  }
+  switch (errno) {
+    case EAGAIN:
+      return false;
+    case EMFILE:
+    case ENFILE:
+      return CloseOne(listener);
+    case ENOBUFS:
+    case ENOMEM:
+      if (const auto left_out = throttle_.Admit("memory", LogThrottle::Clock::now()))
+        spdlog::warn("cannot accept a connection: {}{}", std::strerror(errno),
+                     LogThrottle::Others(*left_out));
+      exhausted_ = true;
+      return false;
+    default:  // What went wrong on the network before, which accept(2) passes on.
+      return true;
+  }
+}
+
+void Acceptor::HandOver(int listener, int connection) {
+  const DescriptorLimits limits = CurrentDescriptorLimits();
+  if (connection < limits.first_reserved()) return handlers_.serve(listener, connection);
+  NoteShortage();
+  if (connection < limits.limit - limits.reserve / 2)
+    handlers_.refuse(listener, connection);
+  else
+    close(connection);
+}
+
+// With the descriptor that is held back.
+bool Acceptor::CloseOne(int listener) {
+  NoteShortage();
+  if (spare_ >= 0) close(spare_);
+  const int connection = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  const bool accepted = connection >= 0;
+  if (accepted) close(connection);
+  spare_ = OpenSpare();
+  exhausted_ = spare_ < 0;
+  return accepted && !exhausted_;
+}
+
+void Acceptor::NoteShortage() {
+  ++refused_;
+  calm_ = false;
+  if (std::exchange(short_, true)) return;
+  absl::Status why = CheckDescriptors();
+  // It may have become free again since; the connection is refused all the same.
+  if (why.ok()) why = absl::ResourceExhaustedError("out of file descriptors");
+  if (const auto left_out = throttle_.Admit("shortage", LogThrottle::Clock::now()))
+    spdlog::warn("{}; connections are refused{}", std::string(why.message()),
+                 LogThrottle::Others(*left_out));
+  handlers_.shortage(why);
+}
+
+void Acceptor::Review() {
+  if (!std::exchange(calm_, true) || !CheckDescriptors().ok()) return;
+  short_ = false;
+  const int64_t refused = std::exchange(refused_, 0);
+  if (const auto left_out = throttle_.Admit("over", LogThrottle::Clock::now()))
+    spdlog::info("there are file descriptors again; {} connections were refused{}", refused,
+                 LogThrottle::Others(*left_out));
+  handlers_.shortage(absl::OkStatus());
+}
+
+}  // namespace cadre
