@@ -390,6 +390,7 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   CheckReplay(config, &errors);
   CheckTemperature(config, &errors);
   const EnvironmentCatalog::Entry* const entry = catalog.Find(config.environment().id());
+  CheckFeasible(config, entry == nullptr ? StepBytes() : entry->bytes, &errors);
   CheckEffects(config, entry == nullptr ? std::nullopt : std::optional<bool>(entry->discrete),
                &errors);
   CheckStaleExperience(config, &errors);

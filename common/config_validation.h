@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/error_list.h"
+#include "common/run_feasibility.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -21,6 +22,8 @@ struct EnvironmentCatalog {
   struct Entry {
     std::string id;         // "CartPole-v1"
     bool discrete = false;  // Its actions; else they are continuous.
+    // Of one observation and one action. 0: not known, and no memory is checked.
+    StepBytes bytes;
   };
   std::vector<Entry> entries;
 

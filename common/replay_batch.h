@@ -16,6 +16,9 @@
 
 namespace cadre {
 
+// A batch is one message for remote learners, and those end there.
+inline constexpr int64_t kLargestBatchBytes = (int64_t{1} << 31) - (int64_t{1} << 20);
+
 struct ReplayBatch {
   int64_t items = 0;                      // B
   absl::Span<const uint64_t> keys;        // [B] Name the items in priority updates.

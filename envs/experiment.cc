@@ -4,6 +4,7 @@
 
 #include "common/config.h"
 #include "common/config_effects.h"
+#include "common/experience_spec.h"
 #include "common/status_macros.h"
 #include "envs/registry.h"
 
@@ -12,7 +13,11 @@ namespace cadre {
 EnvironmentCatalog BuiltInCatalog() {
   EnvironmentCatalog catalog;
   for (const EnvironmentSpec& spec : RegisteredEnvironments())
-    catalog.entries.push_back({spec.id, spec.action.discrete()});
+    catalog.entries.push_back(
+        {spec.id,
+         spec.action.discrete(),
+         {.observation = spec.observation.elements() * DTypeBytes(spec.observation.dtype),
+          .action = spec.action.bytes()}});
   return catalog;
 }
 

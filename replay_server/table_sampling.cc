@@ -13,9 +13,6 @@
 namespace cadre {
 namespace {
 
-// A batch is one message for remote learners, and those end there.
-constexpr int64_t kMostBatchBytes = (int64_t{1} << 31) - (int64_t{1} << 20);
-
 // Larger rows are sent from where they stand, if nobody needs them meanwhile: below, a
 // piece of a message of its own costs more than copying it.
 constexpr int64_t kMostCopiedBytes = 8192;
@@ -131,7 +128,7 @@ void Table::Impl::EndGathers(const std::vector<uint64_t>& gathers) {
 }
 
 absl::Status Table::Impl::CheckSample(const SampleOptions& options) const {
-  const int64_t most = std::max<int64_t>(1, kMostBatchBytes / layout_->item_bytes);
+  const int64_t most = std::max<int64_t>(1, kLargestBatchBytes / layout_->item_bytes);
   if (options.items < 0 || options.items > most)
     return absl::InvalidArgumentError(
         absl::StrCat(Where(), "sample of ", options.items, " items; wanted 0 to ", most));

@@ -221,7 +221,7 @@ TEST(ConfigTest, AResolvedConfigIsStillValid) {
   EXPECT_EQ(ValidateConfig(ResolveConfig(config), catalog), absl::OkStatus());
   for (const char* mode : {"LOCKSTEP", "ASYNCHRONOUS"}) {
     const ExperimentConfig dqn = Parsed(
-        "name: 'a' environment { id: 'CartPole-v1' } dqn {} stop { env_steps: 9 } "
+        "name: 'a' environment { id: 'CartPole-v1' } dqn {} stop { env_steps: 90000 } "
         "replay { n_step: 5 updates_per_step: 0.01 } actors { mode: " +
         std::string(mode) + " }");
     EXPECT_EQ(ValidateConfig(dqn, catalog), absl::OkStatus());

@@ -316,6 +316,51 @@ TEST(ConfigValidationTest, AReplayHoldsTheWarmUpABatchAndARollout) {
   EXPECT_EQ(errors("capacity_steps: 200 warmup_steps: 1"), "");
   EXPECT_THAT(errors("capacity_steps: 199 warmup_steps: 1"),
               testing::HasSubstr("a rollout's steps, 200"));
+TEST(ConfigValidationTest, ARunThatCannotMakeAnUpdateIsRefused) {
+  const auto on_policy = [](int64_t steps) {
+    ExperimentConfig config = Good();
+    config.mutable_stop()->set_env_steps(steps);
+    return ErrorsOf(config);
+  };
+  EXPECT_EQ(on_policy(2047),
+            "stop.env_steps: got 2047; wanted at least 2048, the steps of an update");
+  EXPECT_EQ(on_policy(2048), "");
+  const auto replay = [](const std::string& mode, const std::string& text, int64_t steps) {
+    ExperimentConfig config = GoodDqn(
+        absl::StrCat("actors { count: 1 environments_per_actor: 2 segment_length: 5 mode: ", mode,
+                     " } replay { capacity_steps: 20000 ", text, " }"));
+    config.mutable_stop()->set_env_steps(steps);
+    return ErrorsOf(config);
+  };
+  // The round that ends the warm-up begins at 9,990.
+  EXPECT_EQ(replay("LOCKSTEP", "warmup_steps: 10000", 9990),
+            "stop.env_steps: got 9990; wanted at least 9991, the steps before the first update, "
+            "with replay.warmup_steps 10000 and updates_per_step 1");
+  EXPECT_EQ(replay("LOCKSTEP", "warmup_steps: 10000", 9991), "");
+  // An update is due after ten rounds.
+  EXPECT_THAT(replay("LOCKSTEP", "warmup_steps: 10000 updates_per_step: 0.01", 10080),
+              testing::HasSubstr("wanted at least 10081"));
+  EXPECT_EQ(replay("LOCKSTEP", "warmup_steps: 10000 updates_per_step: 0.01", 10081), "");
+  EXPECT_THAT(replay("ASYNCHRONOUS", "warmup_steps: 10000", 9999),
+              testing::HasSubstr("wanted at least 10000"));
+  EXPECT_EQ(replay("ASYNCHRONOUS", "warmup_steps: 10000", 10000), "");
+}
+
+TEST(ConfigValidationTest, BytesHoldAnUpdateAndABatch) {
+  EnvironmentCatalog catalog = Catalog();
+  for (EnvironmentCatalog::Entry& entry : catalog.entries)
+    entry.bytes = {.observation = 100'000, .action = 4};
+  ExperimentConfig config = Good();
+  config.mutable_queue()->set_capacity_bytes(200'000'000);
+  EXPECT_EQ(ValidateConfig(config, catalog).message(),
+            "queue.capacity_bytes: got 200000000; wanted more than the 206440960 bytes of an "
+            "update, 2 rollouts of 103220480 bytes");
+  config.mutable_actors()->set_count(1);
+  EXPECT_TRUE(ValidateConfig(config, catalog).ok()) << "one rollout is always admitted";
+  EXPECT_EQ(ValidateConfig(GoodDqn("replay { batch_size: 10737 capacity_steps: 20000 }"), catalog)
+                .message(),
+            "replay.batch_size: got 10737; wanted at most 10731, as a learner's share of a batch "
+            "is one message");
 }
 
 TEST(ConfigValidationTest, TheSlackLetsARolloutAndAnUpdatePass) {
@@ -356,7 +401,7 @@ TEST(ConfigValidationTest, NaturalGradientsMoveThePolicyAlone) {
   for (const std::string algorithm : {"npg", "trpo"}) {
     absl::StatusOr<ExperimentConfig> config =
         ParseConfig("name: 'natural' environment { id: 'Pendulum-v1' } " + algorithm + " {} " +
-                        "model { mlp { shared_trunk: true } } stop { env_steps: 1000 }",
+                        "model { mlp { shared_trunk: true } } stop { env_steps: 10000 }",
                     "test");
     ASSERT_EQ(config.status(), absl::OkStatus());
     EXPECT_EQ(ErrorsOf(*config),
@@ -408,7 +453,7 @@ TEST(ConfigValidationTest, LearnersTakeEqualSharesOfTheValuesMinibatches) {
     const auto errors = [&](const std::string& learners) {
       return ErrorsOf(*ParseConfig("name: 'natural' environment { id: 'Pendulum-v1' } " +
                                        algorithm + " {} learners { count: " + learners +
-                                       " } actors { count: 6 } stop { env_steps: 1000 }",
+                                       " } actors { count: 6 } stop { env_steps: 100000 }",
                                    "test"));
     };
     EXPECT_EQ(errors("2"), "");
