@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/turns.h"
+#include "common/replay_capacity.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
@@ -88,6 +89,7 @@ class TableExperience final : public EmbeddedExperience {
   absl::Status Open(const ExperimentConfig& config, const ResumedCheckpoint& from) {
     TableOptions options;
     options.config = ReplayTable(config);
+    options.writers = TableWritersOf(config);
     options.run_id = kRunId;
     options.seed = config.seed();
     CADRE_ASSIGN_OR_RETURN(table_, Table::Create(std::move(options)));

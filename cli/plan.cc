@@ -26,7 +26,6 @@
 #include "learner/batch_learner.h"
 #include "replay_server/row_storage.h"
 #include "replay_server/table_capacity.h"
-#include "replay_server/table_items.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -226,10 +225,9 @@ absl::Status Planning::DescribeShape() {
   shape.sample_bytes = SampledItems() * (2 * observation + rest + kSampledItemBytes);
   TableConfig table = ReplayTable(config_);
   table.set_capacity_bytes(int64_t{1} << 60);
-  CADRE_ASSIGN_OR_RETURN(const int64_t rows, TableRows(table, spec));
-  shape.replay_memory_bytes =
-      static_cast<double>(rows) *
-      static_cast<double>(RowStorage::RowBytes(spec) + TableItems::BytesPerRow(table));
+  CADRE_ASSIGN_OR_RETURN(const int64_t rows, TableRows(table, spec, TableWritersOf(config_)));
+  shape.replay_memory_bytes = static_cast<double>(rows) *
+                              static_cast<double>(TableRowBytes(table, RowStorage::RowBytes(spec)));
   shape.server_memory_bytes = static_cast<double>(config_.replay().capacity_bytes());
   return absl::OkStatus();
 }

@@ -13,6 +13,7 @@
 #include "common/config_effects.h"
 #include "common/config_schema.h"
 #include "common/error_list.h"
+#include "common/replay_capacity.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/stale_experience.h"
@@ -334,7 +335,29 @@ void CheckTemperature(const ExperimentConfig& config, ErrorList* errors) {
                              "; wanted at most max_temperature, ", sac.max_temperature()));
 }
 
-void CheckReplay(const ExperimentConfig& config, ErrorList* errors) {
+// The columns of an actor's experience for replay: obs, action, reward float32, version int64.
+constexpr int64_t kReplayColumns = 4;
+constexpr int64_t kRewardAndVersionBytes = 4 + 8;
+
+void CheckCapacity(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
+                   ErrorList* errors) {
+  const ReplayConfig& replay = config.replay();
+  const ActorsConfig& actors = config.actors();
+  if (actors.count() < 1 || actors.environments_per_actor() < 1 || actors.segment_length() < 1 ||
+      replay.n_step() < 1 || replay.warmup_steps() < 1)
+    return;  // Said already.
+  const std::string steps = CapacityStepsError(config);
+  if (!steps.empty()) return errors->Add(steps);
+  const EnvironmentCatalog::Entry* entry = catalog.Find(config.environment().id());
+  if (entry == nullptr || entry->bytes.observation == 0) return;
+  const std::string bytes =
+      CapacityBytesError(config, kReplayColumns,
+                         entry->bytes.observation + entry->bytes.action + kRewardAndVersionBytes);
+  if (!bytes.empty()) errors->Add(bytes);
+}
+
+void CheckReplay(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
+                 ErrorList* errors) {
   CheckOnlyFor(config, "replay", config.has_replay(), /*for_replay=*/true, errors);
   CheckOnlyFor(config, "queue", config.has_queue(), /*for_replay=*/false, errors);
   const NormalizationConfig& normalization = config.normalization();
@@ -343,15 +366,7 @@ void CheckReplay(const ExperimentConfig& config, ErrorList* errors) {
   const MlpConfig& mlp = config.model().mlp();
   CheckOnlyFor(config, "model.mlp.shared_trunk", mlp.shared_trunk(), /*for_replay=*/false, errors);
   if (!UsesReplay(config)) return;
-  const ReplayConfig& replay = config.replay();
-  const int64_t rollout =
-      int64_t{config.actors().environments_per_actor()} * config.actors().segment_length();
-  const int64_t least = int64_t{replay.batch_size()} + replay.n_step();
-  if (replay.capacity_steps() < std::max({replay.warmup_steps(), least, rollout}))
-    errors->Add(absl::StrCat("replay.capacity_steps: got ", replay.capacity_steps(),
-                             "; wanted at least warmup_steps, ", replay.warmup_steps(),
-                             ", batch_size + n_step, ", least, ", and a rollout's steps, ",
-                             rollout));
+  CheckCapacity(config, catalog, errors);
   CheckSlack(config, errors);
   const DqnConfig::Distributional& c51 = config.dqn().distributional();
   if (config.dqn().has_distributional() && c51.min_value() >= c51.max_value())
@@ -387,7 +402,7 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   CheckDataParallel(config, &errors);
   CheckLogDeviation(config, &errors);
   CheckNaturalGradient(config, &errors);
-  CheckReplay(config, &errors);
+  CheckReplay(config, catalog, &errors);
   CheckTemperature(config, &errors);
   const EnvironmentCatalog::Entry* const entry = catalog.Find(config.environment().id());
   CheckFeasible(config, entry == nullptr ? StepBytes() : entry->bytes, &errors);

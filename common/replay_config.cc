@@ -8,6 +8,7 @@
 #include "common/config.h"
 #include "common/config_validation.h"
 #include "common/error_list.h"
+#include "common/replay_capacity.h"
 
 namespace cadre {
 namespace {
@@ -92,8 +93,7 @@ double DiscountFactor(const ExperimentConfig& config) {
 }
 
 int64_t MostItemsPerRollout(const ExperimentConfig& config) {
-  const int64_t steps = config.actors().segment_length() + int64_t{config.replay().n_step()} - 1;
-  return EnvironmentsPerActor(config) * steps;
+  return MostItemsPerRollout({config.replay().n_step(), 1}, TableWritersOf(config));
 }
 
 int64_t StepsPerGradientStep(const ExperimentConfig& config) {

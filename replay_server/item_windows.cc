@@ -4,12 +4,6 @@
 
 namespace cadre {
 
-WindowShape WindowShapeOf(const TableConfig& config) {
-  if (!config.has_sequences()) return {config.transitions().n_step(), 1};
-  const TableConfig::Sequences& sequences = config.sequences();
-  return {int64_t{sequences.burn_in()} + sequences.length(), sequences.period()};
-}
-
 int64_t CompleteWindows(const WindowShape& shape, int64_t steps, bool ended, OpenWindows* windows) {
   // From the oldest start, open or new, to the new end; none if not positive. The others
   // are `period` apart.

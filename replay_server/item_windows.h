@@ -4,21 +4,9 @@
 
 #include <cstdint>
 
-#include "proto/config.pb.h"
+#include "common/replay_capacity.h"
 
 namespace cadre {
-
-// An item begins every `period` steps of an episode, at its first, and is `length`
-// steps long, less where the episode ends.
-struct WindowShape {
-  int64_t length = 1;
-  int64_t period = 1;
-
-  // Whether every step is an item by itself.
-  bool single_steps() const { return length == 1 && period == 1; }
-};
-
-WindowShape WindowShapeOf(const TableConfig& config);
 
 // How far the items of an episode that goes on have come.
 struct OpenWindows {

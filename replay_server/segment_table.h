@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/replay_capacity.h"
 #include "proto/experience.pb.h"
 #include "replay_server/mapped_memory.h"
 #include "replay_server/row_storage.h"
@@ -36,7 +37,6 @@ struct Row {
   uint8_t is_terminal = 0;   // And that is a terminal state.
   uint8_t unused = 0;
 };
-static_assert(sizeof(Row) == 32);
 
 struct Segment {
   uint32_t first_row = kNone;
@@ -50,6 +50,8 @@ struct Segment {
   int64_t first_step = 0;     // Number of its first step among all that were inserted.
   v1::SegmentEnd end = v1::SEGMENT_END_UNSPECIFIED;
 };
+// What replay_capacity.h reckons with; a segment has two rows or more.
+static_assert(sizeof(Row) == kTableRowBytes && sizeof(Segment) == kTableSegmentBytes);
 
 // Steps of an episode from one of them on.
 struct Window {
@@ -62,8 +64,6 @@ struct Window {
 class SegmentTable {
  public:
   static constexpr int64_t kMaxRows = (int64_t{1} << 32) - 2;
-  // Of bookkeeping: a segment has two rows or more.
-  static constexpr int64_t kBytesPerRow = sizeof(Row) + sizeof(Segment) / 2;
   static int64_t MostSegments(int64_t rows) { return rows / 2 + 1; }
 
   // 2 <= rows <= kMaxRows.

@@ -1,6 +1,9 @@
 #include "replay_server/server_config.h"
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -8,6 +11,7 @@
 #include "common/config_validation.h"
 #include "common/error_list.h"
 #include "common/file_io.h"
+#include "common/replay_capacity.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
@@ -21,6 +25,8 @@ namespace {
 struct Tables {
   ReplayServerConfig config;
   uint64_t seed = 1;
+  // Of an experiment.
+  std::optional<TableWriters> writers;
 };
 
 absl::StatusOr<Tables> LoadTables(const std::string& path) {
@@ -37,10 +43,15 @@ absl::StatusOr<Tables> LoadTables(const std::string& path) {
 absl::StatusOr<Tables> ExperimentTable(const ExperimentConfig& experiment, int shards) {
   ErrorList errors;
   CheckMessageFields(experiment.replay(), "replay", &errors);
+  CheckMessageFields(experiment.actors(), "actors", &errors);
   if (shards < 1) errors.Add(absl::StrCat("shards: got ", shards, "; wanted at least 1"));
   CADRE_RETURN_IF_ERROR(errors.ToStatus());
+  const ExperimentConfig resolved = ResolveConfig(experiment);
+  const std::string too_small = CapacityStepsError(resolved, shards);
+  if (!too_small.empty()) return absl::InvalidArgumentError(too_small);
   Tables tables;
-  *tables.config.add_tables() = ReplayTable(ResolveConfig(experiment), shards);
+  *tables.config.add_tables() = ReplayTable(resolved, shards);
+  tables.writers = TableWritersOf(resolved, shards);
   tables.seed = experiment.seed();
   return tables;
 }
@@ -60,6 +71,7 @@ absl::StatusOr<ServerConfig> HostTables(const Tables& tables, const std::string&
   for (const TableConfig& table : tables.config.tables()) {
     TableOptions options;
     options.config = table;
+    options.writers = tables.writers;
     options.run_id = run_id;
     CADRE_ASSIGN_OR_RETURN(options.storage_path, StoragePath(storage_folder, table.name()));
     options.seed = tables.seed;

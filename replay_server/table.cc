@@ -192,7 +192,7 @@ absl::Status Table::Impl::Allocate(const v1::ExperienceSpec& spec) {
   const TableConfig& config = options_.config;
   CADRE_RETURN_IF_ERROR(ValidateSpec(spec));
   CADRE_ASSIGN_OR_RETURN(std::vector<v1::ColumnSpec> columns, BatchColumns(config, spec));
-  CADRE_ASSIGN_OR_RETURN(const int64_t rows, TableRows(config, spec));
+  CADRE_ASSIGN_OR_RETURN(const int64_t rows, TableRows(config, spec, options_.writers));
   CADRE_ASSIGN_OR_RETURN(RowStorage storage, RowStorage::Create(spec, rows, options_.storage_path));
   CADRE_ASSIGN_OR_RETURN(
       items_, TableItems::Create(config, rows, Random::ForStream(options_.seed, kRemoving)()));

@@ -34,6 +34,7 @@
 #include "absl/types/span.h"
 #include "common/ports.h"
 #include "common/replay_batch.h"
+#include "common/replay_capacity.h"
 #include "common/rollout_view.h"
 #include "proto/config.pb.h"
 #include "proto/experience.pb.h"
@@ -43,6 +44,9 @@ namespace cadre {
 
 struct TableOptions {
   TableConfig config;  // Valid; see replay_config.h.
+  // Who will write, where that is known: a table too small for them is refused before the
+  // first stream, else with their rollouts.
+  std::optional<TableWriters> writers;
   // Data of other runs is refused. Empty: the run of whoever opens a stream first.
   std::string run_id;
   // Where the rows are mapped from, for a table larger than memory; made when the

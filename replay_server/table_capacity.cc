@@ -1,40 +1,65 @@
 #include "replay_server/table_capacity.h"
 
 #include <algorithm>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "replay_server/row_storage.h"
-#include "replay_server/table_items.h"
+#include "replay_server/segment_table.h"
 
 namespace cadre {
 namespace {
 
-// Lost to whole pages and to the alignment of columns.
-constexpr int64_t kRounding = 3 * 4096;
-constexpr int64_t kRoundingPerColumn = 64;
+// Which of the capacities gives the table its rows, and what it would have to be.
+std::string Smallest(const TableConfig& config, const v1::ExperienceSpec& spec, int64_t wanted) {
+  const int64_t column_bytes = RowStorage::RowBytes(spec);
+  const int64_t bytes = BytesForRows(config, spec.columns_size(), column_bytes, wanted);
+  std::string text;
+  if (config.capacity_bytes() < bytes)
+    absl::StrAppend(&text, ", capacity_bytes is ", config.capacity_bytes(), " and would be ",
+                    bytes);
+  if (const int64_t most = RowsForItems(config); most > 0 && most < wanted) {
+    // Rows grow by two for each step of an item.
+    const int64_t step_rows = 2 * WindowShapeOf(config).period;
+    absl::StrAppend(&text, ", capacity_items is ", config.capacity_items(), " and would be ",
+                    config.capacity_items() + (wanted - most + step_rows - 1) / step_rows);
+  }
+  return text;
+}
 
-// Beside the rows of items: for rollouts that are on their way in, and segments that
-// still have a few items.
-constexpr int64_t kSpareRows = 16384;
+std::string Reason(const TableConfig& config) {
+  const WindowShape shape = WindowShapeOf(config);
+  return absl::StrCat("for windows of ", shape.length, shape.length == 1 ? " step" : " steps",
+                      " and rate_limiter.min_size, ", config.rate_limiter().min_size());
+}
 
 }  // namespace
 
-absl::StatusOr<int64_t> TableRows(const TableConfig& config, const v1::ExperienceSpec& spec) {
-  const int64_t row_bytes = RowStorage::RowBytes(spec) + TableItems::BytesPerRow(config);
-  const int64_t bytes =
-      config.capacity_bytes() - kRounding - kRoundingPerColumn * spec.columns_size();
-  int64_t rows = std::min(bytes / row_bytes, SegmentTable::kMaxRows);
-  // Even segments of one step, of two rows each, leave room for all items.
-  const int64_t period = config.has_sequences() ? config.sequences().period() : 1;
-  const int64_t items = config.capacity_items();
-  if (items > 0 && items < SegmentTable::kMaxRows / (2 * period))
-    rows = std::min(rows, 2 * items * period + kSpareRows);
-  const int64_t wanted = std::max<int64_t>(2, config.rate_limiter().min_size() + 1);
+absl::StatusOr<int64_t> TableRows(const TableConfig& config, const v1::ExperienceSpec& spec,
+                                  const std::optional<TableWriters>& writers) {
+  const int64_t column_bytes = RowStorage::RowBytes(spec);
+  int64_t rows =
+      std::min(RowsInBytes(config, spec.columns_size(), column_bytes), SegmentTable::kMaxRows);
+  if (const int64_t most = RowsForItems(config); most > 0) rows = std::min(rows, most);
+  const int64_t wanted = std::max<int64_t>(
+      2, writers.has_value() ? LeastRows(config, *writers) : LeastRowsOfAny(config));
   if (rows >= wanted) return rows;
   return absl::ResourceExhaustedError(
-      absl::StrCat("capacity_bytes is ", config.capacity_bytes(), ", ", std::max<int64_t>(0, rows),
-                   " rows of ", row_bytes, " bytes with their bookkeeping; wanted ", wanted,
-                   " rows or more, for rate_limiter.min_size"));
+      absl::StrCat("there is room for ", rows, " rows of ", TableRowBytes(config, column_bytes),
+                   " bytes with their bookkeeping; wanted ", wanted, " or more, ", Reason(config),
+                   Smallest(config, spec, wanted)));
+}
+
+absl::Status CheckTableHolds(const TableConfig& config, const v1::ExperienceSpec& spec,
+                             int64_t rows, const TableWriters& writers) {
+  const int64_t wanted = LeastRowsOfLongEpisodes(config, writers);
+  if (rows >= wanted) return absl::OkStatus();
+  // What is said to be enough is enough whatever the episodes are like.
+  const int64_t enough = LeastRows(config, writers);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "there is room for ", rows, " observations; wanted ", enough, " or more, ", Reason(config),
+      ", of ", writers.all_environments(), " environments in segments of ", writers.segment_length,
+      Smallest(config, spec, enough)));
 }
 
 }  // namespace cadre

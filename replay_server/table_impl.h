@@ -136,6 +136,9 @@ class Table::Impl {
   std::string Where() const;  // "table 'replay': ".
 
   absl::Status CheckRollout(const ParkedAppend& append) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether a table that is full of such rollouts, `rows` rows each, can complete their windows.
+  absl::Status CheckWindowsFit(const ParkedAppend& append, int64_t rows) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether `append` is done with: answered, or on its way to its rows. If not, nothing
   // has changed and it waits.
   bool TryAdmit(ParkedAppend& append, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

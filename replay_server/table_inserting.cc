@@ -3,6 +3,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/status_macros.h"
+#include "replay_server/table_capacity.h"
 #include "replay_server/table_impl.h"
 
 namespace cadre {
@@ -68,7 +70,33 @@ absl::Status Table::Impl::CheckRollout(const ParkedAppend& append) const {
   if (const int64_t most = options_.config.capacity_items(); most > 0 && items > most)
     return absl::InvalidArgumentError(
         absl::StrCat("rollout makes ", items, " items; ", Where(), "capacity_items is ", most));
+  CADRE_RETURN_IF_ERROR(CheckWindowsFit(append, rows));
   return limiter_.CheckInsert(items);
+}
+
+absl::Status Table::Impl::CheckWindowsFit(const ParkedAppend& append, int64_t rows) const {
+  // Who writes is known, or there is room as yet.
+  if (options_.writers.has_value() || rows <= items_->segments().free_rows())
+    return absl::OkStatus();
+  const int64_t capacity = items_->segments().capacity();
+  // As if every segment were another environment's: most tables hold even these.
+  const TableWriters most{streams_.streams(), static_cast<int64_t>(append.rollout.segments.size()),
+                          1};
+  if (LeastRowsOfLongEpisodes(options_.config, most) + 2 * append.steps <= capacity)
+    return absl::OkStatus();
+  // Those whose windows go on; an episode's end completes all of its own.
+  absl::flat_hash_map<int32_t, bool> goes_on;
+  for (const v1::Segment& segment : append.rollout.segments)
+    goes_on[segment.environment()] = segment.end() == v1::SEGMENT_END_CUT;
+  const auto all = static_cast<int64_t>(goes_on.size());
+  const int64_t open = std::count_if(goes_on.begin(), goes_on.end(),
+                                     [](const auto& environment) { return environment.second; });
+  const absl::Status status = CheckTableHolds(options_.config, layout_->spec, capacity,
+                                              {.count = streams_.writers(),
+                                               .environments = open,
+                                               .segment_length = (append.steps + all - 1) / all});
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(Where(), status.message()));
 }
 
 bool Table::Impl::TryAdmit(ParkedAppend& append, Effects& effects) {

@@ -32,12 +32,6 @@ bool GoesByPriority(const SelectorConfig& selector) {
   return selector.has_prioritized() || selector.has_max_heap() || selector.has_min_heap();
 }
 
-// What MakeSelector takes for each slot, rounded up.
-int64_t SelectorBytesPerSlot(const SelectorConfig& selector) {
-  if (selector.has_prioritized()) return 18;
-  return selector.has_max_heap() || selector.has_min_heap() ? 28 : 8;
-}
-
 uint64_t KeyOf(uint32_t generation, int64_t row) {
   return uint64_t{generation} << 32 | static_cast<uint64_t>(row);
 }
@@ -50,11 +44,6 @@ absl::StatusOr<std::unique_ptr<TableItems>> TableItems::Create(const TableConfig
   return absl::WrapUnique(new TableItems(config, std::move(segments), seed));
 }
 
-int64_t TableItems::BytesPerRow(const TableConfig& config) {
-  return SegmentTable::kBytesPerRow + SelectorBytesPerSlot(SamplerOf(config)) +
-         SelectorBytesPerSlot(RemoverOf(config)) / 2;
-}
-
 TableItems::TableItems(const TableConfig& config, SegmentTable segments, uint64_t seed)
     : shape_(WindowShapeOf(config)),
       single_rows_(shape_.length == 1 && !config.has_sequences()),
@@ -62,7 +51,7 @@ TableItems::TableItems(const TableConfig& config, SegmentTable segments, uint64_
       max_times_sampled_(config.max_times_sampled()),
       sampled_singly_(max_times_sampled_ > 0 || !GoesByChance(SamplerOf(config))),
       removed_by_priority_(GoesByPriority(RemoverOf(config))),
-      bytes_(segments.capacity() * BytesPerRow(config)),
+      bytes_(segments.capacity() * TableRowBytes(config, /*column_bytes=*/0)),
       segments_(std::move(segments)),
       sampler_(MakeSelector(SamplerOf(config), segments_.capacity())),
       remover_(MakeSelector(RemoverOf(config), SegmentTable::MostSegments(segments_.capacity()))),

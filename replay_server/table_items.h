@@ -47,8 +47,6 @@ class TableItems {
   // For so many rows. `seed`: of what it removes by chance.
   static absl::StatusOr<std::unique_ptr<TableItems>> Create(const TableConfig& config, int64_t rows,
                                                             uint64_t seed);
-  // Of bookkeeping, for each row.
-  static int64_t BytesPerRow(const TableConfig& config);
 
   // --- Inserting: TakeRows, fill them, Commit. ---
 

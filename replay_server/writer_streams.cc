@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+
 namespace cadre {
 
 void WriterStreams::Open(uint64_t stream, uint64_t writer, uint64_t settled,
@@ -25,6 +27,12 @@ std::optional<uint64_t> WriterStreams::WriterOf(uint64_t stream) const {
   const auto it = writers_.find(stream);
   if (it == writers_.end()) return std::nullopt;
   return it->second;
+}
+
+int64_t WriterStreams::writers() const {
+  absl::flat_hash_set<uint64_t> different;
+  for (const auto& [stream, writer] : writers_) different.insert(writer);
+  return static_cast<int64_t>(different.size());
 }
 
 std::shared_ptr<const SettledListener> WriterStreams::Settled(uint64_t writer, uint64_t settled) {

@@ -21,6 +21,10 @@ class WriterStreams {
   std::optional<uint64_t> Close(uint64_t stream);
   std::optional<uint64_t> WriterOf(uint64_t stream) const;
 
+  // How many streams are open, and of how many different writers.
+  int64_t streams() const { return static_cast<int64_t>(writers_.size()); }
+  int64_t writers() const;
+
   // All of `writer` up to `settled` is settled: whom to tell, or null where they know.
   std::shared_ptr<const SettledListener> Settled(uint64_t writer, uint64_t settled);
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "common/config.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -307,15 +309,55 @@ TEST(ConfigValidationTest, AReplayHoldsTheWarmUpABatchAndARollout) {
                             replay + " }"));
   };
   EXPECT_EQ(errors("capacity_steps: 999"),
-            "replay.capacity_steps: got 999; wanted at least warmup_steps, 1000, batch_size + "
-            "n_step, 129, and a rollout's steps, 200");
+            "replay.capacity_steps: got 999; wanted at least 1000: the largest of warmup_steps, "
+            "1000, batch_size + n_step, 129, and a rollout's steps, 200");
   EXPECT_EQ(errors("capacity_steps: 1000"), "");
-  EXPECT_EQ(errors("capacity_steps: 515 warmup_steps: 1 batch_size: 512 n_step: 3"), "");
-  EXPECT_THAT(errors("capacity_steps: 514 warmup_steps: 1 batch_size: 512 n_step: 3"),
-              testing::HasSubstr("batch_size + n_step, 515"));
+  EXPECT_EQ(errors("capacity_steps: 513 warmup_steps: 1 batch_size: 512"), "");
+  EXPECT_THAT(errors("capacity_steps: 512 warmup_steps: 1 batch_size: 512"),
+              testing::HasSubstr("batch_size + n_step, 513"));
   EXPECT_EQ(errors("capacity_steps: 200 warmup_steps: 1"), "");
   EXPECT_THAT(errors("capacity_steps: 199 warmup_steps: 1"),
               testing::HasSubstr("a rollout's steps, 200"));
+}
+
+TEST(ConfigValidationTest, AReplayHoldsTheWindowsOfAllEnvironments) {
+  const auto errors = [](int environments, int length, int n_step, int capacity) {
+    return ErrorsOf(GoodDqn(absl::StrCat(
+        "actors { count: 1 environments_per_actor: ", environments, " segment_length: ", length,
+        " } replay { warmup_steps: 100 n_step: ", n_step, " capacity_steps: ", capacity, " }")));
+  };
+  EXPECT_EQ(errors(64, 2, 50, 3000),
+            "replay.capacity_steps: got 3000; wanted at least 3328: the largest of warmup_steps, "
+            "100, batch_size + n_step, 178, and a rollout's steps, 128, and of the 3328 steps of "
+            "64 environments in the rollouts that n_step, 50, may extend over");
+  EXPECT_EQ(errors(64, 2, 50, 3328), "");
+  EXPECT_THAT(errors(2048, 1, 10, 5000), testing::HasSubstr("wanted at least 20480: "));
+  EXPECT_THAT(errors(2048, 1, 10, 10000), testing::HasSubstr("wanted at least 20480: "));
+  EXPECT_EQ(errors(2048, 1, 10, 20480), "");
+  EXPECT_EQ(errors(2048, 1, 1, 2048), "") << "single steps wait for nothing";
+}
+
+TEST(ConfigValidationTest, AReplaysBytesHoldTheWarmUp) {
+  EnvironmentCatalog catalog = Catalog();
+  for (EnvironmentCatalog::Entry& entry : catalog.entries)
+    entry.bytes = {.observation = 16, .action = 4};
+  const auto errors = [&](int64_t bytes) {
+    return std::string(ValidateConfig(GoodDqn(absl::StrCat("replay { warmup_steps: 5000 "
+                                                           "capacity_bytes: ",
+                                                           bytes, " }")),
+                                      catalog)
+                           .message());
+  };
+  EXPECT_THAT(errors(100'000),
+              testing::StartsWith("replay.capacity_bytes: got 100000; wanted at least "));
+  const std::string error = errors(100'000);
+  const size_t begin = error.find("at least ") + 9;
+  int64_t smallest = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(error.substr(begin, error.find(':', begin) - begin), &smallest));
+  EXPECT_EQ(errors(smallest), "");
+  EXPECT_NE(errors(smallest - 1), "");
+}
+
 TEST(ConfigValidationTest, ARunThatCannotMakeAnUpdateIsRefused) {
   const auto on_policy = [](int64_t steps) {
     ExperimentConfig config = Good();

@@ -58,7 +58,10 @@ TEST(ReplayServerMainTest, APortInUseIsOneLineAndExitCode3) {
 
 TEST(ReplayServerMainTest, AnOffPolicyExperimentIsServedATable) {
   const std::string path = TemporaryPath("experiment");
-  ASSERT_TRUE(WriteFileAtomically(path, "dqn {} replay { capacity_steps: 1000 }").ok());
+  ASSERT_TRUE(WriteFileAtomically(path,
+                                  "dqn {} replay { capacity_steps: 1000 } "
+                                  "actors { segment_length: 10 }")
+                  .ok());
   ChildProcess server({CADRE_REPLAY_SERVER, "--address=127.0.0.1:0", "--config=" + path,
                        "--shards=2", "--port_file=" + path + ".port"});
   EXPECT_THAT(server.ReadLine(), HasSubstr("listening on 127.0.0.1:"));

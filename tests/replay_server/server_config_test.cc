@@ -70,8 +70,9 @@ TEST_F(ServerConfigTest, EachLearnerHasAQueueWithItsShareOfTheSteps) {
 }
 
 TEST_F(ServerConfigTest, AnOffPolicyExperimentHasItsTable) {
-  const ServerConfig config =
-      *LoadExperiment("dqn { gamma: 0.5 } replay { capacity_steps: 1000 n_step: 3 } seed: 9");
+  const ServerConfig config = *LoadExperiment(
+      "dqn { gamma: 0.5 } replay { capacity_steps: 1000 n_step: 3 } seed: 9 "
+      "actors { count: 3 environments_per_actor: 2 segment_length: 10 }");
   EXPECT_TRUE(config.queues.empty());
   ASSERT_EQ(config.tables.size(), 1);
   const TableOptions& table = config.tables[0];
@@ -85,8 +86,14 @@ TEST_F(ServerConfigTest, AnOffPolicyExperimentHasItsTable) {
 }
 
 TEST_F(ServerConfigTest, ShardsHoldTheirShare) {
-  const ServerConfig config = *LoadExperiment("dqn {} replay { capacity_steps: 1000 }", 4);
+  const ServerConfig config = *LoadExperiment(
+      "dqn {} replay { capacity_steps: 1000 } actors { count: 8 segment_length: 10 }", 4);
   EXPECT_EQ(config.tables[0].config.capacity_items(), 250);
+  EXPECT_EQ(config.tables[0].writers->count, 2);
+  EXPECT_THAT(ErrorOf(LoadExperiment("dqn {} replay { capacity_steps: 1000 batch_size: 250 } "
+                                     "actors { count: 8 segment_length: 10 }",
+                                     4)),
+              HasSubstr("replay.capacity_steps: got 1000; wanted at least 1004"));
   EXPECT_EQ(ErrorOf(LoadExperiment("dqn {}", 0)), "shards: got 0; wanted at least 1");
 }
 
