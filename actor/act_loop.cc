@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "actor/delayed_parameter_source.h"
 #include "common/replay_config.h"
 #include "common/status_macros.h"
@@ -11,6 +12,7 @@
 #include "envs/registry.h"
 #include "policy/acted.h"
 #include "policy/action_range.h"
+#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -97,9 +99,11 @@ absl::Status ActLoop::Run() {
 
 absl::Status ActLoop::TakeParameters() {
   const int64_t held = policy_->version();
-  // In lockstep a newer version than the last rollout's; else the newest, whatever it
-  // is: asking for one newer than its predecessor still waits while the run is paused.
-  const int64_t known = lockstep_ || held == 0 ? held : held - 1;
+  // In lockstep a newer version than that of the last rollout, unless that was refused: the
+  // update lacks one. Else the newest, whatever it is: asking for one newer than its
+  // predecessor still waits while the run is paused.
+  const bool newer = lockstep_ && !refused_;
+  const int64_t known = newer || held == 0 ? held : held - 1;
   CADRE_ASSIGN_OR_RETURN(const ParametersPtr parameters,
                          source_->WaitNewer(known, absl::InfiniteDuration()));
   if (parameters->version() != held) CADRE_RETURN_IF_ERROR(Load(*parameters));
@@ -134,7 +138,23 @@ absl::Status ActLoop::ActRollout() {
   rollout.set_actor(index_);
   episodes_.MoveFinishedTo(rollout);
   times_.Enter(ActStage::kAppend);
-  return sink_->Append(std::move(rollout));
+  return Append(std::move(rollout));
+}
+
+absl::Status ActLoop::Append(v1::Rollout rollout) {
+  const absl::Status status = sink_->Append(std::move(rollout));
+  refused_ = absl::IsInvalidArgument(status);
+  ++rollouts_;
+  if (!refused_) return status;
+  if (refused_in_a_row_.Refused(rollouts_))
+    return absl::FailedPreconditionError(absl::StrCat(
+        refused_in_a_row_.count(), " rollouts in a row were refused: ", status.message()));
+  if (const int64_t count =
+          refusals_.Count(0, status.message(), RepeatedEvents::Time::clock::now());
+      count > 0)
+    spdlog::warn("actor {}: a rollout was refused: {}{}", index_, std::string(status.message()),
+                 TimesText(count));
+  return absl::OkStatus();
 }
 
 absl::Status ActLoop::Step() {

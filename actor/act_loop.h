@@ -20,6 +20,8 @@
 #include "actor/step_recorder.h"
 #include "common/ports.h"
 #include "common/random.h"
+#include "common/refused_in_a_row.h"
+#include "common/repeated_events.h"
 #include "common/stage_times.h"
 #include "envs/vector_environment.h"
 #include "policy/acting_policy.h"
@@ -50,7 +52,8 @@ class ActLoop {
       std::chrono::nanoseconds pace = std::chrono::nanoseconds(0));
 
   // Acts until the run is FINISHED (OK) or a port is closed or RequestStop (CANCELLED), or
-  // something fails.
+  // something fails. A rollout that the sink refuses is left out and logged;
+  // FAILED_PRECONDITION with the reason where it refuses all.
   absl::Status Run();
 
   // Run returns after the current step, in the middle of a rollout. What waits at a port ends
@@ -70,6 +73,7 @@ class ActLoop {
   absl::Status TakeParameters();
   absl::Status Load(const v1::Parameters& parameters);
   absl::Status ActRollout();
+  absl::Status Append(v1::Rollout rollout);
   absl::Status Step();
   // The step's actions. Returns the version that chose them, 0 where they are random.
   absl::StatusOr<int64_t> ChooseActions();
@@ -91,6 +95,10 @@ class ActLoop {
   Random random_{0};                // Seeded when the first parameters come.
   std::vector<std::byte> actions_;  // Of the current step, [N] rows.
   int64_t rollout_version_ = 0;     // That chose the first actions of the rollout.
+  bool refused_ = false;            // The last rollout was.
+  uint64_t rollouts_ = 0;           // That were appended.
+  RefusedInARow refused_in_a_row_;
+  RepeatedEvents refusals_;  // For the log.
 
   ActTimes times_;
   std::atomic<int64_t> steps_ = 0;

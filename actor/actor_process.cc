@@ -129,6 +129,11 @@ absl::Status RunActorProcess(ActorProcessOptions options, ShutdownSignal& shutdo
   sink_options.spec = target.spec;
   sink_options.name = options.name.empty() ? absl::StrCat("actor-", options.index) : options.name;
   sink_options.max_unsettled_rollouts = target.max_unsettled_rollouts;
+  // After a refusal the update lacks a rollout, and the actor would wait for it for ever.
+  if (config.actors().mode() == ActorsConfig::LOCKSTEP) {
+    sink_options.max_refusals = 1;
+    sink_options.on_end = [&source] { source->Close(); };
+  }
   const absl::Duration patience = absl::Seconds(options.connect_seconds);
   sink_options.outage.connect_timeout = patience;
   CADRE_ASSIGN_OR_RETURN(auto sink, ShardedExperienceSink::Create(sharded_options));
@@ -160,6 +165,8 @@ absl::Status RunActorProcess(ActorProcessOptions options, ShutdownSignal& shutdo
         {.channel = source->channel(), .run_id = options.run_id},
         [&](CallGroup&) { return ReportOf(config, *loop, *sink, sink_options.name); });
     status = loop->Run();
+    // What ended the sink ended the loop's wait for parameters.
+    if (absl::IsCancelled(status) && !sink->end().ok()) status = sink->end();
     spdlog::info("actor {} made {} steps", options.index, loop->steps());
   }
   if (status.ok() && options.stay && !shutdown.requested()) {

@@ -64,7 +64,8 @@ class SinkInTurn final : public ExperienceSink {
   absl::Status Append(v1::Rollout rollout) override {
     if (!turns_->Wait(index_)) return absl::CancelledError("the actors were stopped");
     const absl::Status status = sink_->Append(std::move(rollout));
-    turns_->Done();
+    // After a refusal it is still this actor's turn: it makes another rollout.
+    if (!absl::IsInvalidArgument(status)) turns_->Done();
     return status;
   }
   void Close() override {

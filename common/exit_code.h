@@ -3,7 +3,8 @@
 //   0    done; or stopped by SIGTERM after it saved
 //   2    usage or config        INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS
 //   3    peer not reachable     UNAVAILABLE, DEADLINE_EXCEEDED
-//   4    mismatch with a peer   FAILED_PRECONDITION
+//   4    mismatch with a peer   FAILED_PRECONDITION: other settings, or all that is sent is
+//                               refused; starting again would not help
 //   5    damaged data, or       DATA_LOSS
 //        training that diverged: numbers that are not finite any more
 //   6    input or output        PERMISSION_DENIED, RESOURCE_EXHAUSTED

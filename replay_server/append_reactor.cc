@@ -53,8 +53,9 @@ void AppendReactor::Open(const v1::AppendOpen& open) {
         if (const auto self = weak.lock()) self->OnSettled(sequence);
       });
   if (!settled.ok()) return End(ToGrpcStatus(settled.status()));
-  spdlog::info("{} writes to '{}' as {:x}", open.name().empty() ? "a writer" : open.name(),
-               open.target(), open.writer_id());
+  name_ = open.name().empty() ? "a writer" : open.name();
+  writer_ = open.writer_id();
+  spdlog::info("{} writes to '{}' as {:x}", name_, open.target(), writer_);
   target_ = *std::move(target);
   bool ended;
   {
@@ -78,7 +79,7 @@ void AppendReactor::OnAppended(uint64_t sequence, const absl::Status& status) {
       too_many = refusals_.size() > kMostUntoldRefusals;
       Wake();
     }
-    spdlog::warn("refused a rollout: {}", std::string(status.message()));
+    refusal_log_->Refused(writer_, name_, status.message());
     if (too_many)
       return End({grpc::StatusCode::RESOURCE_EXHAUSTED, "Append: too many refusals not read"});
   } else if (absl::IsCancelled(status)) {
@@ -115,6 +116,7 @@ void AppendReactor::OnEnd() {
     if (!opened_) return;
   }
   target_->Close();
+  refusal_log_->StreamEnded(writer_, name_);
 }
 
 }  // namespace cadre

@@ -16,14 +16,16 @@
 #include "proto/experience.pb.h"
 #include "replay_server/append_target.h"
 #include "replay_server/experience_directory.h"
+#include "replay_server/refusal_log.h"
 #include "replay_server/stream_reactor.h"
 
 namespace cadre {
 
 class AppendReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  // `directory` must outlive the server.
-  explicit AppendReactor(const ExperienceDirectory* directory) : directory_(directory) {}
+  // Both must outlive the server.
+  AppendReactor(const ExperienceDirectory* directory, RefusalLog* refusal_log)
+      : directory_(directory), refusal_log_(refusal_log) {}
 
  private:
   struct Refusal {
@@ -42,6 +44,9 @@ class AppendReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   void OnSettled(uint64_t sequence);
 
   const ExperienceDirectory* const directory_;
+  RefusalLog* const refusal_log_;
+  std::string name_;                      // Of the writer; constant once the stream has opened.
+  uint64_t writer_ = 0;                   // As name_.
   std::unique_ptr<AppendTarget> target_;  // Constant once the stream has opened; null before.
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;
   bool answer_open_ ABSL_GUARDED_BY(mutex_) = false;

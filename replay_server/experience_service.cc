@@ -39,7 +39,7 @@ ExperienceService::ExperienceService(std::vector<Queue*> queues, std::vector<Tab
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Append(
     grpc::CallbackServerContext* /*context*/) {
-  return std::make_shared<AppendReactor>(&directory_)->Start(&streams_);
+  return std::make_shared<AppendReactor>(&directory_, &refusal_log_)->Start(&streams_);
 }
 
 grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* ExperienceService::Consume(

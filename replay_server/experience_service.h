@@ -12,6 +12,7 @@
 #include "replay_server/experience_directory.h"
 #include "replay_server/open_streams.h"
 #include "replay_server/queue.h"
+#include "replay_server/refusal_log.h"
 #include "replay_server/table.h"
 #include "replay_server/table_checkpointer.h"
 
@@ -61,6 +62,7 @@ class ExperienceService final : public ExperienceServiceMethods {
 
   const ExperienceDirectory directory_;
   TableCheckpointer* const checkpointer_;
+  RefusalLog refusal_log_;
   OpenStreams streams_;
   ThreadPool gatherers_;  // For all Sample streams.
 };

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -17,6 +18,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/ports.h"
+#include "common/refused_in_a_row.h"
+#include "common/repeated_events.h"
 #include "common/run_topology.h"
 #include "common/time_integral.h"
 #include "proto/experience.grpc.pb.h"
@@ -43,12 +46,18 @@ struct ExperienceSinkOptions : ExperienceClientOptions {
   // writers of a queue must together be able to hold an update's steps.
   int64_t max_unsettled_rollouts = 256;  // 1 to 1024.
   int64_t max_unsettled_bytes = int64_t{512} << 20;
+  // So many refusals in a row by the server, if it took none before, end the sink. 1 where
+  // the writer cannot go on after one.
+  int64_t max_refusals = RefusedInARow::kFirst;
+  // Runs on the sink's thread when it has ended by itself.
+  std::function<void()> on_end;
 };
 
 // Sends rollouts on a thread of its own, and on a second one reads what the server
 // has settled. Append returns once the rollout is in the window; a server that
-// cannot be reached any more, or refuses the stream, ends the sink, and every later
-// call returns why.
+// cannot be reached any more, refuses the stream, or refuses all that is appended
+// (FAILED_PRECONDITION with the reason, as trying again would not help) ends the sink, and
+// every later call returns why.
 class RemoteExperienceSink final : public ExperienceSink {
  public:
   // INVALID_ARGUMENT for a bad address, spec or bound.
@@ -109,6 +118,7 @@ class RemoteExperienceSink final : public ExperienceSink {
   void ReadResponses(Stream* stream);
   void OnResponse(const v1::AppendResponse& response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refuse(uint64_t sequence, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool ended() const ABSL_LOCKS_EXCLUDED(mutex_) { return !end().ok(); }
   bool HasRoom(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ExperienceSinkOptions options_;
@@ -121,6 +131,8 @@ class RemoteExperienceSink final : public ExperienceSink {
   mutable absl::Mutex mutex_;
   absl::Status end_ ABSL_GUARDED_BY(mutex_);  // OK until the sink has ended; then why.
   absl::Status refusal_ ABSL_GUARDED_BY(mutex_);
+  RefusedInARow refused_in_a_row_ ABSL_GUARDED_BY(mutex_);
+  RepeatedEvents refusals_ ABSL_GUARDED_BY(mutex_);       // For the log.
   std::deque<Unsettled> window_ ABSL_GUARDED_BY(mutex_);  // Sequences without a gap.
   uint64_t first_sequence_ ABSL_GUARDED_BY(mutex_) = 1;   // Of the window.
   int64_t window_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -55,6 +55,7 @@ RemoteExperienceSink::RemoteExperienceSink(ExperienceSinkOptions options,
       writer_id_(RandomWriterId()),
       channel_(std::move(channel)),
       outage_(options_.outage),
+      refused_in_a_row_(options_.max_refusals),
       thread_([this] { Run(); }) {}
 
 RemoteExperienceSink::~RemoteExperienceSink() {
@@ -159,8 +160,13 @@ void RemoteExperienceSink::Run() {
   while (status.ok()) {
     status = outage_.Pause(calls_, StreamOnce());
   }
-  absl::MutexLock lock(&mutex_);
-  if (end_.ok()) end_ = std::move(status);
+  bool closed;
+  {
+    absl::MutexLock lock(&mutex_);
+    closed = absl::IsCancelled(end_);
+    if (end_.ok()) end_ = std::move(status);
+  }
+  if (!closed && options_.on_end) options_.on_end();
 }
 
 absl::Status RemoteExperienceSink::StreamOnce() {
@@ -223,8 +229,12 @@ void RemoteExperienceSink::ReadResponses(Stream* stream) {
   pthread_setname_np(pthread_self(), "append-read");
   v1::AppendResponse response;
   while (stream->Read(&response)) {
-    absl::MutexLock lock(&mutex_);
-    OnResponse(response);
+    {
+      absl::MutexLock lock(&mutex_);
+      OnResponse(response);
+    }
+    // Everything was refused: the stream ends, and no other follows.
+    if (ended()) calls_.Close();
   }
   absl::MutexLock lock(&mutex_);
   stream_over_ = true;
@@ -249,9 +259,14 @@ void RemoteExperienceSink::Refuse(uint64_t sequence, const std::string& reason) 
     window_[index].refused = true;
   }
   ++counts_.refused;
-  spdlog::error("{} refused rollout {}: {}", peer_, sequence, reason);
   refusal_ =
       absl::InvalidArgumentError(absl::StrCat(peer_, " refused rollout ", sequence, ": ", reason));
+  if (const int64_t count = refusals_.Count(0, reason, RepeatedEvents::Time::clock::now());
+      count > 0)
+    spdlog::error("{}{}", std::string(refusal_.message()), TimesText(count));
+  if (refused_in_a_row_.Refused(sequence) && end_.ok())
+    end_ = absl::FailedPreconditionError(absl::StrCat(peer_, " refused ", refused_in_a_row_.count(),
+                                                      " rollouts in a row: ", reason));
 }
 
 }  // namespace cadre

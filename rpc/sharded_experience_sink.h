@@ -51,6 +51,9 @@ class ShardedExperienceSink final : public ExperienceSink {
   // Blocks until everything appended is settled, as RemoteExperienceSink::Flush.
   absl::Status Flush(absl::Duration timeout);
 
+  // OK until the sink of the current server has ended; then why.
+  absl::Status end() const { return sink()->end(); }
+
   size_t current() const;
   // Summed over all writers that it has been.
   RemoteExperienceSink::Counts counts() const;

@@ -88,6 +88,37 @@ TEST(ActLoopTest, LockstepDoesNotActTwiceWithOneVersion) {
   EXPECT_EQ(run.rollouts.size(), 1);
 }
 
+TEST(ActLoopTest, ARefusedRolloutIsMadeAgainWithTheSameVersionInLockstep) {
+  const ExperimentConfig config = CartPoleConfig(ActorsConfig::LOCKSTEP);
+  FakeRun run(config);
+  run.Publish(1);
+  run.after_append = [&run] {
+    if (run.rollouts.size() < 3) return absl::InvalidArgumentError("column 'reward' is nan");
+    run.state = v1::RUN_STATE_FINISHED;
+    return absl::OkStatus();
+  };
+  auto loop = ActLoop::Create(config, 0, &run, &run);
+  ASSERT_TRUE(loop.ok());
+  EXPECT_EQ((*loop)->Run(), absl::OkStatus());
+  EXPECT_EQ(run.rollouts.size(), 3);
+  for (const v1::Rollout& rollout : run.rollouts) EXPECT_EQ(rollout.version(), 1);
+}
+
+TEST(ActLoopTest, AnActorOfWhichAllRolloutsAreRefusedEndsWithTheReason) {
+  for (const auto mode : {ActorsConfig::LOCKSTEP, ActorsConfig::ASYNCHRONOUS}) {
+    const ExperimentConfig config = CartPoleConfig(mode);
+    FakeRun run(config);
+    run.Publish(1);
+    run.after_append = [] { return absl::InvalidArgumentError("column 'reward' is nan"); };
+    auto loop = ActLoop::Create(config, 0, &run, &run);
+    ASSERT_TRUE(loop.ok());
+    const absl::Status status = (*loop)->Run();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(status.message(), "20 rollouts in a row were refused: column 'reward' is nan");
+    EXPECT_EQ(run.rollouts.size(), 20);
+  }
+}
+
 TEST(ActLoopTest, DelayedActorsActWithTheVersionsOfSoManyRolloutsBefore) {
   ExperimentConfig config = CartPoleConfig(ActorsConfig::LOCKSTEP);
   config.mutable_actors()->set_delay_versions(2);

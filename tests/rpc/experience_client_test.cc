@@ -2,6 +2,7 @@
 #include "rpc/experience_client.h"
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/random.h"
 #include "gmock/gmock.h"
@@ -202,6 +204,29 @@ TEST_F(ExperienceClientTest, WhatTheServerRefusesIsToldByFlushAndTheRestGoesOn) 
               HasSubstr("refused rollout 1: rollout has version -5; wanted 0 or more"));
   EXPECT_EQ(sink->Flush(kLong), absl::OkStatus()) << "told once";
   EXPECT_EQ(sink->counts().refused, 1);
+}
+
+TEST_F(ExperienceClientTest, AWriterOfWhichEverythingIsRefusedEndsWithTheReason) {
+  absl::Notification ended;
+  ExperienceSinkOptions options = SinkOptions();
+  options.on_end = [&ended] { ended.Notify(); };
+  auto sink = *RemoteExperienceSink::Create(options);
+  for (int i = 0; i < RefusedInARow::kFirst; ++i)
+    sink->Append(ExampleRollout(10, -5)).IgnoreError();
+  ended.WaitForNotification();
+  EXPECT_EQ(sink->end().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(sink->end().message()),
+              HasSubstr("refused 20 rollouts in a row: rollout has version -5; wanted 0 or more"));
+  EXPECT_EQ(sink->Append(ExampleRollout(10)), sink->end());
+}
+
+TEST_F(ExperienceClientTest, AWriterOfWhichSomeAreTakenGoesOn) {
+  auto sink = Sink();
+  for (int i = 0; i < 3 * RefusedInARow::kFirst; ++i)
+    ASSERT_EQ(sink->Append(ExampleRollout(1, i % 2 == 0 ? -5 : 0)), absl::OkStatus());
+  EXPECT_EQ(Source()->Take(3 * RefusedInARow::kFirst / 2, 0)->rollouts.size(),
+            3 * RefusedInARow::kFirst / 2);
+  EXPECT_EQ(sink->end(), absl::OkStatus());
 }
 
 TEST_F(ExperienceClientTest, AFullQueueHoldsTheWriterBack) {
