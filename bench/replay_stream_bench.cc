@@ -92,6 +92,9 @@ v1::Rollout MakeRollout(const Workload& work) {
     const int64_t rows = work.segments * int64_t{column.per_observation() ? length + 1 : length};
     std::string bytes(static_cast<size_t>(rows * RowBytes(column)), '\0');
     for (char& c : bytes) c = static_cast<char>(random());
+    // Finite, or the table refuses them: not all bits of the exponent are ones.
+    if (column.dtype() == v1::DTYPE_FLOAT32)
+      for (size_t i = 3; i < bytes.size(); i += 4) bytes[i] = static_cast<char>(bytes[i] & 0xbf);
     rollout.add_columns(std::move(bytes));
   }
   return rollout;

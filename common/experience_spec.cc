@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/finite_values.h"
 #include "google/protobuf/util/message_differencer.h"
 
 namespace cadre {
@@ -152,12 +153,27 @@ absl::Status ValidateRolloutShape(const v1::ExperienceSpec& spec,
   return absl::OkStatus();
 }
 
-absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& rollout) {
+absl::Status ValidateRolloutShape(const v1::ExperienceSpec& spec, const v1::Rollout& rollout) {
   const std::vector<v1::Segment> segments(rollout.segments().begin(), rollout.segments().end());
   std::vector<int64_t> bytes;
   for (const std::string& column : rollout.columns())
     bytes.push_back(static_cast<int64_t>(column.size()));
   return ValidateRolloutShape(spec, segments, bytes);
+}
+
+absl::Status CheckFiniteRollout(const v1::ExperienceSpec& spec, const v1::Rollout& rollout) {
+  std::vector<PiecewiseBytes> columns;
+  for (const std::string& column : rollout.columns())
+    columns.push_back(
+        {absl::MakeConstSpan(reinterpret_cast<const std::byte*>(column.data()), column.size())});
+  return CheckFiniteRollout(
+      spec, columns,
+      std::vector<v1::Episode>(rollout.episodes().begin(), rollout.episodes().end()));
+}
+
+absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& rollout) {
+  const absl::Status status = ValidateRolloutShape(spec, rollout);
+  return status.ok() ? CheckFiniteRollout(spec, rollout) : status;
 }
 
 }  // namespace cadre

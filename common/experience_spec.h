@@ -37,12 +37,18 @@ int64_t RolloutSteps(const v1::Rollout& rollout);
 int64_t RolloutObservations(const v1::Rollout& rollout);
 int64_t RolloutBytes(const v1::Rollout& rollout);
 
-// INVALID_ARGUMENT unless every segment has a length and an end, and every
+// INVALID_ARGUMENT unless every segment has a length, an end and an environment, and every
 // column has exactly the bytes that the spec asks for.
-absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& rollout);
+absl::Status ValidateRolloutShape(const v1::ExperienceSpec& spec, const v1::Rollout& rollout);
 // The same of a rollout whose columns, by position, have so many bytes.
 absl::Status ValidateRolloutShape(const v1::ExperienceSpec& spec,
                                   absl::Span<const v1::Segment> segments,
                                   absl::Span<const int64_t> column_bytes);
+// INVALID_ARGUMENT where a float of a rollout of the right shape, or an episode's total reward,
+// is not finite: which column, row and value.
+absl::Status CheckFiniteRollout(const v1::ExperienceSpec& spec, const v1::Rollout& rollout);
+
+// Both.
+absl::Status ValidateRollout(const v1::ExperienceSpec& spec, const v1::Rollout& rollout);
 
 }  // namespace cadre

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/experience_spec.h"
+#include "common/finite_values.h"
 
 namespace cadre {
 namespace {
@@ -69,7 +70,9 @@ absl::Status ValidateRolloutView(const v1::ExperienceSpec& spec, const RolloutVi
   std::vector<int64_t> bytes;
   for (const PiecewiseBytes& column : rollout.columns) bytes.push_back(TotalBytes(column));
   const absl::Status status = ValidateRolloutShape(spec, rollout.segments, bytes);
-  return status.ok() ? CheckPriorities(rollout) : status;
+  if (!status.ok()) return status;
+  const absl::Status finite = CheckFiniteRollout(spec, rollout.columns, rollout.episodes);
+  return finite.ok() ? CheckPriorities(rollout) : finite;
 }
 
 void CopyBytes(const PiecewiseBytes& pieces, int64_t offset, int64_t size, std::byte* to) {

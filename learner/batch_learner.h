@@ -125,6 +125,8 @@ class BatchLearner {
   // and for what an update did not measure.
   virtual Diagnostics diagnostics() const = 0;
   virtual DiagnosticNames diagnostic_names() const = 0;
+  // Items or rollouts that were left out, since this process began; see dropped_experience.h.
+  virtual int64_t dropped() const = 0;
 
   // What is published, [P] float32 on the CPU, and where each parameter stands in it.
   virtual const ParameterLayout& layout() const = 0;

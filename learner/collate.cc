@@ -1,7 +1,6 @@
 #include "learner/collate.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <tuple>
@@ -22,43 +21,37 @@ absl::Span<float> Floats(const torch::Tensor& tensor) {
   return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
 }
 
-absl::Status NotFinite(const v1::ExperienceSpec& spec, int column, const v1::Rollout& rollout) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("column '", spec.columns(column).name(), "' of actor ", rollout.actor(),
-                   ", rollout ", rollout.sequence(), " has a value that is not finite"));
-}
-
-// Appends one float32 column of a rollout at `out`; false where a value is not finite.
-bool CopyFloats(const v1::Rollout& rollout, int column, float*& out) {
+// Appends one float32 column of a rollout at `out`.
+void CopyFloats(const v1::Rollout& rollout, int column, float*& out) {
   const absl::Span<const float> values = ColumnAs<float>(rollout.columns(column));
   std::memcpy(out, values.data(), values.size() * sizeof(float));
   out += values.size();
-  // A sum is finite only if its terms are; it vectorises where a branch would not.
-  float zero = 0;
-  for (float value : values) zero += value * 0.0f;
-  return zero == 0.0f;
 }
 
-absl::Status CopyActions(const v1::Rollout& rollout, const ActionSpace& space, int64_t*& out) {
-  for (int32_t action : ColumnAs<int32_t>(rollout.columns(Columns::kAction))) {
-    if (action < 0 || action >= space.count)
-      return absl::InvalidArgumentError(absl::StrCat("column 'action' of actor ", rollout.actor(),
-                                                     ", rollout ", rollout.sequence(), " has ",
-                                                     action, "; wanted 0 to ", space.count - 1));
-    *out++ = action;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CopyEpisodes(const v1::Rollout& rollout, std::vector<v1::Episode>& out) {
-  for (const v1::Episode& episode : rollout.episodes()) {
-    if (!std::isfinite(episode.total_reward()))
+// Whether a rollout fits the spec, with finite numbers and actions that there are.
+absl::Status CheckUsable(const v1::ExperienceSpec& spec, const ActionSpace& action,
+                         const v1::Rollout& rollout) {
+  CADRE_RETURN_IF_ERROR(ValidateRollout(spec, rollout));
+  if (!action.discrete()) return absl::OkStatus();
+  for (const int32_t index : ColumnAs<int32_t>(rollout.columns(Columns::kAction)))
+    if (index < 0 || index >= action.count)
       return absl::InvalidArgumentError(
-          absl::StrCat("an episode of actor ", rollout.actor(), ", rollout ", rollout.sequence(),
-                       " has a total reward of ", episode.total_reward(), "; wanted a number"));
-    out.push_back(episode);
-  }
+          absl::StrCat("column 'action' has ", index, "; wanted 0 to ", action.count - 1));
   return absl::OkStatus();
+}
+
+// Removes the rollouts that are of no use from `rollouts`.
+void DropUnusable(const v1::ExperienceSpec& spec, const ActionSpace& action,
+                  std::vector<v1::Rollout>& rollouts, CollatedBatch& out) {
+  const auto unusable = [&](const v1::Rollout& rollout) {
+    out.taken_steps += RolloutSteps(rollout);
+    const absl::Status status = CheckUsable(spec, action, rollout);
+    if (status.ok()) return false;
+    out.dropped.push_back(absl::StrCat("actor ", rollout.actor(), ", rollout ", rollout.sequence(),
+                                       ": ", status.message()));
+    return true;
+  };
+  rollouts.erase(std::remove_if(rollouts.begin(), rollouts.end(), unusable), rollouts.end());
 }
 
 // Segments and the row of each step's observation.
@@ -87,15 +80,15 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
     return std::tuple(a.actor(), a.writer_id(), a.sequence()) <
            std::tuple(b.actor(), b.writer_id(), b.sequence());
   });
+  CollatedBatch out;
+  DropUnusable(spec, action, rollouts, out);
   int64_t steps = 0, observations = 0;
   for (const v1::Rollout& rollout : rollouts) {
-    CADRE_RETURN_IF_ERROR(ValidateRollout(spec, rollout));
     steps += RolloutSteps(rollout);
     observations += RolloutObservations(rollout);
   }
   const bool with_returns = spec.columns_size() > Columns::kDiscountedReturn;
 
-  CollatedBatch out;
   OnPolicyBatch& batch = out.batch;
   out.oldest_version = std::numeric_limits<int64_t>::max();
   out.raw_observations =
@@ -119,23 +112,21 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
   int64_t step = 0;
   for (const v1::Rollout& rollout : rollouts) {
     AddSegments(rollout, batch, step, rows);
-    if (!CopyFloats(rollout, Columns::kObservation, observation))
-      return NotFinite(spec, Columns::kObservation, rollout);
-    if (discrete != nullptr)
-      CADRE_RETURN_IF_ERROR(CopyActions(rollout, action, discrete));
-    else if (!CopyFloats(rollout, Columns::kAction, continuous))
-      return NotFinite(spec, Columns::kAction, rollout);
-    if (!CopyFloats(rollout, Columns::kReward, reward))
-      return NotFinite(spec, Columns::kReward, rollout);
-    if (!CopyFloats(rollout, Columns::kLogProb, log_prob))
-      return NotFinite(spec, Columns::kLogProb, rollout);
-    if (with_returns && !CopyFloats(rollout, Columns::kDiscountedReturn, discounted))
-      return NotFinite(spec, Columns::kDiscountedReturn, rollout);
+    CopyFloats(rollout, Columns::kObservation, observation);
+    if (discrete != nullptr) {
+      for (const int32_t index : ColumnAs<int32_t>(rollout.columns(Columns::kAction)))
+        *discrete++ = index;
+    } else {
+      CopyFloats(rollout, Columns::kAction, continuous);
+    }
+    CopyFloats(rollout, Columns::kReward, reward);
+    CopyFloats(rollout, Columns::kLogProb, log_prob);
+    if (with_returns) CopyFloats(rollout, Columns::kDiscountedReturn, discounted);
     for (int64_t version : ColumnAs<int64_t>(rollout.columns(Columns::kVersion))) {
       out.oldest_version = std::min(out.oldest_version, version);
       *versions++ = version;
     }
-    CADRE_RETURN_IF_ERROR(CopyEpisodes(rollout, out.episodes));
+    out.episodes.insert(out.episodes.end(), rollout.episodes().begin(), rollout.episodes().end());
   }
 
   if (transform.identity()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,12 +21,15 @@ struct CollatedBatch {
   torch::Tensor discounted_returns;  // [N] float32; undefined where not in the spec.
   int64_t oldest_version = 0;        // Of the steps.
   std::vector<v1::Episode> episodes;
+  std::vector<std::string> dropped;  // Why, of each rollout that was left out.
+  int64_t taken_steps = 0;           // Of all rollouts, those left out among them.
 };
 
 // The rollouts are put in the order of (actor, sequence) first, so that a batch does
 // not depend on who came first. `transform` is that of the newest published version.
-// INVALID_ARGUMENT where there is no rollout or one does not fit the spec, an action
-// is not one of the environment's, or a number is not finite.
+// A rollout that does not fit the spec, with an action that is not one of the environment's
+// or a number that is not finite, is left out: the batch has no steps where all are.
+// INVALID_ARGUMENT where there is no rollout.
 absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const ActionSpace& action,
                                       const ObservationTransform& transform,
                                       std::vector<v1::Rollout>& rollouts);

@@ -73,6 +73,10 @@ std::vector<prometheus::MetricFamily> LearnerMetrics::Collect() const {
   add("cadre_learner_max_version_lag", "Largest of the run", kGauge,
       static_cast<double>(progress.max_version_lag));
 
+  add("cadre_learner_dropped_experience_total",
+      "Items or rollouts left out, as they had numbers that are not finite or actions that there "
+      "are not",
+      kCounter, static_cast<double>(progress.dropped_experience));
   if (options_.version_lag_bound.has_value())
     add("cadre_learner_version_lag_bound", "Largest that the config allows", kGauge,
         static_cast<double>(*options_.version_lag_bound));

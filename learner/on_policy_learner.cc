@@ -18,6 +18,7 @@
 #include "learner/algorithms/on_policy.h"
 #include "learner/batch_learner.h"
 #include "learner/collate.h"
+#include "learner/dropped_experience.h"
 #include "learner/part_times.h"
 #include "learner/staging_buffers.h"
 #include "learner/update_agreement.h"
@@ -68,6 +69,7 @@ class OnPolicyLearner final : public BatchLearner {
 
   Diagnostics diagnostics() const override;
   DiagnosticNames diagnostic_names() const override;
+  int64_t dropped() const override { return dropped_.count(); }
 
   const ParameterLayout& layout() const override { return algorithm_->model().network().layout; }
   torch::Tensor parameters() override { return host_parameters_.Get(); }
@@ -115,6 +117,7 @@ class OnPolicyLearner final : public BatchLearner {
   Collective* collective_ = nullptr;
   std::optional<EpisodeAssembler> assembler_;  // For algorithms that learn whole episodes.
   Diagnostics diagnostics_;                    // The algorithm's.
+  DroppedExperience dropped_;
   uint64_t lease_ = 0;
   bool settled_ = true;
 };
@@ -125,8 +128,12 @@ absl::StatusOr<CollatedBatch> OnPolicyLearner::TakeBatch(const ExperiencePorts& 
   CADRE_ASSIGN_OR_RETURN(Lease lease, ports.queue->Take(StepsPerLearnerUpdate(config_), version));
   times_->Enter(LearnStage::kCollate);
   lease_ = lease.id;
-  return Collate(spec_, algorithm_->model().network().action, normalizer_.observation_transform(),
-                 lease.rollouts);
+  absl::StatusOr<CollatedBatch> taken =
+      Collate(spec_, algorithm_->model().network().action, normalizer_.observation_transform(),
+              lease.rollouts);
+  if (taken.ok())
+    for (const std::string& reason : taken->dropped) dropped_.Count(1, "a rollout", reason);
+  return taken;
 }
 
 absl::StatusOr<UpdateShare> OnPolicyLearner::Agree(const absl::StatusOr<CollatedBatch>& taken,
@@ -134,8 +141,9 @@ absl::StatusOr<UpdateShare> OnPolicyLearner::Agree(const absl::StatusOr<Collated
   UpdateShare mine;
   mine.go_on = taken.ok() && (collective_ == nullptr || !stop);
   if (mine.go_on) {
-    mine.steps = taken->batch.steps();
-    mine.version_lag = version - taken->oldest_version;
+    mine.steps = taken->taken_steps;
+    mine.usable = taken->batch.steps() > 0;
+    mine.version_lag = mine.usable ? version - taken->oldest_version : 0;
     mine.episodes = taken->episodes;
   } else if (!taken.ok() && (collective_ == nullptr || !absl::IsCancelled(taken.status()))) {
     return taken.status();
@@ -198,6 +206,14 @@ absl::StatusOr<Learned> OnPolicyLearner::Learn(const ExperiencePorts& ports,
                                                const std::atomic<bool>& stop) {
   absl::StatusOr<CollatedBatch> taken = TakeBatch(ports, position.version);
   CADRE_ASSIGN_OR_RETURN(UpdateShare all, Agree(taken, position.version, stop));
+  if (!all.usable) {
+    // The actors may wait for another version before they send more.
+    Learned nothing;
+    nothing.updates = 0;
+    nothing.env_steps = position.env_steps + all.steps;
+    nothing.episodes = std::move(all.episodes);
+    return nothing;
+  }
   CollatedBatch& collated = *taken;
   Learned learned;
   learned.env_steps = position.env_steps + all.steps;

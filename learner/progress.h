@@ -21,6 +21,9 @@ struct Progress {
   double steps_per_second = 0;                                    // Since the previous report.
   int64_t version_lag = 0;      // Largest of the last batch's steps.
   int64_t max_version_lag = 0;  // Largest of the run.
+  // Items or rollouts left out because they had numbers that are not finite, or actions that
+  // there are not; of this process.
+  int64_t dropped_experience = 0;
   // Share of the learner's time, since the previous report, spent waiting for
   // experience; the rest is learning.
   double waiting_share = 0;

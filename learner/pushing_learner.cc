@@ -17,6 +17,7 @@
 #include "learner/algorithms/tensor_spans.h"
 #include "learner/batch_learner.h"
 #include "learner/collate.h"
+#include "learner/dropped_experience.h"
 #include "learner/part_times.h"
 #include "learner/shared_model_state.h"
 #include "policy/normalization.h"
@@ -58,6 +59,7 @@ class PushingLearner final : public BatchLearner {
     names.push_back("gradient_lag");
     return names;
   }
+  int64_t dropped() const override { return dropped_.count(); }
 
   const ParameterLayout& layout() const override { return algorithm_->model().layout(); }
   torch::Tensor parameters() override { return algorithm_->model().parameters(); }
@@ -93,6 +95,7 @@ class PushingLearner final : public BatchLearner {
   LearnTimes* const times_;
   PartTimes part_times_;
   Diagnostics diagnostics_;
+  DroppedExperience dropped_;
   uint64_t lease_ = 0;
 
   int64_t version_ = 1;           // Of the shared model, of the copy here.
@@ -158,14 +161,18 @@ absl::StatusOr<Learned> PushingLearner::Learn(const ExperiencePorts& ports,
   CADRE_ASSIGN_OR_RETURN(CollatedBatch collated,
                          Collate(spec_, action_, ObservationTransform(), lease.rollouts));
   lease_ = lease.id;
+  for (const std::string& reason : collated.dropped) dropped_.Count(1, "a rollout", reason);
   const double progress = std::min(1.0, static_cast<double>(position.env_steps) /
                                             static_cast<double>(config_.stop().env_steps()));
   Learned learned;
   learned.env_steps = position.env_steps;
   learned.updates = 0;
   diagnostics_.clear();
-  CADRE_ASSIGN_OR_RETURN(const bool step,
-                         algorithm_->ComputeGradient(collated.batch, progress, diagnostics_));
+  bool step = false;  // What is left of the rollouts may be nothing.
+  if (collated.batch.steps() > 0) {
+    CADRE_ASSIGN_OR_RETURN(step,
+                           algorithm_->ComputeGradient(collated.batch, progress, diagnostics_));
+  }
   if (step && !std::isfinite(GradientNorm(Flat(algorithm_->model().gradient()))))
     return absl::DataLossError("a gradient that is not finite");
   if (step) learned.version_lag = position.version - collated.oldest_version;
@@ -182,7 +189,7 @@ absl::Status PushingLearner::Push(const ExperiencePorts& ports, const CollatedBa
   gradient.set_model(ModelName(config_));
   gradient.set_version(version_);
   if (step) gradient.set_values(flat.data(), flat.size() * sizeof(float));
-  gradient.set_env_steps(collated.batch.steps());
+  gradient.set_env_steps(collated.taken_steps);
   gathered_ = false;
   absl::StatusOr<PushedGradient> answer = ports.gradients->Push(std::move(gradient));
   // Its size is right since Start: what is left is a gradient too long for any step.

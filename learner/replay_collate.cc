@@ -40,7 +40,6 @@ absl::Status CheckColumn(const ReplayBatch& batch, int index, const char* name, 
 // [B, O] float32 from the environment's dtype.
 absl::StatusOr<torch::Tensor> Observations(const ObservationSpace& space, const ReplayBatch& batch,
                                            int index, const char* name) {
-  CADRE_RETURN_IF_ERROR(CheckColumn(batch, index, name, space.dtype, space.elements()));
   const TensorView& column = batch.columns[index];
   const std::vector<int64_t> shape{batch.items, space.elements()};
   if (space.dtype == v1::DTYPE_UINT8) return Wrap(column.As<uint8_t>(), shape).to(torch::kFloat32);
@@ -49,21 +48,6 @@ absl::StatusOr<torch::Tensor> Observations(const ObservationSpace& space, const 
                                                    v1::DType_Name(space.dtype),
                                                    "; wanted FLOAT32 or UINT8"));
   return Wrap(column.As<float>(), shape);
-}
-
-// A sum is finite only if its terms are; it vectorises where a branch would not.
-bool AllFinite(absl::Span<const float> values) {
-  float zero = 0;
-  for (float value : values) zero += value * 0.0f;
-  return zero == 0.0f;
-}
-
-absl::Status CheckFinite(const ReplayBatch& batch, int index, const char* name) {
-  if (batch.columns[index].dtype != v1::DTYPE_FLOAT32 ||
-      AllFinite(batch.columns[index].As<float>()))
-    return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("batch column '", name, "' has a value that is not finite"));
 }
 
 absl::StatusOr<torch::Tensor> DiscreteActions(const ActionSpace& space, const ReplayBatch& batch) {
@@ -81,7 +65,22 @@ absl::StatusOr<torch::Tensor> DiscreteActions(const ActionSpace& space, const Re
 
 }  // namespace
 
+absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& batch) {
+  const ObservationSpace& observation = spaces.observation;
+  const ActionSpace& action = spaces.action;
+  for (const auto& [index, name] :
+       {std::pair(Columns::kObservation, "obs"), {Columns::kNextObservation, "next_obs"}})
+    CADRE_RETURN_IF_ERROR(
+        CheckColumn(batch, index, name, observation.dtype, observation.elements()));
+  CADRE_RETURN_IF_ERROR(CheckColumn(batch, Columns::kAction, "action",
+                                    action.discrete() ? v1::DTYPE_INT32 : v1::DTYPE_FLOAT32,
+                                    action.discrete() ? 1 : action.dimensions));
+  CADRE_RETURN_IF_ERROR(CheckColumn(batch, Columns::kReward, "reward", v1::DTYPE_FLOAT32, 1));
+  return CheckColumn(batch, Columns::kDiscount, "discount", v1::DTYPE_FLOAT32, 1);
+}
+
 absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const ReplayBatch& batch) {
+  CADRE_RETURN_IF_ERROR(CheckReplayColumns(spaces, batch));
   const ActionSpace& action = spaces.action;
   OffPolicyBatch out;
   CADRE_ASSIGN_OR_RETURN(out.observations,
@@ -89,17 +88,6 @@ absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const R
   CADRE_ASSIGN_OR_RETURN(
       out.next_observations,
       Observations(spaces.observation, batch, Columns::kNextObservation, "next_obs"));
-  CADRE_RETURN_IF_ERROR(CheckColumn(batch, Columns::kAction, "action",
-                                    action.discrete() ? v1::DTYPE_INT32 : v1::DTYPE_FLOAT32,
-                                    action.discrete() ? 1 : action.dimensions));
-  CADRE_RETURN_IF_ERROR(CheckColumn(batch, Columns::kReward, "reward", v1::DTYPE_FLOAT32, 1));
-  CADRE_RETURN_IF_ERROR(CheckColumn(batch, Columns::kDiscount, "discount", v1::DTYPE_FLOAT32, 1));
-  for (const auto& [index, name] : {std::pair(Columns::kObservation, "obs"),
-                                    {Columns::kNextObservation, "next_obs"},
-                                    {Columns::kAction, "action"},
-                                    {Columns::kReward, "reward"}})
-    CADRE_RETURN_IF_ERROR(CheckFinite(batch, index, name));
-
   if (action.discrete()) {
     CADRE_ASSIGN_OR_RETURN(out.actions, DiscreteActions(action, batch));
   } else {

@@ -1,6 +1,5 @@
 // Batches of a replay table to tensors: wrapped where the learner wants them as they
-// are, converted where not. Shapes and values are checked here, where data enters the
-// learner. Pure.
+// are, converted where not. Shapes are checked here, where data enters the learner. Pure.
 #pragma once
 
 #include "absl/status/status.h"
@@ -16,9 +15,12 @@ struct ReplaySpaces {
   ActionSpace action;
 };
 
-// The tensors look at the batch's memory: it must outlive them. INVALID_ARGUMENT where a
-// column is not as OffPolicyColumns has it, an action is not one of the space's, or a
-// number is not finite.
+// INVALID_ARGUMENT where a column is not as OffPolicyColumns has it.
+absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& batch);
+
+// The tensors look at the batch's memory: it must outlive them. INVALID_ARGUMENT as
+// CheckReplayColumns, or where an action is not one of the space's. Whether numbers are finite
+// was seen to before (usable_items.h).
 absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const ReplayBatch& batch);
 
 }  // namespace cadre

@@ -14,17 +14,22 @@
 #include "learner/algorithms/off_policy.h"
 #include "learner/algorithms/on_device/on_device.h"
 #include "learner/batch_learner.h"
+#include "learner/dropped_experience.h"
 #include "learner/importance_scale.h"
 #include "learner/part_times.h"
 #include "learner/replay_collate.h"
 #include "learner/staging_buffers.h"
 #include "learner/temperature_bound.h"
 #include "learner/update_agreement.h"
+#include "learner/usable_items.h"
 #include "policy/off_policy_columns.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
+
+// A table of which so many batches are of no use has nothing else.
+constexpr int64_t kMostUselessBatches = 100;
 
 // In a checkpoint.
 constexpr char kUpdatesDue[] = "replay.updates_due";
@@ -79,6 +84,7 @@ class ReplayLearner final : public BatchLearner {
 
   DiagnosticNames diagnostic_names() const override;
   Diagnostics diagnostics() const override;
+  int64_t dropped() const override { return dropped_.count(); }
 
   const ParameterLayout& layout() const override { return algorithm_->acting_layout(); }
   torch::Tensor parameters() override { return algorithm_->acting_parameters(); }
@@ -112,6 +118,9 @@ class ReplayLearner final : public BatchLearner {
   // of several learners was told to stop: then all of them.
   absl::Status Update(const ExperiencePorts& ports, const RunPosition& position,
                       const std::atomic<bool>& stop, Learned& learned);
+  // A batch of items that can be learned from. FAILED_PRECONDITION where the table seems
+  // to have none.
+  absl::StatusOr<ReplayBatch> SampleUsable(ReplaySource& replay, const SampleOptions& options);
   // What this learner and the others were told with a batch, or that one of them stops.
   absl::StatusOr<UpdateShare> Agree(const absl::StatusOr<ReplayBatch>& sampled, bool stop,
                                     double largest_weight = 0);
@@ -135,6 +144,8 @@ class ReplayLearner final : public BatchLearner {
   Collective* collective_ = nullptr;
   std::vector<float> priorities_;  // [B], where the table is prioritised.
   std::vector<float> weights_;     // [B] of the current batch, if scaled by another learner's.
+  std::vector<int64_t> unusable_;  // Items of the last batch in whose place others were.
+  DroppedExperience dropped_;
   bool finite_ = true;
   bool updating_ = false;  // Or an update was left in the middle.
   bool updated_ = false;   // There was an update in this life.
@@ -216,6 +227,23 @@ absl::StatusOr<UpdateShare> ReplayLearner::Agree(const absl::StatusOr<ReplayBatc
   return all;
 }
 
+absl::StatusOr<ReplayBatch> ReplayLearner::SampleUsable(ReplaySource& replay,
+                                                        const SampleOptions& options) {
+  std::vector<v1::Episode> episodes;  // That came with batches of which nothing was left.
+  for (int64_t batches = 0; batches < kMostUselessBatches; ++batches) {
+    CADRE_ASSIGN_OR_RETURN(ReplayBatch sampled, replay.Sample(options));
+    UsableItems items = KeepUsable(spaces_, std::move(sampled));
+    unusable_ = std::move(items.unusable);
+    dropped_.Count(static_cast<int64_t>(unusable_.size()), "an item", items.reason);
+    episodes.insert(episodes.end(), items.batch.episodes.begin(), items.batch.episodes.end());
+    if (items.batch.items == 0) continue;
+    items.batch.episodes = std::move(episodes);
+    return std::move(items.batch);
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(kMostUselessBatches, " batches in a row had no item that can be learned from"));
+}
+
 absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPosition& position,
                                    const std::atomic<bool>& stop, Learned& learned) {
   times_->Enter(LearnStage::kWaitForExperience);
@@ -225,7 +253,7 @@ absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPositi
       config_.replay().batch_size() / (collective_ == nullptr ? 1 : collective_->size());
   options.importance_exponent = Beta(progress);
   if (lockstep_) options.min_inserted_steps = 1;  // No batch of an earlier round.
-  absl::StatusOr<ReplayBatch> sampled = ports.replay->Sample(options);
+  absl::StatusOr<ReplayBatch> sampled = SampleUsable(*ports.replay, options);
   const double largest_weight =
       sampled.ok() ? LargestWeight(*sampled, options.importance_exponent) : 0;
   CADRE_ASSIGN_OR_RETURN(const UpdateShare all, Agree(sampled, stop, largest_weight));
@@ -256,6 +284,7 @@ absl::Status ReplayLearner::UpdatePriorities(ReplaySource& replay, const ReplayB
     priority += epsilon;
     finite_ = finite_ && std::isfinite(priority);
   }
+  for (const int64_t item : unusable_) priorities_[item] = 0;  // Not to be drawn again.
   if (!finite_) return absl::DataLossError("temporal-difference errors that are not finite");
   return replay.UpdatePriorities(batch.keys, priorities_);
 }

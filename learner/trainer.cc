@@ -249,6 +249,7 @@ absl::Status Trainer::ReportProgress(int64_t version_lag) {
   progress.wall_seconds = WallSeconds();
   progress.version_lag = version_lag;
   progress.max_version_lag = max_version_lag_;
+  progress.dropped_experience = learner_->dropped();
   const double seconds = std::max(progress.wall_seconds - reported_seconds_, 1e-9);
   progress.steps_per_second = static_cast<double>(env_steps_ - reported_steps_) / seconds;
   const double waiting = times_.seconds(LearnStage::kWaitForExperience);

@@ -70,7 +70,7 @@ absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mi
                  {mine.go_on ? 1.0 : 0.0, static_cast<double>(mine.steps),
                   static_cast<double>(mine.version_lag), static_cast<double>(mine.inserted_steps),
                   static_cast<double>(mine.table_items), static_cast<double>(mine.episodes.size()),
-                  mine.largest_weight}));
+                  mine.largest_weight, mine.usable ? 1.0 : 0.0}));
   UpdateShare all = {.inserted_steps = std::numeric_limits<int64_t>::max(),
                      .table_items = std::numeric_limits<int64_t>::max()};
   std::vector<int64_t> episodes;
@@ -84,6 +84,7 @@ absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mi
     all.table_items = std::min(all.table_items, static_cast<int64_t>(row[4]));
     episodes.push_back(static_cast<int64_t>(row[5]));
     all.largest_weight = std::max(all.largest_weight, row[6]);
+    all.usable &= row[7] > 0;
   }
   if (!all.go_on) return UpdateShare{.go_on = false};
   if (std::any_of(episodes.begin(), episodes.end(), [](int64_t count) { return count > 0; })) {

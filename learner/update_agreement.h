@@ -19,7 +19,8 @@ namespace cadre {
 
 // What one learner brings to an update, or all together.
 struct UpdateShare {
-  bool go_on = true;  // False: this learner was told to stop, and brings nothing.
+  bool go_on = true;   // False: this learner was told to stop, and brings nothing.
+  bool usable = true;  // False: there is nothing to learn from in what it took.
   int64_t steps = 0;
   int64_t version_lag = 0;  // Of the oldest step.
   // From replay: what this learner was told of the table.
@@ -29,8 +30,8 @@ struct UpdateShare {
   std::vector<v1::Episode> episodes;
 };
 
-// All go on or none does; steps are added; the largest lag and weight; the least of what they
-// were told of the table; episodes in the order of ranks.
+// All go on or none does, and all learn or none; steps are added; the largest lag and weight;
+// the least of what they were told of the table; episodes in the order of ranks.
 absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mine);
 
 // Of each learner's rows, in the order of ranks.

@@ -4,6 +4,7 @@
 // thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -45,6 +46,13 @@ class EpisodeTracks {
     by_environment_.erase({tracks_[track].writer, tracks_[track].environment});
     tracks_[track] = {};
     free_.push_back(track);
+  }
+  void RemoveAllOf(uint64_t writer) {
+    std::vector<uint32_t> of_writer;
+    for (const auto& [key, track] : by_environment_)
+      if (key.first == writer) of_writer.push_back(track);
+    std::sort(of_writer.begin(), of_writer.end());  // Slots are used again in the same order.
+    for (const uint32_t track : of_writer) Remove(track);
   }
   void Clear() { *this = {}; }
 

@@ -67,6 +67,13 @@ void Queue::CloseWriter(uint64_t stream) {
 }
 
 void Queue::Append(uint64_t stream, v1::Rollout rollout, AppendDone done) {
+  const v1::ExperienceSpec* spec;
+  {
+    absl::MutexLock lock(&mutex_);
+    spec = spec_ ? &*spec_ : nullptr;
+  }
+  // A stream has opened with a spec, or else there is nothing to check for.
+  absl::Status valid = spec == nullptr ? absl::OkStatus() : ValidateRollout(*spec, rollout);
   const int64_t steps = RolloutSteps(rollout);
   const int64_t bytes = static_cast<int64_t>(rollout.ByteSizeLong());
   Effects effects;
@@ -77,7 +84,8 @@ void Queue::Append(uint64_t stream, v1::Rollout rollout, AppendDone done) {
       effects.AnswerAppend(std::move(done),
                            closed_ ? ClosedError() : absl::CancelledError("the stream was closed"));
     } else {
-      parked_.push_back({stream, *writer, std::move(rollout), steps, bytes, std::move(done)});
+      parked_.push_back(
+          {stream, *writer, std::move(rollout), steps, bytes, std::move(valid), std::move(done)});
       // What needs no room is answered even behind others that are parked.
       if (std::optional<absl::Status> answer = TryAdmit(parked_.back(), effects)) {
         effects.AnswerAppend(std::move(parked_.back().done), *std::move(answer));
@@ -238,14 +246,15 @@ absl::Status Queue::CheckOpen(absl::string_view run_id, const v1::ExperienceSpec
   return absl::OkStatus();
 }
 
-absl::Status Queue::CheckRollout(uint64_t writer, const v1::Rollout& rollout) const {
+absl::Status Queue::CheckRollout(const ParkedAppend& append) const {
+  const v1::Rollout& rollout = append.rollout;
   if (rollout.run_id() != run_id_)
     return absl::InvalidArgumentError(
         absl::StrCat("rollout has run id '", rollout.run_id(), "'; wanted '", run_id_, "'"));
-  if (rollout.writer_id() != writer)
+  if (rollout.writer_id() != append.writer)
     return absl::InvalidArgumentError(absl::StrCat("rollout has writer id ",
                                                    absl::Hex(rollout.writer_id()), "; wanted ",
-                                                   absl::Hex(writer), ", the stream's"));
+                                                   absl::Hex(append.writer), ", the stream's"));
   if (rollout.version() < 0)
     return absl::InvalidArgumentError(
         absl::StrCat("rollout has version ", rollout.version(), "; wanted 0 or more"));
@@ -278,7 +287,7 @@ std::optional<absl::Status> Queue::TryAdmit(ParkedAppend& append, Effects& effec
           absl::StrCat("writer ", absl::Hex(append.writer), " sent sequence ", sequence,
                        "; wanted ", std::max<uint64_t>(1, sequences_.next(append.writer))));
   }
-  if (absl::Status status = CheckRollout(append.writer, append.rollout); !status.ok()) {
+  if (absl::Status status = CheckRollout(append); !status.ok()) {
     ++counts_.refused_rollouts;
     sequences_.Accept(append.writer, sequence);
     Settle(append.writer, sequence, effects);

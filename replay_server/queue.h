@@ -132,6 +132,7 @@ class Queue {
     v1::Rollout rollout;
     int64_t steps;
     int64_t bytes;
+    absl::Status valid;  // Whether the rollout fits the spec.
     AppendDone done;
   };
   struct PendingTake {
@@ -158,8 +159,7 @@ class Queue {
 
   absl::Status CheckOpen(absl::string_view run_id, const v1::ExperienceSpec& spec)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckRollout(uint64_t writer, const v1::Rollout& rollout) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckRollout(const ParkedAppend& append) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckTake(uint64_t consumer, int64_t steps, int64_t version) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -46,6 +46,7 @@ absl::StatusOr<Table::WriterStream> Table::Impl::OpenWriter(absl::string_view ru
   if (first_sequence > settled + 1 && sequences_.next(writer_id) == (settled ? settled + 1 : 0)) {
     counts_.lost_rollouts += static_cast<int64_t>(first_sequence - 1 - settled);
     sequences_.Skip(writer_id, first_sequence - 1);
+    if (items_ != nullptr) items_->BreakEpisodes(writer_id);
     settled = first_sequence - 1;
   }
   streams_.Open(stream, writer_id, settled, std::move(listener));

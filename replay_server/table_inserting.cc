@@ -121,6 +121,7 @@ bool Table::Impl::TryAdmit(ParkedAppend& append, Effects& effects) {
     return false;
   if (absl::Status status = CheckRollout(append); !status.ok()) {
     ++counts_.refused_rollouts;
+    items_->BreakEpisodes(append.writer);
     sequences_.Accept(append.writer, rollout.sequence);
     Settle(append.writer, rollout.sequence, effects);
     effects.Answer(std::move(append.done), std::move(status));

@@ -64,6 +64,10 @@ class TableItems {
   int64_t Commit(const TakenRows& rows, uint64_t writer, absl::Span<const v1::Segment> segments,
                  absl::Span<const float> priorities, int64_t first_step);
 
+  // Steps of this writer are missing from here on: nothing leads across them, and the items
+  // that lack some of them never come.
+  void BreakEpisodes(uint64_t writer) { tracks_.RemoveAllOf(writer); }
+
   // --- Sampling ---
 
   // Whether there are so many to be sampled, each as often as it may be.

@@ -65,7 +65,8 @@ class RemoteExperienceSink final : public ExperienceSink {
       ExperienceSinkOptions options);
   ~RemoteExperienceSink() override;  // Close(), and joins the threads.
 
-  // Refuses a rollout that does not fit the spec with INVALID_ARGUMENT.
+  // Refuses a rollout that does not fit the spec, or has a value that is not finite, with
+  // INVALID_ARGUMENT.
   absl::Status Append(v1::Rollout rollout) override;
 
   // Ends at once: what is not settled then may be lost. See Flush.

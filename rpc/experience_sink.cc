@@ -64,7 +64,10 @@ RemoteExperienceSink::~RemoteExperienceSink() {
 }
 
 absl::Status RemoteExperienceSink::Append(v1::Rollout rollout) {
-  CADRE_RETURN_IF_ERROR(ValidateRollout(options_.spec, rollout));
+  CADRE_RETURN_IF_ERROR(ValidateRolloutShape(options_.spec, rollout));
+  // The server refuses it likewise, and so knows that its steps are missing. The caller need
+  // not wait for that.
+  const absl::Status values = CheckFiniteRollout(options_.spec, rollout);
   rollout.set_run_id(options_.run_id);
   rollout.set_writer_id(writer_id_);
   const auto bytes = static_cast<int64_t>(rollout.ByteSizeLong());
@@ -81,11 +84,11 @@ absl::Status RemoteExperienceSink::Append(v1::Rollout rollout) {
   mutex_.Await(absl::Condition(&may_go_on));
   CADRE_RETURN_IF_ERROR(end_);
   request->mutable_rollout()->set_sequence(first_sequence_ + window_.size());
-  window_.push_back({std::move(request), bytes});
+  window_.push_back({std::move(request), bytes, /*sent=*/false, /*refused=*/!values.ok()});
   window_bytes_ += bytes;
   ++counts_.appended;
   unsettled_.Set(static_cast<int64_t>(window_.size()), TimeIntegral::Clock::now());
-  return absl::OkStatus();
+  return values;
 }
 
 bool RemoteExperienceSink::HasRoom(int64_t bytes) const {
@@ -255,7 +258,7 @@ void RemoteExperienceSink::OnResponse(const v1::AppendResponse& response) {
 void RemoteExperienceSink::Refuse(uint64_t sequence, const std::string& reason) {
   const uint64_t index = sequence - first_sequence_;
   if (sequence >= first_sequence_ && index < window_.size()) {
-    if (window_[index].refused) return;  // Again, after a break.
+    if (window_[index].refused) return;  // Known here, or again after a break.
     window_[index].refused = true;
   }
   ++counts_.refused;

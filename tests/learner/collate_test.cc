@@ -34,12 +34,24 @@ class CollateTest : public testing::Test {
   absl::StatusOr<CollatedBatch> CollateAll(std::vector<v1::Rollout>& rollouts) {
     return Collate(spec_, network_.action, transform_, rollouts);
   }
-  // The error of a rollout with `value` written into a column.
+  // Why a rollout with `value` written into a column is left out of a batch with another; ""
+  // where it is not.
   template <typename T>
-  absl::Status ErrorOf(int column, size_t index, T value) {
-    std::vector<v1::Rollout> rollouts = {Rollout(3, 8, {{5, v1::SEGMENT_END_CUT}})};
+  std::string WhyDropped(int column, size_t index, T value) {
+    std::vector<v1::Rollout> rollouts = {Rollout(3, 8, {{5, v1::SEGMENT_END_CUT}}),
+                                         Rollout(2, 1, {{4, v1::SEGMENT_END_CUT}})};
     MutableColumnAs<T>(rollouts[0].mutable_columns(column))[index] = value;
-    return CollateAll(rollouts).status();
+    return WhyDropped(rollouts);
+  }
+  std::string WhyDropped(std::vector<v1::Rollout>& rollouts) {
+    const auto collated = CollateAll(rollouts);
+    EXPECT_TRUE(collated.ok()) << collated.status();
+    EXPECT_EQ(collated->taken_steps, 9);
+    if (collated->dropped.empty()) return "";
+    EXPECT_EQ(collated->dropped.size(), 1);
+    EXPECT_EQ(collated->batch.steps(), 4) << "the other one's";
+    EXPECT_EQ(collated->oldest_version, 1);
+    return collated->dropped[0];
   }
 
   const ActorCriticNetwork network_;
@@ -164,54 +176,54 @@ TEST_F(CollateTest, TheOldestVersionAndAllEpisodesAreCollected) {
   EXPECT_THAT(totals, testing::ElementsAre(3, 5, 7));
 }
 
-TEST_F(CollateTest, NumbersThatAreNotFiniteAreRefusedByColumn) {
+TEST_F(CollateTest, RolloutsWithNumbersThatAreNotFiniteAreLeftOut) {
   const std::pair<int, const char*> columns[] = {{Columns::kObservation, "obs"},
                                                  {Columns::kReward, "reward"},
                                                  {Columns::kLogProb, "log_prob"}};
   for (const auto& [column, name] : columns)
     for (const float bad :
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
-          -std::numeric_limits<float>::infinity()}) {
-      const absl::Status status = ErrorOf<float>(column, 4, bad);
-      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << name;
-      EXPECT_THAT(std::string(status.message()),
-                  HasSubstr("column '" + std::string(name) + "' of actor 3, rollout 8"));
-    }
+          -std::numeric_limits<float>::infinity()})
+      EXPECT_THAT(WhyDropped<float>(column, 4, bad),
+                  HasSubstr("actor 3, rollout 8: column '" + std::string(name) + "', row "));
   // Large is not infinite.
-  EXPECT_TRUE(ErrorOf<float>(Columns::kReward, 4, std::numeric_limits<float>::max()).ok());
+  EXPECT_EQ(WhyDropped<float>(Columns::kReward, 4, std::numeric_limits<float>::max()), "");
 }
 
-TEST_F(CollateContinuousTest, NumbersThatAreNotFiniteAreRefusedByColumn) {
+TEST_F(CollateContinuousTest, RolloutsWithNumbersThatAreNotFiniteAreLeftOut) {
   for (const auto& [column, name] : {std::pair(Columns::kAction, "action"),
-                                     std::pair(Columns::kDiscountedReturn, "discounted_return")}) {
-    const absl::Status status = ErrorOf<float>(column, 1, std::numeric_limits<float>::quiet_NaN());
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(status.message()), HasSubstr("column '" + std::string(name) + "'"));
-  }
+                                     std::pair(Columns::kDiscountedReturn, "discounted_return")})
+    EXPECT_THAT(WhyDropped<float>(column, 1, std::numeric_limits<float>::quiet_NaN()),
+                HasSubstr("column '" + std::string(name) + "'"));
 }
 
-TEST_F(CollateTest, ActionsOutOfRangeAreRefused) {
-  for (const int32_t bad : {-1, 2}) {
-    const absl::Status status = ErrorOf<int32_t>(Columns::kAction, 0, bad);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(status.message()),
-                HasSubstr("column 'action' of actor 3, rollout 8 has " + std::to_string(bad) +
-                          "; wanted 0 to 1"));
-  }
+TEST_F(CollateTest, RolloutsWithActionsOutOfRangeAreLeftOut) {
+  for (const int32_t bad : {-1, 2})
+    EXPECT_EQ(WhyDropped<int32_t>(Columns::kAction, 0, bad),
+              "actor 3, rollout 8: column 'action' has " + std::to_string(bad) + "; wanted 0 to 1");
 }
 
-TEST_F(CollateTest, EpisodesMustHaveANumberForTheirReward) {
-  std::vector<v1::Rollout> rollouts = {Rollout(3, 8, {{5, v1::SEGMENT_END_CUT}})};
+TEST_F(CollateTest, RolloutsWithAnEpisodeWithoutANumberForItsRewardAreLeftOut) {
+  std::vector<v1::Rollout> rollouts = {Rollout(3, 8, {{5, v1::SEGMENT_END_CUT}}),
+                                       Rollout(2, 1, {{4, v1::SEGMENT_END_CUT}})};
   rollouts[0].add_episodes()->set_total_reward(std::numeric_limits<double>::quiet_NaN());
-  const absl::Status status = CollateAll(rollouts).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("actor 3, rollout 8"));
+  EXPECT_THAT(WhyDropped(rollouts), HasSubstr("actor 3, rollout 8: episode 0"));
 }
 
-TEST_F(CollateTest, WhatDoesNotFitTheSpecIsRefused) {
-  std::vector<v1::Rollout> rollouts = {Rollout(0, 1, {{5, v1::SEGMENT_END_CUT}})};
+TEST_F(CollateTest, WhatDoesNotFitTheSpecIsLeftOut) {
+  std::vector<v1::Rollout> rollouts = {Rollout(0, 1, {{5, v1::SEGMENT_END_CUT}}),
+                                       Rollout(2, 1, {{4, v1::SEGMENT_END_CUT}})};
   rollouts[0].mutable_columns(Columns::kReward)->pop_back();
-  EXPECT_EQ(CollateAll(rollouts).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(WhyDropped(rollouts), HasSubstr("column 'reward' has 19 bytes"));
+}
+
+TEST_F(CollateTest, WhereNothingIsLeftTheBatchHasNoSteps) {
+  std::vector<v1::Rollout> rollouts = {Rollout(3, 8, {{5, v1::SEGMENT_END_CUT}})};
+  rollouts[0].mutable_columns(Columns::kReward)->pop_back();
+  const auto collated = CollateAll(rollouts);
+  ASSERT_TRUE(collated.ok()) << collated.status();
+  EXPECT_EQ(collated->batch.steps(), 0);
+  EXPECT_EQ(collated->taken_steps, 5);
   std::vector<v1::Rollout> none;
   EXPECT_EQ(CollateAll(none).status().code(), absl::StatusCode::kInvalidArgument);
 }

@@ -5,6 +5,7 @@
 #include "envs/registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "learner/usable_items.h"
 #include "tests/learner/example_replay.h"
 
 namespace cadre {
@@ -54,10 +55,51 @@ TEST_F(ReplayCollateTest, AnActionThatTheSpaceLacksIsRefused) {
   EXPECT_EQ(Error(made_), "batch column 'action' has 2; wanted 0 to 1");
 }
 
-TEST_F(ReplayCollateTest, ANumberThatIsNotFiniteIsRefused) {
-  reinterpret_cast<float*>(made_.columns[OffPolicyColumns::kReward])[1] =
-      std::numeric_limits<float>::infinity();
-  EXPECT_EQ(Error(made_), "batch column 'reward' has a value that is not finite");
+TEST_F(ReplayCollateTest, AnItemThatIsOfNoUseHasAnotherInItsPlace) {
+  const auto set = [this](int column, size_t at, float value) {
+    reinterpret_cast<float*>(made_.columns[column])[at] = value;
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  made_.weights[0] = 0.25f;
+  made_.weights[2] = 0.5f;
+  set(OffPolicyColumns::kReward, 1, std::numeric_limits<float>::infinity());
+  set(OffPolicyColumns::kNextObservation, 9, nan);
+  reinterpret_cast<int32_t*>(made_.columns[OffPolicyColumns::kAction])[0] = 1;
+  const UsableItems items = KeepUsable(spaces_, made_.batch);
+  EXPECT_THAT(items.unusable, testing::ElementsAre(1, 2));
+  EXPECT_EQ(items.reason, "column 'reward' has inf; wanted a finite number");
+  const auto batch = CollateReplay(spaces_, items.batch);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ASSERT_EQ(batch->size(), 3) << "batches keep their size";
+  for (int i = 1; i < 3; ++i) {
+    EXPECT_TRUE(batch->observations[i].equal(batch->observations[0]));
+    EXPECT_TRUE(batch->next_observations[i].equal(batch->next_observations[0]));
+    EXPECT_TRUE(batch->rewards[i].equal(batch->rewards[0]));
+    EXPECT_TRUE(batch->actions[i].equal(batch->actions[0]));
+    EXPECT_EQ(batch->weights[i].item<float>(), 0.25f);
+  }
+  EXPECT_EQ(items.batch.keys, made_.batch.keys);
+}
+
+TEST_F(ReplayCollateTest, ActionsThatTheSpaceLacksAreReplacedToo) {
+  auto* actions = reinterpret_cast<int32_t*>(made_.columns[OffPolicyColumns::kAction]);
+  actions[0] = 2, actions[1] = 0, actions[2] = -1;
+  const UsableItems items = KeepUsable(spaces_, made_.batch);
+  EXPECT_THAT(items.unusable, testing::ElementsAre(0, 2));
+  EXPECT_TRUE(CollateReplay(spaces_, items.batch)->actions.equal(torch::zeros({3}, torch::kInt64)));
+}
+
+TEST_F(ReplayCollateTest, ABatchThatIsAllRightIsNotCopied) {
+  const UsableItems items = KeepUsable(spaces_, made_.batch);
+  EXPECT_TRUE(items.unusable.empty());
+  EXPECT_EQ(items.batch.owner, made_.batch.owner);
+  EXPECT_EQ(items.batch.columns[0].bytes.data(), made_.batch.columns[0].bytes.data());
+}
+
+TEST_F(ReplayCollateTest, ABatchOfWhichNothingIsOfUseHasNoItems) {
+  for (int i = 0; i < 3; ++i)
+    reinterpret_cast<int32_t*>(made_.columns[OffPolicyColumns::kAction])[i] = 7;
+  EXPECT_EQ(KeepUsable(spaces_, made_.batch).batch.items, 0);
 }
 
 TEST_F(ReplayCollateTest, AColumnOfAnotherShapeIsRefused) {

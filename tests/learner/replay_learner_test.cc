@@ -225,16 +225,42 @@ TEST_F(ReplayLearnerTest, BetaGoesFromFirstToLastOverTheRun) {
   EXPECT_DOUBLE_EQ(BatchesAsked().back().importance_exponent, 0.9);
 }
 
-TEST_F(ReplayLearnerTest, ABatchThatIsNotFiniteEndsTheRunSaved) {
-  replay_.change = [this](BatchInMaking& made) {
-    if (replay_.inserted_steps < 5 * kRound) return;
-    reinterpret_cast<float*>(made.columns[OffPolicyColumns::kReward])[0] =
+TEST_F(ReplayLearnerTest, AnItemThatIsNotFiniteIsLeftOutCountedAndNotDrawnAgain) {
+  ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  config.mutable_replay()->mutable_prioritized();
+  replay_.change = [](BatchInMaking& made) {
+    reinterpret_cast<float*>(made.columns[OffPolicyColumns::kReward])[3] =
         std::numeric_limits<float>::quiet_NaN();
   };
+  ASSERT_TRUE(Run(config).ok());
+  EXPECT_EQ(progress_.back().env_steps, 10 * kRound);
+  EXPECT_EQ(progress_.back().updates, 16);
+  EXPECT_EQ(progress_.back().dropped_experience, 16) << "one of each batch";
+  EXPECT_EQ(replay_.updated_priorities[3], 0);
+  EXPECT_GT(replay_.updated_priorities[2], 0);
+}
+
+TEST_F(ReplayLearnerTest, ABatchOfWhichNothingIsOfUseIsSampledAgain) {
+  int batches = 0;
+  replay_.change = [&batches](BatchInMaking& made) {
+    if (++batches % 2 == 0) return;
+    for (int64_t i = 0; i < made.batch.items; ++i)
+      reinterpret_cast<int32_t*>(made.columns[OffPolicyColumns::kAction])[i] = 2;
+  };
+  ASSERT_TRUE(Run(Config(ActorsConfig::LOCKSTEP)).ok());
+  EXPECT_EQ(batches, 32);
+  EXPECT_EQ(progress_.back().updates, 16);
+  EXPECT_EQ(progress_.back().dropped_experience, 16 * kItems);
+}
+
+TEST_F(ReplayLearnerTest, ATableOfWhichNothingIsOfUseEndsTheRunWithTheReason) {
+  replay_.change = [](BatchInMaking& made) {
+    for (int64_t i = 0; i < made.batch.items; ++i)
+      reinterpret_cast<int32_t*>(made.columns[OffPolicyColumns::kAction])[i] = 2;
+  };
   const absl::Status status = Run(Config(ActorsConfig::LOCKSTEP));
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("'reward'"));
-  EXPECT_EQ(ListCheckpoints(folder_.path()), std::vector<int64_t>{4 * kRound});
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no item that can be learned from"));
 }
 
 TEST_F(ReplayLearnerTest, ParametersThatBreakAreNotSaved) {

@@ -317,17 +317,25 @@ TEST_F(TrainerTest, ParametersThatAreNotFiniteEndTheRunAndOverwriteNothing) {
   EXPECT_EQ(ReadNonFiniteUpdates(folder_.path())->count, 1);
 }
 
-TEST_F(TrainerTest, BadExperienceEndsTheRunByName) {
+TEST_F(TrainerTest, BadExperienceIsLeftOutAndCounted) {
+  // Of the second batch everything, of the third one rollout.
   change_ = [](int batch, v1::Rollout& rollout) {
-    if (batch == 1)
+    if (batch == 1 || (batch == 2 && rollout.actor() == 0))
       MutableColumnAs<float>(rollout.mutable_columns(OnPolicyColumns::kReward))[0] =
           std::numeric_limits<float>::quiet_NaN();
   };
-  const absl::Status status = Run(*Make(Config()));
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("column 'reward' of actor 0"));
-  EXPECT_THAT(source_->acknowledged, ElementsAre(1000));
-  EXPECT_THAT(ListCheckpoints(folder_.path()), ElementsAre(kBatch));  // What was good is kept.
+  ASSERT_TRUE(Run(*Make(Config())).ok());
+  EXPECT_EQ(source_->acknowledged.size(), 8);
+  ASSERT_EQ(progress_.size(), 8);
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(progress_[i].env_steps, (i + 1) * kBatch);
+    EXPECT_EQ(progress_[i].updates, i == 0 ? 1 : i);
+    EXPECT_EQ(progress_[i].version, i + 2) << "actors in lockstep wait for it";
+    EXPECT_EQ(progress_[i].version_lag, 0);
+    EXPECT_EQ(progress_[i].dropped_experience, i == 0 ? 0 : i == 1 ? 2 : 3);
+  }
+  EXPECT_EQ(sink_.published[1]->values(), sink_.published[2]->values()) << "nothing was learned";
+  EXPECT_NE(sink_.published[2]->values(), sink_.published[3]->values());
 }
 
 TEST_F(TrainerTest, WhatLibTorchThrowsEndsTheRunInOneLine) {

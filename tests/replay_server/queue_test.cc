@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -473,6 +475,21 @@ TEST(QueueOpenTest, ABadOpenDoesNotFixTheRunOrTheSpec) {
   Queue queue(options);
   EXPECT_FALSE(queue.OpenConsumer("run-9", v1::ExperienceSpec()).ok());
   EXPECT_TRUE(queue.OpenConsumer(kRun, ExampleSpec()).ok());
+}
+
+TEST_F(QueueTest, AValueThatIsNotFiniteIsRefusedWithItsPlace) {
+  v1::Rollout bad = ExampleRollout(kWriter, 1, 10, 0);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  bad.mutable_columns(1)->replace(7 * sizeof nan, sizeof nan, reinterpret_cast<const char*>(&nan),
+                                  sizeof nan);
+  EXPECT_EQ((**Append(writer_stream_, bad)).message(),
+            "column 'reward', row 7 is nan; wanted a finite number");
+  bad = ExampleRollout(kWriter, 2, 10, 0);
+  bad.add_episodes()->set_total_reward(nan);
+  EXPECT_THAT(std::string((**Append(writer_stream_, bad)).message()),
+              HasSubstr("episode 0 has a total reward of nan"));
+  EXPECT_EQ(queue_.Info().refused_rollouts(), 2);
+  EXPECT_EQ(**Append(3, 10), absl::OkStatus());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -295,6 +296,55 @@ TEST(TableWindowsTest, ADeadWritersOpenItemsAreNotContinuedByAnother) {
   AddSegment(&rollout, 1, 3, 1, v1::SEGMENT_END_TERMINATED);
   first.Append(rollout);
   EXPECT_EQ(table->Info().items(), 6) << "the open one and the new one";
+}
+
+TEST(TableWindowsTest, NoItemLeadsAcrossARolloutThatWasRefused) {
+  TableOptions options = EachOnce();
+  options.config.mutable_transitions()->set_n_step(3);
+  const auto table = *Table::Create(options);
+  TestWriter writer(table.get(), 1);
+  const auto append = [&](int64_t begin, int64_t steps, v1::SegmentEnd end, float bad = 0) {
+    v1::Rollout rollout = EmptyReplayRollout();
+    AddSegment(&rollout, 1, begin, steps, end);
+    if (bad != 0)
+      rollout.mutable_columns(2)->replace(0, sizeof bad, reinterpret_cast<const char*>(&bad),
+                                          sizeof bad);
+    return writer.Append(std::move(rollout))->front();
+  };
+  EXPECT_TRUE(append(0, 4, v1::SEGMENT_END_CUT).ok());
+  EXPECT_EQ(append(4, 4, v1::SEGMENT_END_CUT, std::numeric_limits<float>::infinity()).message(),
+            "column 'reward', row 0 is inf; wanted a finite number");
+  EXPECT_TRUE(append(8, 4, v1::SEGMENT_END_TERMINATED).ok());
+  EXPECT_EQ(table->Info().items(), 2 + 4);
+  const uint64_t sampler = *table->OpenSampler(kReplayRun, ReplaySpec());
+  const ReplayBatch batch = *table->Sample(sampler, {.items = 6});
+  for (int64_t i = 0; i < batch.items; ++i) {
+    const float first = batch.columns[0].As<float>()[2 * i + 1];
+    EXPECT_EQ(batch.columns[3].As<float>()[2 * i + 1], std::min(first + 3, 12.0f));
+  }
+}
+
+TEST(TableWindowsTest, NoItemLeadsAcrossRolloutsThatWereLost) {
+  TableOptions options = EachOnce();
+  options.config.mutable_transitions()->set_n_step(3);
+  const auto table = *Table::Create(options);
+  TestWriter writer(table.get(), 1);
+  writer.Append(ReplayRollout(1, 4));
+  table->CloseWriter(writer.stream());
+  // As a server that has restarted from a checkpoint of before the second one.
+  const auto stream =
+      table->OpenWriter(kReplayRun, 1, ReplaySpec(), /*first_sequence=*/3, [](uint64_t) {});
+  ASSERT_TRUE(stream.ok());
+  v1::Rollout rollout = EmptyReplayRollout();
+  AddSegment(&rollout, 1, 8, 4, v1::SEGMENT_END_TERMINATED);
+  rollout.set_run_id(kReplayRun);
+  rollout.set_writer_id(1);
+  rollout.set_sequence(3);
+  absl::Status status;
+  table->Append(stream->id, ViewOf(std::make_shared<v1::Rollout>(rollout)),
+                [&](absl::Status answer) { status = std::move(answer); });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(table->Info().items(), 2 + 4);
 }
 
 }  // namespace

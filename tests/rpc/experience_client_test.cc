@@ -206,6 +206,23 @@ TEST_F(ExperienceClientTest, WhatTheServerRefusesIsToldByFlushAndTheRestGoesOn) 
   EXPECT_EQ(sink->counts().refused, 1);
 }
 
+TEST_F(ExperienceClientTest, AValueThatIsNotFiniteIsRefusedAtOnceAndByTheServer) {
+  ExperienceSinkOptions options = SinkOptions();
+  options.max_refusals = 1;
+  auto sink = *RemoteExperienceSink::Create(options);
+  v1::Rollout bad = ExampleRollout(10);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  bad.mutable_columns(1)->replace(0, sizeof nan, reinterpret_cast<const char*>(&nan), sizeof nan);
+  EXPECT_EQ(sink->Append(bad).message(), "column 'reward', row 0 is nan; wanted a finite number");
+  ASSERT_EQ(sink->Append(ExampleRollout(10)), absl::OkStatus());
+  auto source = Source();
+  const Lease lease = *source->Take(10, 0);
+  EXPECT_THAT(Sequences(lease), ElementsAre(2)) << "what is missing shows";
+  ASSERT_EQ(source->Acknowledge(lease.id), absl::OkStatus());
+  EXPECT_EQ(sink->Flush(Soon()), absl::OkStatus()) << "the caller knew";
+  EXPECT_EQ(Info().refused_rollouts(), 1);
+}
+
 TEST_F(ExperienceClientTest, AWriterOfWhichEverythingIsRefusedEndsWithTheReason) {
   absl::Notification ended;
   ExperienceSinkOptions options = SinkOptions();
