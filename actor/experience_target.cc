@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "actor/step_recorder.h"
+#include "common/agreed_settings.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 
@@ -56,7 +57,7 @@ absl::StatusOr<ExperienceTarget> FindExperienceTarget(const ExperimentConfig& co
     target.places.push_back({shards[0], QueueName(config, LearnerOf(config, index))});
   }
   target.first = static_cast<size_t>(index) % target.places.size();
-  target.spec = RecordedSpec(config, observation, action);
+  target.spec = WithAgreedSettings(RecordedSpec(config, observation, action), config);
   target.max_unsettled_rollouts = replay ? kUnsettledByTable : UnsettledByQueue(config);
   return target;
 }

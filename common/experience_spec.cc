@@ -1,5 +1,6 @@
 #include "common/experience_spec.h"
 
+#include <algorithm>
 #include <limits>
 #include <set>
 #include <vector>
@@ -90,7 +91,12 @@ absl::Status ValidateSpec(const v1::ExperienceSpec& spec) {
 }
 
 absl::Status CheckSameSpec(const v1::ExperienceSpec& ours, const v1::ExperienceSpec& theirs) {
-  if (google::protobuf::util::MessageDifferencer::Equals(ours, theirs)) return absl::OkStatus();
+  const auto same = [](const v1::ColumnSpec& a, const v1::ColumnSpec& b) {
+    return google::protobuf::util::MessageDifferencer::Equals(a, b);
+  };
+  if (std::equal(ours.columns().begin(), ours.columns().end(), theirs.columns().begin(),
+                 theirs.columns().end(), same))
+    return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("experience spec differs: got {",
                                                     DescribeSpec(theirs), "}; wanted {",
                                                     DescribeSpec(ours), "}"));

@@ -26,7 +26,8 @@ std::string DescribeSpec(const v1::ExperienceSpec& spec);
 // dimensions positive.
 absl::Status ValidateSpec(const v1::ExperienceSpec& spec);
 
-// FAILED_PRECONDITION that shows both, unless they are the same.
+// FAILED_PRECONDITION that shows both, unless their columns are the same. What else they
+// agree on: agreed_settings.h.
 absl::Status CheckSameSpec(const v1::ExperienceSpec& ours, const v1::ExperienceSpec& theirs);
 
 // Position of a column, or -1.

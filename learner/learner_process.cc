@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "common/agreed_settings.h"
 #include "common/exit_code.h"
 #include "common/monotonic_time.h"
 #include "common/replay_config.h"
@@ -152,7 +153,7 @@ absl::Status ConnectToExperience(const LearnerProcessOptions& options, const Tra
                                  Connections& connections) {
   const auto fill = [&](auto& source) {
     source.run_id = options.run_id;
-    source.spec = trainer.experience_spec();
+    source.spec = WithAgreedSettings(trainer.experience_spec(), trainer.config());
     source.name = absl::StrCat("learner-", options.rank);
     source.outage.connect_timeout = absl::Seconds(options.connect_seconds);
   };

@@ -27,6 +27,7 @@ void Queue::Effects::Run() {
 Queue::Queue(QueueOptions options)
     : options_(std::move(options)),
       run_id_(options_.run_id),
+      agreement_(options_.agreed),
       sequences_(options_.max_idle_writers) {
   CADRE_CHECK(options_.capacity_steps > 0 && options_.capacity_bytes > 0 &&
               options_.max_version_lag >= 0);
@@ -43,6 +44,7 @@ absl::StatusOr<Queue::WriterStream> Queue::OpenWriter(absl::string_view run_id, 
   sequences_.Open(writer_id);
   const uint64_t settled = sequences_.settled(writer_id);
   streams_.Open(stream, writer_id, settled, std::move(listener));
+  agreement_.Open(stream, spec);
   return WriterStream{stream, settled};
 }
 
@@ -60,6 +62,7 @@ void Queue::CloseWriter(uint64_t stream) {
       parked_.erase(parked);
     }
     sequences_.Close(*writer);
+    agreement_.Close(stream);
     Advance(effects);
     TellListeners(effects);
   }
@@ -104,6 +107,7 @@ absl::StatusOr<uint64_t> Queue::OpenConsumer(absl::string_view run_id,
   CADRE_RETURN_IF_ERROR(CheckOpen(run_id, spec));
   const uint64_t consumer = ++last_id_;
   consumers_.insert(consumer);
+  agreement_.Open(consumer, spec);
   return consumer;
 }
 
@@ -112,6 +116,7 @@ void Queue::CloseConsumer(uint64_t consumer) {
   {
     absl::MutexLock lock(&mutex_);
     consumers_.erase(consumer);
+    agreement_.Close(consumer);
     const auto cancelled = std::stable_partition(
         takes_.begin(), takes_.end(),
         [consumer](const PendingTake& take) { return take.consumer != consumer; });
@@ -239,10 +244,14 @@ absl::Status Queue::CheckOpen(absl::string_view run_id, const v1::ExperienceSpec
   if (!run_id_.empty() && run_id != run_id_)
     return absl::FailedPreconditionError(
         absl::StrCat(where, "got run id '", run_id, "'; wanted '", run_id_, "'"));
-  const absl::Status status = spec_ ? CheckSameSpec(*spec_, spec) : ValidateSpec(spec);
+  absl::Status status = spec_ ? CheckSameSpec(*spec_, spec) : ValidateSpec(spec);
+  status.Update(agreement_.Check(spec));
   if (!status.ok()) return absl::Status(status.code(), absl::StrCat(where, status.message()));
   run_id_ = std::string(run_id);
-  if (!spec_) spec_ = spec;
+  if (!spec_) {
+    spec_ = spec;
+    spec_->clear_agreed();
+  }
   return absl::OkStatus();
 }
 
@@ -258,7 +267,14 @@ absl::Status Queue::CheckRollout(const ParkedAppend& append) const {
   if (rollout.version() < 0)
     return absl::InvalidArgumentError(
         absl::StrCat("rollout has version ", rollout.version(), "; wanted 0 or more"));
-  return ValidateRollout(*spec_, rollout);
+  if (rollout.actor() < 0)
+    return absl::InvalidArgumentError(
+        absl::StrCat("rollout has actor ", rollout.actor(), "; wanted 0 or more"));
+  CADRE_RETURN_IF_ERROR(append.valid);
+  int64_t environment = 0;
+  for (const v1::Segment& segment : rollout.segments())
+    environment = std::max<int64_t>(environment, segment.environment());
+  return agreement_.CheckEnvironment(append.stream, environment);
 }
 
 absl::Status Queue::CheckTake(uint64_t consumer, int64_t steps, int64_t version) const {

@@ -38,6 +38,7 @@
 #include "common/run_topology.h"
 #include "common/time_integral.h"
 #include "proto/experience.pb.h"
+#include "replay_server/stream_agreement.h"
 #include "replay_server/waiting_rollouts.h"
 #include "replay_server/writer_sequences.h"
 #include "replay_server/writer_streams.h"
@@ -55,6 +56,9 @@ struct QueueOptions {
   int64_t capacity_bytes = int64_t{1} << 30;  // As serialised.
   // Rollouts older than the newest consumer version by more than this are dropped.
   int64_t max_version_lag = 4;
+  // The settings of the server's own config, that all streams must share; see
+  // stream_agreement.h.
+  std::vector<v1::AgreedSetting> agreed;
   size_t max_idle_writers = 100'000;  // See writer_sequences.h.
 };
 
@@ -185,7 +189,8 @@ class Queue {
   mutable absl::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::string run_id_ ABSL_GUARDED_BY(mutex_);
-  std::optional<v1::ExperienceSpec> spec_ ABSL_GUARDED_BY(mutex_);
+  std::optional<v1::ExperienceSpec> spec_ ABSL_GUARDED_BY(mutex_);  // Constant once given.
+  StreamAgreement agreement_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;  // Streams, consumers, leases, positions.
 
   WriterStreams streams_ ABSL_GUARDED_BY(mutex_);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/agreed_settings.h"
 #include "common/config.h"
 #include "common/config_validation.h"
 #include "common/error_list.h"
@@ -27,6 +28,7 @@ struct Tables {
   uint64_t seed = 1;
   // Of an experiment.
   std::optional<TableWriters> writers;
+  std::vector<v1::AgreedSetting> agreed;
 };
 
 absl::StatusOr<Tables> LoadTables(const std::string& path) {
@@ -53,6 +55,7 @@ absl::StatusOr<Tables> ExperimentTable(const ExperimentConfig& experiment, int s
   *tables.config.add_tables() = ReplayTable(resolved, shards);
   tables.writers = TableWritersOf(resolved, shards);
   tables.seed = experiment.seed();
+  tables.agreed = AgreedSettings(resolved);
   return tables;
 }
 
@@ -72,6 +75,7 @@ absl::StatusOr<ServerConfig> HostTables(const Tables& tables, const std::string&
     TableOptions options;
     options.config = table;
     options.writers = tables.writers;
+    options.agreed = tables.agreed;
     options.run_id = run_id;
     CADRE_ASSIGN_OR_RETURN(options.storage_path, StoragePath(storage_folder, table.name()));
     options.seed = tables.seed;
@@ -100,6 +104,7 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const ServerConfigFiles& files,
   ServerConfig server;
   for (int32_t learner = 0; learner < LearnerCount(experiment); ++learner) {
     CADRE_ASSIGN_OR_RETURN(QueueOptions queue, MakeQueueOptions(experiment, run_id, learner));
+    if (!files.experiment.empty()) queue.agreed = AgreedSettings(ResolveConfig(experiment));
     server.queues.push_back(std::move(queue));
   }
   return server;

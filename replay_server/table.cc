@@ -24,6 +24,7 @@ Table::Impl::Impl(TableOptions options)
       run_id_(options_.run_id),
       limiter_(options_.config.rate_limiter()),
       random_(Random::ForStream(options_.seed, kSampling)),
+      agreement_(options_.agreed),
       sequences_(options_.max_idle_writers) {}
 
 // Those who let go of rows later find nobody to tell.
@@ -50,6 +51,7 @@ absl::StatusOr<Table::WriterStream> Table::Impl::OpenWriter(absl::string_view ru
     settled = first_sequence - 1;
   }
   streams_.Open(stream, writer_id, settled, std::move(listener));
+  agreement_.Open(stream, spec);
   return WriterStream{stream, settled};
 }
 
@@ -68,6 +70,7 @@ void Table::Impl::CloseWriter(uint64_t stream) {
       parked_.erase(parked);
     }
     sequences_.Close(*writer);
+    agreement_.Close(stream);
     Advance(effects);
   }
   Finish(std::move(effects));
@@ -82,6 +85,7 @@ absl::StatusOr<uint64_t> Table::Impl::OpenSampler(absl::string_view run_id,
   samplers_[id] = std::make_shared<Sampler>();
   samplers_[id]->next_episode = episodes_.unread();
   samplers_[id]->overdue = std::move(overdue);
+  agreement_.Open(id, spec);
   return id;
 }
 
@@ -92,6 +96,7 @@ void Table::Impl::CloseSampler(uint64_t sampler) {
     const auto it = samplers_.find(sampler);
     if (it == samplers_.end()) return;
     it->second->closed = true;
+    agreement_.Close(sampler);
     Unpromise(*it->second);
     samplers_.erase(it);
     Advance(effects);
@@ -182,15 +187,17 @@ absl::Status Table::Impl::CheckOpen(absl::string_view run_id, const v1::Experien
   if (!run_id_.empty() && run_id != run_id_)
     return absl::FailedPreconditionError(
         absl::StrCat(Where(), "got run id '", run_id, "'; wanted '", run_id_, "'"));
-  const absl::Status status =
-      layout_ != nullptr ? CheckSameSpec(layout_->spec, spec) : Allocate(spec);
+  absl::Status status = layout_ != nullptr ? CheckSameSpec(layout_->spec, spec) : absl::OkStatus();
+  status.Update(agreement_.Check(spec));
+  if (status.ok() && layout_ == nullptr) status = Allocate(spec);
   if (!status.ok()) return absl::Status(status.code(), absl::StrCat(Where(), status.message()));
   run_id_ = std::string(run_id);
   return absl::OkStatus();
 }
 
-absl::Status Table::Impl::Allocate(const v1::ExperienceSpec& spec) {
+absl::Status Table::Impl::Allocate(v1::ExperienceSpec spec) {
   const TableConfig& config = options_.config;
+  spec.clear_agreed();  // Of processes, not of the rows.
   CADRE_RETURN_IF_ERROR(ValidateSpec(spec));
   CADRE_ASSIGN_OR_RETURN(std::vector<v1::ColumnSpec> columns, BatchColumns(config, spec));
   CADRE_ASSIGN_OR_RETURN(const int64_t rows, TableRows(config, spec, options_.writers));

@@ -49,6 +49,8 @@ struct TableOptions {
   std::optional<TableWriters> writers;
   // Data of other runs is refused. Empty: the run of whoever opens a stream first.
   std::string run_id;
+  // As in QueueOptions.
+  std::vector<v1::AgreedSetting> agreed;
   // Where the rows are mapped from, for a table larger than memory; made when the
   // columns are allocated. Empty: anonymous memory.
   std::string storage_path;

@@ -26,6 +26,7 @@
 #include "replay_server/rate_limiter.h"
 #include "replay_server/row_pins.h"
 #include "replay_server/row_storage.h"
+#include "replay_server/stream_agreement.h"
 #include "replay_server/table.h"
 #include "replay_server/table_gather.h"
 #include "replay_server/table_items.h"
@@ -131,7 +132,7 @@ class Table::Impl {
 
   absl::Status CheckOpen(absl::string_view run_id, const v1::ExperienceSpec& spec)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Allocate(const v1::ExperienceSpec& spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Allocate(v1::ExperienceSpec spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ClosedError() const;
   std::string Where() const;  // "table 'replay': ".
 
@@ -205,6 +206,7 @@ class Table::Impl {
   EpisodeLog episodes_ ABSL_GUARDED_BY(mutex_);
   Counts counts_ ABSL_GUARDED_BY(mutex_);
 
+  StreamAgreement agreement_ ABSL_GUARDED_BY(mutex_);
   WriterStreams streams_ ABSL_GUARDED_BY(mutex_);
   WriterSequences sequences_ ABSL_GUARDED_BY(mutex_);
   std::deque<ParkedAppend> parked_ ABSL_GUARDED_BY(mutex_);

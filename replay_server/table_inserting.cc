@@ -60,7 +60,14 @@ absl::Status Table::Impl::CheckRollout(const ParkedAppend& append) const {
   if (rollout.version < 0)
     return absl::InvalidArgumentError(
         absl::StrCat("rollout has version ", rollout.version, "; wanted 0 or more"));
-  if (!append.valid.ok()) return append.valid;
+  if (rollout.actor < 0)
+    return absl::InvalidArgumentError(
+        absl::StrCat("rollout has actor ", rollout.actor, "; wanted 0 or more"));
+  CADRE_RETURN_IF_ERROR(append.valid);
+  int64_t environment = 0;
+  for (const v1::Segment& segment : rollout.segments)
+    environment = std::max<int64_t>(environment, segment.environment());
+  CADRE_RETURN_IF_ERROR(agreement_.CheckEnvironment(append.stream, environment));
   const int64_t rows = append.steps + static_cast<int64_t>(rollout.segments.size());
   if (rows > items_->segments().capacity())
     return absl::InvalidArgumentError(absl::StrCat("rollout has ", rows, " observations; ", Where(),

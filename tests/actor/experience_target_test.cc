@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/agreed_settings.h"
 #include "common/experience_spec.h"
 #include "common/replay_config.h"
 #include "gmock/gmock.h"
@@ -44,6 +45,10 @@ TEST(ExperienceTargetTest, OnPolicyItIsTheQueue) {
   EXPECT_EQ(target->first, 0);
   EXPECT_EQ(DescribeSpec(target->spec),
             DescribeSpec(OnPolicySpec(Config(false), VectorSpace(4), DiscreteActions(2))));
+  EXPECT_EQ(target->spec.SerializeAsString(),
+            WithAgreedSettings(target->spec, Config(false)).SerializeAsString())
+      << "with what all processes must share";
+  EXPECT_GT(target->spec.agreed_size(), 0);
   // Half of 1024 steps, in rollouts of 128.
   EXPECT_EQ(target->max_unsettled_rollouts, 4);
 }

@@ -492,5 +492,66 @@ TEST_F(QueueTest, AValueThatIsNotFiniteIsRefusedWithItsPlace) {
   EXPECT_EQ(**Append(3, 10), absl::OkStatus());
 }
 
+// With settings that processes agree on.
+v1::ExperienceSpec SpecWith(const std::string& environments, const std::string& length) {
+  v1::ExperienceSpec spec = ExampleSpec();
+  const auto add = [&spec](const char* field, const std::string& value) {
+    v1::AgreedSetting& setting = *spec.add_agreed();
+    setting.set_field(field);
+    setting.set_value(value);
+  };
+  add("actors.environments_per_actor", environments);
+  add("actors.segment_length", length);
+  return spec;
+}
+
+TEST(QueueAgreementTest, ProcessesWithOtherSettingsAreRefusedByField) {
+  Queue queue(SmallQueue());
+  const auto ignore = [](uint64_t) {};
+  const auto first = queue.OpenWriter(kRun, 1, SpecWith("3", "16"), ignore);
+  ASSERT_TRUE(first.ok());
+  const absl::Status refused = queue.OpenConsumer(kRun, SpecWith("4", "32")).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("actors.environments_per_actor: got 4; wanted 3, and "
+                        "actors.segment_length: got 32; wanted 16"));
+  EXPECT_TRUE(queue.OpenConsumer(kRun, SpecWith("3", "16")).ok());
+  EXPECT_TRUE(queue.OpenWriter(kRun, 2, ExampleSpec(), ignore).ok()) << "it gives none";
+}
+
+TEST(QueueAgreementTest, ARunThatWasRestartedMayComeWithOthers) {
+  Queue queue(SmallQueue());
+  const auto writer = queue.OpenWriter(kRun, 1, SpecWith("3", "16"), [](uint64_t) {});
+  const auto consumer = queue.OpenConsumer(kRun, SpecWith("3", "16"));
+  queue.CloseWriter(writer->id);
+  EXPECT_FALSE(queue.OpenConsumer(kRun, SpecWith("4", "16")).ok());
+  queue.CloseConsumer(*consumer);
+  EXPECT_TRUE(queue.OpenConsumer(kRun, SpecWith("4", "16")).ok());
+}
+
+TEST(QueueAgreementTest, TheServersOwnSettingsHoldForAll) {
+  QueueOptions options = SmallQueue();
+  const v1::ExperienceSpec own = SpecWith("3", "16");
+  options.agreed.assign(own.agreed().begin(), own.agreed().end());
+  Queue queue(options);
+  EXPECT_FALSE(queue.OpenConsumer(kRun, SpecWith("4", "16")).ok());
+  EXPECT_TRUE(queue.OpenConsumer(kRun, own).ok());
+}
+
+TEST(QueueAgreementTest, AnEnvironmentThatTheWriterDoesNotHaveIsRefused) {
+  Queue queue(SmallQueue());
+  const auto stream = queue.OpenWriter(kRun, 1, SpecWith("3", "16"), [](uint64_t) {});
+  v1::Rollout rollout = ExampleRollout(1, 1, 10, 0);
+  rollout.mutable_segments(0)->set_environment(3);
+  absl::Status status;
+  queue.Append(stream->id, rollout, [&](absl::Status answer) { status = std::move(answer); });
+  EXPECT_EQ(status.message(),
+            "a segment has environment 3; wanted less than actors.environments_per_actor, 3");
+  rollout.set_sequence(2);
+  rollout.mutable_segments(0)->set_environment(2);
+  queue.Append(stream->id, rollout, [&](absl::Status answer) { status = std::move(answer); });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 }  // namespace
 }  // namespace cadre

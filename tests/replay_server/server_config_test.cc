@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -80,6 +81,12 @@ TEST_F(ServerConfigTest, AnOffPolicyExperimentHasItsTable) {
   EXPECT_EQ(table.config.capacity_items(), 1000);
   EXPECT_EQ(table.config.transitions().n_step(), 3);
   EXPECT_EQ(table.config.transitions().gamma(), 0.5);
+  EXPECT_TRUE(std::any_of(table.agreed.begin(), table.agreed.end(), [](const auto& setting) {
+    return setting.field() == "replay.n_step" && setting.value() == "3";
+  })) << "whoever has another is refused";
+  ASSERT_TRUE(table.writers.has_value());
+  EXPECT_EQ(table.writers->all_environments(), 6);
+  EXPECT_EQ(table.writers->segment_length, 10);
   EXPECT_EQ(table.run_id, "run-1");
   EXPECT_EQ(table.seed, 9);
   EXPECT_EQ(table.storage_path, "");

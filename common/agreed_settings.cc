@@ -1,0 +1,114 @@
+#include "common/agreed_settings.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/config.h"
+#include "common/replay_config.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "google/protobuf/text_format.h"
+
+namespace cadre {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// What both families share; on-policy queues; replay tables.
+constexpr const char* kCommon[] = {"environment.id",      "environment.max_episode_steps",
+                                   kEnvironmentsPerActor, "actors.segment_length",
+                                   "actors.mode",         "learners.count"};
+constexpr const char* kOnPolicy[] = {"actors.delay_versions", "normalization.observations",
+                                     "normalization.rewards"};
+constexpr const char* kReplay[] = {"replay.n_step", "replay.batch_size", "replay.updates_per_step",
+                                   "replay.warmup_steps"};
+
+// A scalar by its path, as the text format has it; "" where it has no value.
+std::string ValueAt(const Message& config, absl::string_view path) {
+  const Message* message = &config;
+  const std::vector<std::string> names = absl::StrSplit(path, '.');
+  for (size_t i = 0;; ++i) {
+    const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(names[i]);
+    const auto* reflection = message->GetReflection();
+    if (field == nullptr || (i + 1 == names.size() && !field->has_default_value() &&
+                             !reflection->HasField(*message, field)))
+      return "";
+    if (i + 1 < names.size()) {
+      message = &reflection->GetMessage(*message, field);
+      continue;
+    }
+    std::string text;
+    google::protobuf::TextFormat::PrintFieldValueToString(*message, field, -1, &text);
+    return text;
+  }
+}
+
+void Add(std::string field, std::string value, std::vector<v1::AgreedSetting>* settings) {
+  if (value.empty()) return;
+  v1::AgreedSetting& setting = settings->emplace_back();
+  setting.set_field(std::move(field));
+  setting.set_value(std::move(value));
+}
+
+const v1::AgreedSetting* Find(absl::Span<const v1::AgreedSetting> settings,
+                              absl::string_view field) {
+  for (const v1::AgreedSetting& setting : settings)
+    if (setting.field() == field) return &setting;
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<v1::AgreedSetting> AgreedSettings(const ExperimentConfig& config) {
+  const std::string algorithm = AlgorithmName(config);
+  std::vector<v1::AgreedSetting> settings;
+  Add("algorithm", algorithm, &settings);
+  const auto add = [&](absl::Span<const char* const> paths) {
+    for (const char* path : paths) Add(path, ValueAt(config, path), &settings);
+  };
+  add(kCommon);
+  add(UsesReplay(config) ? absl::MakeConstSpan(kReplay) : absl::MakeConstSpan(kOnPolicy));
+  // In lockstep an update takes a rollout of every actor.
+  if (config.actors().mode() == ActorsConfig::LOCKSTEP)
+    Add("actors.count", absl::StrCat(config.actors().count()), &settings);
+  if (!algorithm.empty()) {
+    const std::string gamma = absl::StrCat(algorithm, ".gamma");
+    Add(gamma, ValueAt(config, gamma), &settings);
+  }
+  return settings;
+}
+
+v1::ExperienceSpec WithAgreedSettings(v1::ExperienceSpec spec, const ExperimentConfig& config) {
+  spec.clear_agreed();
+  for (v1::AgreedSetting& setting : AgreedSettings(config)) *spec.add_agreed() = std::move(setting);
+  return spec;
+}
+
+absl::Status CheckAgreed(absl::Span<const v1::AgreedSetting> ours,
+                         absl::Span<const v1::AgreedSetting> theirs) {
+  std::vector<std::string> differences;
+  for (const v1::AgreedSetting& mine : ours) {
+    const v1::AgreedSetting* other = Find(theirs, mine.field());
+    if (other != nullptr && other->value() != mine.value())
+      differences.push_back(
+          absl::StrCat(mine.field(), ": got ", other->value(), "; wanted ", mine.value()));
+  }
+  if (differences.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the processes of this run have different settings: ", absl::StrJoin(differences, ", and ")));
+}
+
+std::optional<int64_t> AgreedNumber(absl::Span<const v1::AgreedSetting> settings,
+                                    absl::string_view field) {
+  const v1::AgreedSetting* setting = Find(settings, field);
+  int64_t number;
+  if (setting == nullptr || !absl::SimpleAtoi(setting->value(), &number)) return std::nullopt;
+  return number;
+}
+
+}  // namespace cadre
