@@ -139,6 +139,9 @@ absl::Status ValidateRolloutShape(const v1::ExperienceSpec& spec,
       return absl::InvalidArgumentError(absl::StrCat("segment ", i, " has end ",
                                                      static_cast<int>(segment.end()),
                                                      "; wanted CUT, TERMINATED or TRUNCATED"));
+    if (segment.environment() < 0)
+      return absl::InvalidArgumentError(absl::StrCat("segment ", i, " has environment ",
+                                                     segment.environment(), "; wanted 0 or more"));
     steps += segment.length();
   }
   if (static_cast<int>(column_bytes.size()) != spec.columns_size())

@@ -492,6 +492,16 @@ TEST_F(QueueTest, AValueThatIsNotFiniteIsRefusedWithItsPlace) {
   EXPECT_EQ(**Append(3, 10), absl::OkStatus());
 }
 
+TEST_F(QueueTest, AnEnvironmentBelowZeroIsRefused) {
+  v1::Rollout bad = ExampleRollout(kWriter, 1, 10, 0);
+  bad.mutable_segments(0)->set_environment(-1);
+  EXPECT_EQ((**Append(writer_stream_, bad)).message(),
+            "segment 0 has environment -1; wanted 0 or more");
+  bad = ExampleRollout(kWriter, 2, 10, 0);
+  bad.set_actor(-1);
+  EXPECT_EQ((**Append(writer_stream_, bad)).message(), "rollout has actor -1; wanted 0 or more");
+}
+
 // With settings that processes agree on.
 v1::ExperienceSpec SpecWith(const std::string& environments, const std::string& length) {
   v1::ExperienceSpec spec = ExampleSpec();
