@@ -1,6 +1,6 @@
 // Which settings have an effect in a given experiment. One that has none is refused, not
-// ignored: whoever gives it expects something of it. The rules are the lines of a table in
-// config_effects.cc; a new field that only some experiments look at gets a line there. Pure.
+// ignored: a user who sets it expects it to do something. The rules are the lines of a table
+// in config_effects.cc; a new field that only some experiments read gets a line there. Pure.
 #pragma once
 
 #include <optional>
@@ -10,13 +10,13 @@
 
 namespace cadre {
 
-// Adds an error for each field that is given, differs from its default and has no effect.
-// Its default says nothing more than leaving it out does, and older runs' folders have it
-// written out. `discrete`: the environment's actions; not set where nobody knows it, and then
-// rules about them are left out.
+// Adds an error for each field that is set to something other than its default and has no
+// effect. A default is accepted: it means the same as leaving the field out, and the folders of
+// runs have defaults written out. `discrete`: whether the environment's actions are. Not set if
+// that is unknown; rules about actions then do not apply.
 void CheckEffects(const ExperimentConfig& config, std::optional<bool> discrete, ErrorList* errors);
 
-// Leaves out what CheckEffects would look at, given or default. For a config that is valid.
+// Removes every field that has no effect, whatever its value.
 void ClearWithoutEffect(std::optional<bool> discrete, ExperimentConfig* config);
 
 }  // namespace cadre

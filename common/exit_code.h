@@ -6,7 +6,7 @@
 //   4    mismatch with a peer   FAILED_PRECONDITION: other settings, or all that is sent is
 //                               refused; starting again would not help
 //   5    damaged data, or       DATA_LOSS
-//        training that diverged: numbers that are not finite any more
+//        training that diverged: numbers that are no longer finite
 //   6    input or output        PERMISSION_DENIED, RESOURCE_EXHAUSTED
 //   7    stopped, to go on       ABORTED: saved, and to be started again
 //   130  interrupted            CANCELLED

@@ -1,4 +1,4 @@
-// Whether what a policy chose are numbers. A policy whose parameters are finite can still
+// Checks that what a policy chose is finite. A policy whose parameters are finite can still
 // produce actions that are not, once its training has diverged.
 #pragma once
 
@@ -10,9 +10,9 @@
 
 namespace cadre {
 
-// Of `actions` [B] that the policy of `version` chose, and of their `log_probs`, [B] or
-// empty. DATA_LOSS if a number is not finite: not the environment's INVALID_ARGUMENT, which
-// is for what a user asks for.
+// Checks the `actions` [B] that the policy of `version` chose and their `log_probs`, [B] or
+// empty. Returns DATA_LOSS if a number is not finite. The environment would return
+// INVALID_ARGUMENT, which stands for what a user got wrong.
 absl::Status CheckActed(const ActionSpace& space, absl::Span<const std::byte> actions,
                         absl::Span<const float> log_probs, int64_t version);
 
