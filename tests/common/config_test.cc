@@ -135,7 +135,10 @@ TEST(ConfigTest, WithoutDefaultsIsWhatAUserCouldHaveWritten) {
   EXPECT_FALSE(shortened("sac {} actors { mode: ASYNCHRONOUS }").has_replay());
   // What is not derived stays.
   EXPECT_EQ(shortened("a2c {} queue { capacity_steps: 5000 }").queue().capacity_steps(), 5000);
-  EXPECT_EQ(shortened("sac {} replay { slack_steps: 7 }").replay().slack_steps(), 7);
+  EXPECT_EQ(shortened("sac {} actors { mode: ASYNCHRONOUS } replay { slack_steps: 7 }")
+                .replay()
+                .slack_steps(),
+            7);
 }
 
 TEST(ConfigTest, WithoutDefaultsResolvesToTheSame) {
