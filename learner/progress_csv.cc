@@ -69,8 +69,8 @@ std::vector<absl::string_view> RowsToKeep(absl::string_view text, int64_t env_st
 absl::Status CheckHeader(const std::string& path, absl::string_view header) {
   const absl::string_view first = header.substr(0, header.find(','));
   if (first == kFirstColumn) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat("'", path, "': the first column is '", first,
-                                          "'; wanted '", kFirstColumn, "'"));
+  return absl::DataLossError(
+      absl::StrCat("'", path, "': the first column is '", first, "'; wanted '", kFirstColumn, "'"));
 }
 
 }  // namespace

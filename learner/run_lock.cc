@@ -38,7 +38,8 @@ using Holder = std::map<std::string, std::string>;  // "pid" -> "4711".
 Holder ReadHolder(const std::string& path) {
   Holder holder;
   for (absl::string_view line : absl::StrSplit(ReadFile(path).value_or(""), '\n')) {
-    const std::pair<std::string, std::string> field = absl::StrSplit(line, absl::MaxSplits(": ", 1));
+    const std::pair<std::string, std::string> field =
+        absl::StrSplit(line, absl::MaxSplits(": ", 1));
     if (!field.second.empty()) holder.insert(field);
   }
   return holder;
@@ -63,9 +64,9 @@ absl::Status HeldBy(const std::string& folder, const std::string& path) {
   if (pid == 0 || stale || !holder.count("command") || !holder.count("since"))
     return absl::FailedPreconditionError(absl::StrCat(
         "run folder '", folder, "' is in use by another process, which has just started"));
-  return absl::FailedPreconditionError(absl::StrCat(
-      "run folder '", folder, "' is in use by process ", pid, " on ", holder.at("host"), " since ",
-      holder.at("since"), ": ", holder.at("command")));
+  return absl::FailedPreconditionError(
+      absl::StrCat("run folder '", folder, "' is in use by process ", pid, " on ",
+                   holder.at("host"), " since ", holder.at("since"), ": ", holder.at("command")));
 }
 
 // The file may have been removed, and made anew by somebody else, before it was locked.
@@ -112,8 +113,8 @@ RunLock::~RunLock() {
 absl::Status RunLock::Announce() {
   made_ = true;
   const std::string text = absl::StrCat(
-      "pid: ", getpid(), "\nhost: ", HostName(), "\nsince: ",
-      absl::FormatTime("%Y-%m-%d %H:%M:%S %z", absl::Now(), absl::LocalTimeZone()),
+      "pid: ", getpid(), "\nhost: ", HostName(),
+      "\nsince: ", absl::FormatTime("%Y-%m-%d %H:%M:%S %z", absl::Now(), absl::LocalTimeZone()),
       "\ncommand: ", Command(), "\n");
   if (ftruncate(fd_, 0) != 0 ||
       pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))

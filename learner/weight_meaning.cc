@@ -63,7 +63,9 @@ class Meanings {
 };
 
 std::string Bounds(const std::vector<float>& low, const std::vector<float>& high) {
-  const auto number = [](std::string* out, float value) { absl::StrAppend(out, NumberText(value)); };
+  const auto number = [](std::string* out, float value) {
+    absl::StrAppend(out, NumberText(value));
+  };
   return absl::StrCat("from [", absl::StrJoin(low, ", ", number), "] to [",
                       absl::StrJoin(high, ", ", number), "]");
 }
@@ -124,12 +126,11 @@ absl::Status CheckWeightMeaning(const CheckpointManifest& manifest,
                                 const std::vector<Meaning>& now) {
   std::vector<std::string> differences;
   for (const Meaning& saved : manifest.meanings()) {
-    const auto found = std::find_if(
-        now.begin(), now.end(), [&](const Meaning& m) { return m.field() == saved.field(); });
+    const auto found = std::find_if(now.begin(), now.end(),
+                                    [&](const Meaning& m) { return m.field() == saved.field(); });
     const std::string got = found == now.end() ? kNotGiven : found->value();
     if (got != saved.value())
-      differences.push_back(
-          absl::StrCat(saved.field(), ": got ", got, "; wanted ", saved.value()));
+      differences.push_back(absl::StrCat(saved.field(), ": got ", got, "; wanted ", saved.value()));
   }
   if (differences.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
