@@ -393,6 +393,7 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
                             absl::Span<const AlgorithmTraits> algorithms) {
   ErrorList errors;
   CheckFields(config, "", &errors);
+  const bool in_range = errors.size() == 0;
   CheckName(config, &errors);
   CheckEnvironment(config, catalog, algorithms, &errors);
   CheckAlgorithmGiven(config, &errors);
@@ -405,7 +406,7 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   CheckReplay(config, catalog, &errors);
   CheckTemperature(config, &errors);
   const EnvironmentCatalog::Entry* const entry = catalog.Find(config.environment().id());
-  CheckFeasible(config, entry == nullptr ? StepBytes() : entry->bytes, &errors);
+  if (in_range) CheckFeasible(config, entry == nullptr ? StepBytes() : entry->bytes, &errors);
   CheckEffects(config, entry == nullptr ? std::nullopt : std::optional<bool>(entry->discrete),
                &errors);
   CheckStaleExperience(config, &errors);
