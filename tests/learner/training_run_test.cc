@@ -33,7 +33,7 @@ Experiment Complete(const std::string& text) {
 constexpr char kCartPole[] =
     "name: 'run' environment { id: 'CartPole-v1' } model { mlp { hidden: [6] } }"
     "ppo { minibatch_size: 16 } actors { count: 1 environments_per_actor: 2 segment_length: 8 }"
-    "stop { env_steps: 64 }";
+    "stop { env_steps: 640 }";
 
 class TrainingRunTest : public testing::Test {
  protected:
@@ -120,7 +120,7 @@ TEST_F(TrainingRunTest, WhatWasGivenIsKeptApartFromWhatFollows) {
   EXPECT_EQ(Resolved().queue().capacity_steps(), 4 * 160);
   EXPECT_EQ(Resolved().queue().max_version_lag(), 4);
   // Later legs keep the overrides of earlier ones.
-  ASSERT_EQ(Resume({"stop.env_steps=128"}), absl::OkStatus());
+  ASSERT_EQ(Resume({"stop.env_steps=1280"}), absl::OkStatus());
   EXPECT_EQ(Given().actors().environments_per_actor(), 20);
   EXPECT_EQ(Resolved().queue().capacity_steps(), 4 * 160);
 }
