@@ -2,6 +2,7 @@
 #include "actor/act_loop.h"
 
 #include <cmath>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -117,6 +118,22 @@ TEST(ActLoopTest, AnActorOfWhichAllRolloutsAreRefusedEndsWithTheReason) {
     EXPECT_EQ(status.message(), "20 rollouts in a row were refused: column 'reward' is nan");
     EXPECT_EQ(run.rollouts.size(), 20);
   }
+}
+
+TEST(ActLoopTest, APolicyThatHasDivergedIsNotAUsageError) {
+  ExperimentConfig config = CartPoleConfig(ActorsConfig::LOCKSTEP);
+  config.mutable_environment()->set_id("Pendulum-v1");
+  FakeRun run(config);
+  run.Publish(1);
+  const std::vector<float> huge(run.layout.size(), 3e38f);  // Finite; sums of them are not.
+  auto diverged = std::make_shared<v1::Parameters>(*run.newest);
+  diverged->set_values(huge.data(), huge.size() * sizeof(float));
+  run.newest = std::move(diverged);
+  auto loop = ActLoop::Create(config, 0, &run, &run);
+  ASSERT_TRUE(loop.ok());
+  const absl::Status status = (*loop)->Run();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the policy of version 1 has diverged"));
 }
 
 TEST(ActLoopTest, DelayedActorsActWithTheVersionsOfSoManyRolloutsBefore) {
