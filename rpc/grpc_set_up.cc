@@ -14,7 +14,6 @@ namespace {
 
 // May be called with locks of gRPC held, so it calls nothing of gRPC.
 void ToOurLog(gpr_log_func_args* line) {
-  if (line->severity != GPR_LOG_SEVERITY_ERROR) return spdlog::debug("gRPC: {}", line->message);
   static auto* const throttle = new LogThrottle;  // gRPC's threads may outlive statics.
   const std::string place = absl::StrCat(line->file, ":", line->line);
   if (const auto left_out = throttle->Admit(place, LogThrottle::Clock::now()))
@@ -23,7 +22,10 @@ void ToOurLog(gpr_log_func_args* line) {
 
 bool SetUp() {
   setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "200", /*overwrite=*/0);
-  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function(&ToOurLog);
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) {
+    gpr_set_log_function(&ToOurLog);
+    gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);  // Its default depends on how it was built.
+  }
   KeepFreedMemory();
   return true;
 }

@@ -7,9 +7,9 @@ namespace cadre {
 // RpcServer::Create do. Any thread, more than once.
 //
 // gRPC writes lines of its own on stderr. Its errors become warnings of ours, one a minute from
-// each place in its code, with a count of those left out; its other lines, which come back as a
-// status if they matter, debug lines. Not if the environment has GRPC_VERBOSITY: then somebody
-// wants gRPC's own log.
+// each place in its code, with a count of those left out; its other lines are left out, as what
+// matters in them comes back as a status. Not if the environment has GRPC_VERBOSITY: then
+// somebody wants gRPC's own log.
 //
 // While a channel is broken, calls fail without polling, and gRPC notices that a new connection
 // stands only when its backup poller looks: every five seconds, unless told otherwise before
