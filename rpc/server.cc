@@ -10,6 +10,7 @@
 #include "common/status_macros.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "rpc/address.h"
 #include "rpc/call_timeout.h"
@@ -21,6 +22,9 @@ namespace cadre {
 namespace {
 
 using ConnectionType = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+
+// Reflection is gRPC's own and synchronous: each of its streams holds a thread. So many may.
+constexpr int kReflectionThreads = 8;
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
@@ -57,6 +61,12 @@ void SetArguments(const ServerOptions& options, grpc::ServerBuilder* builder) {
   builder->SetMaxSendMessageSize(-1);
 }
 
+// Calls of reflection beyond this end with RESOURCE_EXHAUSTED.
+void LimitThreads(grpc::ServerBuilder* builder) {
+  builder->SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);  // With one thread that polls.
+  builder->SetResourceQuota(grpc::ResourceQuota("server").SetMaxThreads(1 + kReflectionThreads));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
@@ -74,6 +84,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
       absl::WrapUnique(new RpcServer(*std::move(sockets), FormatAddress(bound), bound.port));
   grpc::ServerBuilder builder;
   SetArguments(options, &builder);
+  LimitThreads(&builder);
   for (grpc::Service* service : services) builder.RegisterService(service);
   server->connections_ =
       builder.experimental().AddExternalConnectionAcceptor(ConnectionType::FROM_FD, credentials);

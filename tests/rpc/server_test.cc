@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -15,6 +17,7 @@
 #include "proto/parameters.grpc.pb.h"
 #include "rpc/channel.h"
 #include "rpc/port_file.h"
+#include "tests/process_threads.h"
 
 namespace cadre {
 namespace {
@@ -58,6 +61,53 @@ TEST(RpcServerTest, HealthSaysServing) {
   const auto server = RpcServer::Create("127.0.0.1:0", {});
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ(AskHealth(*MakeChannel((*server)->address())), std::string("\x08\x01"));
+}
+
+// A stream of gRPC's reflection that is left open.
+class Reflection : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  // `refused` is notified by the first of all streams that ends for want of room.
+  Reflection(grpc::GenericStub* stub, std::atomic<bool>* any_refused, absl::Notification* refused)
+      : any_refused_(any_refused), refused_(refused) {
+    stub->PrepareBidiStreamingCall(&context_,
+                                   "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                                   grpc::StubOptions(), this);
+    StartCall();
+  }
+  ~Reflection() override {
+    context_.TryCancel();
+    done_.WaitForNotification();
+  }
+  void OnDone(const grpc::Status& status) override {
+    if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
+        !any_refused_->exchange(true))
+      refused_->Notify();
+    done_.Notify();
+  }
+
+ private:
+  std::atomic<bool>* const any_refused_;
+  absl::Notification* const refused_;
+  grpc::ClientContext context_;
+  absl::Notification done_;
+};
+
+TEST(RpcServerTest, StreamsOfReflectionCostFewThreads) {
+  const auto server = RpcServer::Create("127.0.0.1:0", {});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto channel = *MakeChannel((*server)->address());
+  ASSERT_EQ(AskHealth(channel), std::string("\x08\x01"));
+  const int threads = ProcessThreads();
+  constexpr int kMost = 9;
+  grpc::GenericStub stub(channel);
+  std::atomic<bool> any_refused = false;
+  absl::Notification refused;
+  std::vector<std::unique_ptr<Reflection>> streams;
+  for (int i = 0; i < 100; ++i)
+    streams.push_back(std::make_unique<Reflection>(&stub, &any_refused, &refused));
+  EXPECT_TRUE(refused.WaitForNotificationWithTimeout(absl::Seconds(30)));
+  EXPECT_LE(ProcessThreads(), threads + kMost + 10) << "gRPC has a few of its own";
+  EXPECT_EQ(AskHealth(channel), std::string("\x08\x01")) << "all else is served";
 }
 
 TEST(RpcServerTest, AConnectionThatSaysNothingIsClosed) {
