@@ -65,7 +65,8 @@ class ReplayResumeTest(cadre_run.CadreTest):
             with self.subTest(mode=mode):
                 run = self.train(
                     cadre_run.CONFIGS / "dqn_cartpole.textproto", "--mode", mode, "--set",
-                    "stop.env_steps=5000", "--set", "evaluation.every_env_steps=0", out=mode)
+                    "stop.env_steps=5000", "--set", "replay.warmup_steps=1000",
+                    "--set", "evaluation.every_env_steps=0", out=mode)
                 process = self.extend(run, mode, 8_000, "--set", "replay.n_step=3")
                 self.assertIn("beginning with an empty table", process.stderr)
 
