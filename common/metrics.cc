@@ -14,7 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "civetweb.h"
-#include "common/log_throttle.h"
+#include "common/repeated_events.h"
 #include "common/status_macros.h"
 #include "prometheus/text_serializer.h"
 #include "spdlog/spdlog.h"
@@ -63,7 +63,7 @@ struct MetricsServer::ServerLog {
   absl::Mutex mutex;
   bool started ABSL_GUARDED_BY(mutex) = false;
   std::string reason ABSL_GUARDED_BY(mutex);  // The first line before that.
-  LogThrottle throttle;
+  RepeatedEvents events ABSL_GUARDED_BY(mutex);
 
   static int Keep(const mg_connection* connection, const char* message) {
     auto* log = static_cast<ServerLog*>(mg_get_user_data(mg_get_context(connection)));
@@ -71,8 +71,8 @@ struct MetricsServer::ServerLog {
     absl::MutexLock lock(&log->mutex);
     if (!log->started && log->reason.empty()) log->reason = message;
     if (!log->started) return 1;  // Handled: not to be written elsewhere.
-    if (const auto left_out = log->throttle.Admit("", LogThrottle::Clock::now()))
-      spdlog::warn("metrics: {}{}", message, LogThrottle::Others(*left_out));
+    const int64_t times = log->events.Count(0, message, std::chrono::steady_clock::now());
+    if (times > 0) spdlog::warn("metrics: {}{}", message, TimesText(times));
     return 1;
   }
 

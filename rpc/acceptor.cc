@@ -101,14 +101,17 @@ bool Acceptor::AcceptOne(int listener) {
       return CloseOne(listener);
     case ENOBUFS:
     case ENOMEM:
-      if (const auto left_out = throttle_.Admit("memory", LogThrottle::Clock::now()))
-        spdlog::warn("cannot accept a connection: {}{}", std::strerror(errno),
-                     LogThrottle::Others(*left_out));
+      if (const int64_t times = Count("memory"); times > 0)
+        spdlog::warn("cannot accept a connection: out of memory{}", TimesText(times));
       exhausted_ = true;
       return false;
     default:  // What went wrong on the network before, which accept(2) passes on.
       return true;
   }
+}
+
+int64_t Acceptor::Count(absl::string_view kind) {
+  return events_.Count(0, kind, std::chrono::steady_clock::now());
 }
 
 void Acceptor::HandOver(int listener, int connection) {
@@ -140,9 +143,8 @@ void Acceptor::NoteShortage() {
   absl::Status why = CheckDescriptors();
   // It may have become free again since; the connection is refused all the same.
   if (why.ok()) why = absl::ResourceExhaustedError("out of file descriptors");
-  if (const auto left_out = throttle_.Admit("shortage", LogThrottle::Clock::now()))
-    spdlog::warn("{}; connections are refused{}", std::string(why.message()),
-                 LogThrottle::Others(*left_out));
+  if (const int64_t times = Count("shortage"); times > 0)
+    spdlog::warn("{}; connections are refused{}", std::string(why.message()), TimesText(times));
   handlers_.shortage(why);
 }
 
@@ -150,9 +152,9 @@ void Acceptor::Review() {
   if (!std::exchange(calm_, true) || !CheckDescriptors().ok()) return;
   short_ = false;
   const int64_t refused = std::exchange(refused_, 0);
-  if (const auto left_out = throttle_.Admit("over", LogThrottle::Clock::now()))
+  if (const int64_t times = Count("over"); times > 0)
     spdlog::info("there are file descriptors again; {} connections were refused{}", refused,
-                 LogThrottle::Others(*left_out));
+                 TimesText(times));
   handlers_.shortage(absl::OkStatus());
 }
 

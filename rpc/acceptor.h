@@ -20,7 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/log_throttle.h"
+#include "common/repeated_events.h"
 
 namespace cadre {
 
@@ -53,6 +53,8 @@ class Acceptor {
   bool AcceptOne(int listener);
   void HandOver(int listener, int connection);
   bool CloseOne(int listener);
+  // How many events of this kind to log now, as RepeatedEvents::Count.
+  int64_t Count(absl::string_view kind);
   void NoteShortage();
   void Review();  // While it lasts.
 
@@ -61,10 +63,10 @@ class Acceptor {
   const int stop_;  // An eventfd: readable once the thread is to end.
 
   int spare_;               // -1: somebody took it.
-  bool short_ = false;      // What the handlers were told last.
+  bool short_ = false;      // What was reported to the handlers last.
   bool calm_ = false;       // Since the last Review nothing was refused.
   bool exhausted_ = false;  // Accepting does not work now.
-  LogThrottle throttle_;
+  RepeatedEvents events_;
   int64_t refused_ = 0;  // In this shortage.
   std::thread thread_;
 };

@@ -3,8 +3,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "absl/strings/str_cat.h"
-#include "common/log_throttle.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/repeated_events.h"
 #include "grpc/support/log.h"
 #include "rpc/freed_memory.h"
 #include "spdlog/spdlog.h"
@@ -12,12 +13,23 @@
 namespace cadre {
 namespace {
 
+struct LoggedErrors {
+  absl::Mutex mutex;
+  RepeatedEvents events ABSL_GUARDED_BY(mutex);
+
+  // Of an error from a line of gRPC's sources, as RepeatedEvents::Count.
+  int64_t Count(const gpr_log_func_args& line) {
+    absl::MutexLock lock(&mutex);
+    return events.Count(static_cast<uint64_t>(line.line), line.file,
+                        std::chrono::steady_clock::now());
+  }
+};
+
 // May be called with locks of gRPC held, so it calls nothing of gRPC.
 void ToOurLog(gpr_log_func_args* line) {
-  static auto* const throttle = new LogThrottle;  // gRPC's threads may outlive statics.
-  const std::string place = absl::StrCat(line->file, ":", line->line);
-  if (const auto left_out = throttle->Admit(place, LogThrottle::Clock::now()))
-    spdlog::warn("gRPC: {}{}", line->message, LogThrottle::Others(*left_out));
+  static auto* const errors = new LoggedErrors;  // gRPC's threads may outlive statics.
+  if (const int64_t times = errors->Count(*line); times > 0)
+    spdlog::warn("gRPC: {}{}", line->message, TimesText(times));
 }
 
 bool SetUp() {
