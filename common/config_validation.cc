@@ -275,6 +275,14 @@ void CheckLearners(const ExperimentConfig& config, ErrorList* errors) {
     errors->Add(
         "actors.segment_length: got 1; wanted at least 2 for n_step_sarsa, which learns nothing "
         "from the last step of a segment");
+  if (config.has_n_step_sarsa() && config.environment().max_episode_steps() == 1)
+    errors->Add(
+        "environment.max_episode_steps: got 1; wanted 0 or at least 2 for n_step_sarsa, which "
+        "learns nothing from the last step of an episode that is cut off");
+  if (config.has_reinforce() && config.reinforce().value_coefficient() == 0)
+    errors->Add(
+        "reinforce.value_coefficient: got 0; wanted a number above 0, as the return of a truncated "
+        "episode continues with the learned value, whatever the baseline");
   const NormalizationConfig& normalization = config.normalization();
   if (PushesGradients(config) && (normalization.observations() || normalization.rewards()))
     errors->Add(absl::StrCat("normalization: given; wanted none for ", AlgorithmName(config),

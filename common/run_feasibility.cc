@@ -13,7 +13,7 @@
 namespace cadre {
 namespace {
 
-// Of a step of on-policy experience: reward, log_prob, version.
+// The other columns of an on-policy step: reward, log_prob, version.
 constexpr int64_t kOnPolicyBytes = 4 + 4 + 8;
 // Of an item: reward, discount, version; of observations it has two.
 constexpr int64_t kItemBytes = 4 + 4 + 8;
@@ -24,12 +24,10 @@ void CheckStop(const ExperimentConfig& config, ErrorList* errors) {
   const int64_t steps = config.stop().env_steps();
   const int64_t first = StepsBeforeFirstUpdate(config);
   if (!config.stop().has_env_steps() || steps < 1 || steps >= first) return;
-  std::string why = UsesReplay(config)
-                        ? absl::StrCat("the steps before the first update, with ",
-                                       "replay.warmup_steps ", config.replay().warmup_steps(),
-                                       " and updates_per_step ", config.replay().updates_per_step())
-                        : "the steps of an update";
-  errors->Add(absl::StrCat("stop.env_steps: got ", steps, "; wanted at least ", first, ", ", why));
+  errors->Add(absl::StrCat("stop.env_steps: got ", steps, "; wanted at least ", first,
+                           ", the steps before the first update, with replay.warmup_steps ",
+                           config.replay().warmup_steps(), " and updates_per_step ",
+                           config.replay().updates_per_step()));
 }
 
 // One rollout is always admitted; an update of several waits until all are.
@@ -59,9 +57,9 @@ void CheckBatchBytes(const ExperimentConfig& config, const StepBytes& bytes, Err
 }  // namespace
 
 int64_t StepsBeforeFirstUpdate(const ExperimentConfig& config) {
+  // On-policy a round that has begun is completed, and learned from.
+  if (!UsesReplay(config)) return 1;
   const int64_t round = StepsPerUpdate(config);
-  if (PushesGradients(config)) return StepsPerLearnerUpdate(config);
-  if (!UsesReplay(config)) return round;
   const ReplayConfig& replay = config.replay();
   const int64_t warm =
       std::min(replay.warmup_steps(), replay.capacity_steps() - config.actors().segment_length());

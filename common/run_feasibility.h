@@ -9,8 +9,8 @@
 
 namespace cadre {
 
-// Environment steps with which the first update is made; less than stop.env_steps where the
-// run makes one.
+// The least stop.env_steps with which a run makes an update. On-policy 1: a round that has begun
+// is completed and learned from.
 int64_t StepsBeforeFirstUpdate(const ExperimentConfig& config);
 
 // Bytes of one observation and of one action; 0 where they are not known.

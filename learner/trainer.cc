@@ -127,8 +127,14 @@ absl::Status Trainer::EndRun(const ExperiencePorts& source, ParameterSink& sink,
                        last_saved_steps_, " steps"));
   }
   const bool over = enough_learned() || time_is_over();
-  if (status.ok() && over && !stop_requested_ && evaluator_.DueAtEnd(env_steps_))
+  if (status.ok() && over && !stop_requested_ && evaluator_.DueAtEnd(env_steps_)) {
     status = Evaluate(/*at_end=*/true);
+    if (evaluator_.DueAtEnd(env_steps_))
+      spdlog::warn("the last policy is not evaluated: the run's time is over; see 'cadre eval {}'",
+                   options_.run_folder);
+  }
+  if (status.ok() && over && first() && updates_ == 0)
+    spdlog::warn("nothing was learned: {} steps, and not one update", env_steps_);
   if (status.ok() || learner_->settled()) status.Update(SaveIfUnsaved());
   CADRE_RETURN_IF_ERROR(status);
   CADRE_RETURN_IF_ERROR(StoppedOpen());
