@@ -20,13 +20,32 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 // What both families share; on-policy queues; replay tables.
-constexpr const char* kCommon[] = {"environment.id",      "environment.max_episode_steps",
-                                   kEnvironmentsPerActor, "actors.segment_length",
-                                   "actors.mode",         "learners.count"};
+constexpr const char* kCommon[] = {"environment.id",
+                                   "environment.max_episode_steps",
+                                   kEnvironmentsPerActor,
+                                   "actors.segment_length",
+                                   "actors.mode",
+                                   "learners.count",
+                                   "model.mlp.hidden",
+                                   "model.mlp.activation",
+                                   "model.mlp.shared_trunk",
+                                   "model.mlp.min_log_std",
+                                   "model.mlp.max_log_std"};
 constexpr const char* kOnPolicy[] = {"actors.delay_versions", "normalization.observations",
-                                     "normalization.rewards"};
+                                     "normalization.rewards", "normalization.clip"};
+constexpr const char* kDqn[] = {"dqn.dueling", "dqn.distributional.atoms",
+                                "dqn.distributional.min_value", "dqn.distributional.max_value"};
 constexpr const char* kReplay[] = {"replay.n_step", "replay.batch_size", "replay.updates_per_step",
                                    "replay.warmup_steps"};
+
+// The elements of a repeated scalar: "[64, 64]"; "" if there are none.
+std::string ElementsText(const Message& message, const FieldDescriptor& field) {
+  std::vector<std::string> elements(message.GetReflection()->FieldSize(message, &field));
+  for (size_t i = 0; i < elements.size(); ++i)
+    google::protobuf::TextFormat::PrintFieldValueToString(message, &field, static_cast<int>(i),
+                                                          &elements[i]);
+  return elements.empty() ? "" : absl::StrCat("[", absl::StrJoin(elements, ", "), "]");
+}
 
 // A scalar by its path, as the text format has it; "" where it has no value.
 std::string ValueAt(const Message& config, absl::string_view path) {
@@ -35,6 +54,7 @@ std::string ValueAt(const Message& config, absl::string_view path) {
   for (size_t i = 0;; ++i) {
     const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(names[i]);
     const auto* reflection = message->GetReflection();
+    if (field != nullptr && field->is_repeated()) return ElementsText(*message, *field);
     if (field == nullptr || (i + 1 == names.size() && !field->has_default_value() &&
                              !reflection->HasField(*message, field)))
       return "";
@@ -73,6 +93,7 @@ std::vector<v1::AgreedSetting> AgreedSettings(const ExperimentConfig& config) {
   };
   add(kCommon);
   add(UsesReplay(config) ? absl::MakeConstSpan(kReplay) : absl::MakeConstSpan(kOnPolicy));
+  if (config.has_dqn()) add(kDqn);
   // In lockstep an update takes a rollout of every actor.
   if (config.actors().mode() == ActorsConfig::LOCKSTEP)
     Add("actors.count", absl::StrCat(config.actors().count()), &settings);

@@ -1,5 +1,8 @@
 #include "replay_server/stream_agreement.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "common/agreed_settings.h"
 #include "common/status_macros.h"
@@ -21,7 +24,12 @@ absl::Status StreamAgreement::Check(const v1::ExperienceSpec& spec) const {
 
 void StreamAgreement::Open(uint64_t stream, const v1::ExperienceSpec& spec) {
   if (spec.agreed().empty()) return;
-  if (streams_.empty()) shared_ = Given(spec);
+  for (v1::AgreedSetting& setting : Given(spec)) {
+    const bool known = std::any_of(
+        shared_.begin(), shared_.end(),
+        [&](const v1::AgreedSetting& other) { return other.field() == setting.field(); });
+    if (!known) shared_.push_back(std::move(setting));
+  }
   streams_[stream] = AgreedNumber(Given(spec), kEnvironmentsPerActor).value_or(0);
 }
 

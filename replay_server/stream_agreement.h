@@ -1,7 +1,7 @@
 // The settings on which all streams of a queue or table agree (common/agreed_settings.h):
-// the server's own, where it was started with an experiment's config, and those of the
-// first stream that gave any, for as long as such a stream is open: a run whose processes
-// were all restarted may come with others. A stream that gives none is accepted.
+// the server's own, if it was started with an experiment's config, and for each field the value
+// of the first stream that gave one, for as long as any such stream is open: a run whose
+// processes were all restarted may come with others. A stream that gives none is accepted.
 // Pure; not thread-safe.
 #pragma once
 
@@ -33,7 +33,7 @@ class StreamAgreement {
 
  private:
   const std::vector<v1::AgreedSetting> own_;
-  std::vector<v1::AgreedSetting> shared_;  // Of the open streams that gave any.
+  std::vector<v1::AgreedSetting> shared_;  // What the open streams gave.
   // Environments of each of these; 0: it did not say.
   absl::flat_hash_map<uint64_t, int64_t> streams_;
 };

@@ -45,6 +45,10 @@ TEST(AgreedSettingsTest, AlgorithmsEnvironmentsModesAndNormalizationDiffer) {
               HasSubstr("environment.id: got \"Acrobot-v1\"; wanted \"CartPole-v1\""));
   EXPECT_THAT(difference(SettingsOf("ppo {}", "id: 'CartPole-v1' max_episode_steps: 77")),
               HasSubstr("environment.max_episode_steps: got 77"));
+  EXPECT_THAT(difference(SettingsOf("ppo {} model { mlp { activation: RELU } }")),
+              HasSubstr("model.mlp.activation: got RELU; wanted TANH"));
+  EXPECT_THAT(difference(SettingsOf("ppo {} model { mlp { hidden: [32, 32] } }")),
+              HasSubstr("model.mlp.hidden: got [32, 32]; wanted [64, 64]"));
   EXPECT_THAT(difference(SettingsOf("ppo {} actors { mode: ASYNCHRONOUS }")),
               HasSubstr("actors.mode: got ASYNCHRONOUS; wanted LOCKSTEP"));
   EXPECT_THAT(difference(SettingsOf("ppo {} actors { count: 9 }")),

@@ -529,6 +529,16 @@ TEST(QueueAgreementTest, ProcessesWithOtherSettingsAreRefusedByField) {
   EXPECT_TRUE(queue.OpenWriter(kRun, 2, ExampleSpec(), ignore).ok()) << "it gives none";
 }
 
+TEST(QueueAgreementTest, AFieldThatALaterStreamGivesHoldsAsWell) {
+  Queue queue(SmallQueue());
+  v1::ExperienceSpec one_field = SpecWith("3", "16");
+  one_field.mutable_agreed()->RemoveLast();
+  ASSERT_TRUE(queue.OpenWriter(kRun, 1, one_field, [](uint64_t) {}).ok());
+  ASSERT_TRUE(queue.OpenWriter(kRun, 2, SpecWith("3", "16"), [](uint64_t) {}).ok());
+  EXPECT_THAT(std::string(queue.OpenConsumer(kRun, SpecWith("3", "32")).status().message()),
+              HasSubstr("actors.segment_length: got 32; wanted 16"));
+}
+
 TEST(QueueAgreementTest, ARunThatWasRestartedMayComeWithOthers) {
   Queue queue(SmallQueue());
   const auto writer = queue.OpenWriter(kRun, 1, SpecWith("3", "16"), [](uint64_t) {});
