@@ -91,7 +91,11 @@ void AddOptimizer(const ExperimentConfig& config, Meanings& meanings) {
   const Message& given = settings.GetReflection()->GetMessage(settings, optimizer);
   const FieldDescriptor* const kind = given.GetReflection()->GetOneofFieldDescriptor(
       given, OptimizerConfig::descriptor()->FindOneofByName("kind"));
-  meanings.Add(absl::StrCat(algorithm, ".optimizer"), kind == nullptr ? kNotGiven : kind->name());
+  const auto& chosen = *google::protobuf::DynamicCastToGenerated<OptimizerConfig>(&given);
+  std::string keeps = kind == nullptr ? kNotGiven : kind->name();
+  if (chosen.rms_prop().centered()) absl::StrAppend(&keeps, ", centered");
+  if (chosen.sgd().momentum() > 0) absl::StrAppend(&keeps, " with momentum");
+  meanings.Add(absl::StrCat(algorithm, ".optimizer"), std::move(keeps));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Of a whole config, for the environment of `id`.
+// The meanings of a whole config, for environment `id`.
 std::vector<CheckpointManifest::Meaning> Meaning(const std::string& text, const std::string& id) {
   auto config = ParseConfig(text, "test");
   EXPECT_TRUE(config.ok()) << config.status();
@@ -55,6 +55,10 @@ TEST(WeightMeaningTest, EachFieldIsRefusedByName) {
        "model.mlp.min_log_std: got -5; wanted -20", "Pendulum-v1"},
       {"sac {}", "sac {} model { mlp { max_log_std: 1 } }",
        "model.mlp.max_log_std: got 1; wanted 2", "Pendulum-v1"},
+      {"a2c {}", "a2c { optimizer { rms_prop { centered: true } } }",
+       "a2c.optimizer: got rms_prop, centered; wanted rms_prop", "Pendulum-v1"},
+      {"a3c { optimizer { sgd {} } }", "a3c { optimizer { sgd { momentum: 0.9 } } }",
+       "a3c.optimizer: got sgd with momentum; wanted sgd", "Pendulum-v1"},
       {"ppo {} normalization { observations: true }", "ppo {}",
        "normalization.observations: got false; wanted true", "Pendulum-v1"},
       {"ppo {}", "ppo {} normalization { rewards: true }",
@@ -70,7 +74,7 @@ TEST(WeightMeaningTest, EachFieldIsRefusedByName) {
       {"dqn {}", "dqn { distributional {} }",
        "dqn.distributional.min_value: got -10; wanted not given", "CartPole-v1"},
       {"a2c { optimizer { rms_prop {} } }", "a2c { optimizer { sgd { momentum: 0.9 } } }",
-       "a2c.optimizer: got sgd; wanted rms_prop", "CartPole-v1"},
+       "a2c.optimizer: got sgd with momentum; wanted rms_prop", "CartPole-v1"},
   };
   for (const auto& c : kCases) {
     EXPECT_EQ(Use(c.saved, c.saved, c.id), absl::OkStatus());
