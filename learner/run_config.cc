@@ -5,11 +5,27 @@
 #include <utility>
 
 #include "common/config.h"
+#include "common/config_effects.h"
 #include "common/config_overrides.h"
 #include "common/status_macros.h"
+#include "envs/registry.h"
 #include "learner/run_folder.h"
 
 namespace cadre {
+namespace {
+
+// What a user can have written of the config of a folder that has only a resolved one. It may
+// have settings that were accepted, and had no effect, when it was written.
+ExperimentConfig WithoutDefaultsOrEffect(ExperimentConfig config) {
+  config = WithoutDefaults(std::move(config));
+  const absl::StatusOr<EnvironmentSpec> environment = FindEnvironment(config.environment().id());
+  std::optional<bool> discrete;
+  if (environment.ok()) discrete = environment->action.discrete();
+  ClearWithoutEffect(discrete, &config);
+  return config;
+}
+
+}  // namespace
 
 absl::StatusOr<Experiment> LoadRunExperiment(const std::string& run_folder,
                                              const std::vector<std::string>& overrides,
@@ -17,7 +33,7 @@ absl::StatusOr<Experiment> LoadRunExperiment(const std::string& run_folder,
   CADRE_ASSIGN_OR_RETURN(ExperimentConfig given, LoadConfig(ConfigPath(run_folder), {}));
   std::error_code ignored;
   if (!std::filesystem::exists(ResolvedConfigPath(run_folder), ignored))
-    given = WithoutDefaults(std::move(given));
+    given = WithoutDefaultsOrEffect(std::move(given));
   CADRE_RETURN_IF_ERROR(ApplyOverrides(overrides, &given));
   if (seed.has_value()) given.set_seed(*seed);
   return CompleteExperiment(std::move(given));

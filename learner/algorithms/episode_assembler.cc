@@ -168,6 +168,12 @@ absl::Status EpisodeAssembler::Restore(const TensorMap& state) {
       return absl::DataLossError("'episodes.waiting' has an episode without steps");
     steps += row[i][4];
   }
+  // Checkpoints of before the probabilities were saved lack them: nothing can be learned from
+  // these steps any more.
+  if (state.Find("episodes.log_probs") == nullptr) {
+    dropped_steps_ += steps;
+    return absl::OkStatus();
+  }
   CADRE_ASSIGN_OR_RETURN(const torch::Tensor observations,
                          Read<float>(state, "episodes.observations", steps));
   CADRE_ASSIGN_OR_RETURN(const torch::Tensor rewards,

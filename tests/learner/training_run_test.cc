@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/config.h"
+#include "common/file_io.h"
 #include "envs/registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -127,8 +128,12 @@ TEST_F(TrainingRunTest, WhatWasGivenIsKeptApartFromWhatFollows) {
 
 TEST_F(TrainingRunTest, AFolderThatHasOnlyAResolvedConfigIsResumedAsWell) {
   Begin();
-  // As versions before resolved.textproto left it.
-  std::filesystem::rename(ResolvedConfigPath(folder_), ConfigPath(folder_));
+  // As versions before resolved.textproto left it, with a setting that they accepted.
+  ExperimentConfig old = *LoadConfig(ResolvedConfigPath(folder_), {});
+  old.mutable_evaluation()->set_every_env_steps(0);
+  old.mutable_evaluation()->set_episodes(20);
+  ASSERT_TRUE(WriteFileAtomically(ConfigPath(folder_), ConfigText(old)).ok());
+  std::filesystem::remove(ResolvedConfigPath(folder_));
   ASSERT_EQ(Resume({"actors.environments_per_actor=20", "actors.mode=ASYNCHRONOUS"}),
             absl::OkStatus());
   EXPECT_FALSE(Given().has_queue());
