@@ -174,7 +174,7 @@ SupervisedProcess::Options ProcessRun::ServerOptions(std::string name, absl::str
                                                      const Arguments& arguments) {
   SupervisedProcess::Options options = Options(std::move(name), program, arguments);
   options.still_needed = [] { return true; };
-  // A table may be large. Of the parameters the learner's checkpoint is what counts.
+  // A table may be large. The parameters are safe: the learner's checkpoint has them.
   if (program != "replay_server" || !UsesReplay(options_.config)) options.kill_after = kStopDrain;
   return options;
 }

@@ -22,7 +22,7 @@ struct EnvironmentCatalog {
   struct Entry {
     std::string id;         // "CartPole-v1"
     bool discrete = false;  // Its actions; else they are continuous.
-    // Of one observation and one action. 0: not known, and no memory is checked.
+    // The bytes of one observation and one action. 0: not known; memory is not checked.
     StepBytes bytes;
   };
   std::vector<Entry> entries;

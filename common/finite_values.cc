@@ -52,7 +52,7 @@ bool AllFiniteIn(absl::Span<const std::byte> bytes) {
 
 template <typename Float>
 bool AllFiniteIn(const PiecewiseBytes& pieces) {
-  int64_t begin = 0;  // Of the piece, in the column.
+  int64_t begin = 0;  // Where the piece starts in the column.
   for (const absl::Span<const std::byte> piece : pieces) {
     // What is left of a value that began in an earlier piece, which looked at it.
     const size_t head =

@@ -58,7 +58,7 @@ class MetricsServer {
 
   const std::shared_ptr<prometheus::Registry> registry_;  // Thread-safe itself.
   const HealthCheck health_;
-  const Collectables more_;  // Likewise.
+  const Collectables more_;  // Also collected on each scrape.
   const std::unique_ptr<ServerLog> log_;
   mg_context* context_ = nullptr;  // Constant once Create has returned.
   int port_ = 0;                   // Likewise.

@@ -26,7 +26,7 @@ WindowShape WindowShapeOf(const TableConfig& config);
 // has so many steps each.
 struct TableWriters {
   int64_t count = 1;
-  int64_t environments = 1;  // Of each writer.
+  int64_t environments = 1;  // Per writer.
   int64_t segment_length = 1;
 
   int64_t all_environments() const { return count * environments; }

@@ -121,8 +121,8 @@ class BatchLearner {
   // False while the parameters hold a batch that would be handed out again: no state to save.
   virtual bool settled() const = 0;
 
-  // Of the last update, all of diagnostic_names() in their order: NaN before the first one,
-  // and for what an update did not measure.
+  // The last update's value of each of diagnostic_names(), in their order: NaN before the first
+  // one, and for what an update did not measure.
   virtual Diagnostics diagnostics() const = 0;
   virtual DiagnosticNames diagnostic_names() const = 0;
   // Items or rollouts that were left out, since this process began; see dropped_experience.h.

@@ -35,7 +35,7 @@ namespace {
 constexpr absl::Duration kRetry = absl::Milliseconds(200);
 // A single attempt to reach the store, so that a stop is noticed in between.
 constexpr absl::Duration kAttempt = absl::Seconds(1);
-// How long a learner that was told to stop waits for the others, and how often it looks
+// How long a learner that was asked to stop waits for the others, and how often it looks
 // whether it was.
 constexpr absl::Duration kStopGrace = absl::Seconds(1);
 constexpr absl::Duration kLookForStop = absl::Milliseconds(100);
@@ -125,7 +125,7 @@ class C10dCollective final : public Collective {
   }
 
   // c10d cannot be told to stop waiting: so it waits a little at a time. Throws what the sum
-  // failed with. CANCELLED where this learner was told to stop and the others do not come.
+  // failed with. CANCELLED if this learner was asked to stop and the others do not come.
   absl::Status WaitFor(c10d::Work& work) {
     std::optional<MonotonicTime> stopped;
     while (options_.stop_requested) {

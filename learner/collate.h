@@ -22,7 +22,7 @@ struct CollatedBatch {
   int64_t oldest_version = 0;        // Of the steps.
   std::vector<v1::Episode> episodes;
   std::vector<std::string> dropped;  // Why, of each rollout that was left out.
-  int64_t taken_steps = 0;           // Of all rollouts, those left out among them.
+  int64_t taken_steps = 0;           // Includes rollouts that were left out.
 };
 
 // The rollouts are put in the order of (actor, sequence) first, so that a batch does

@@ -17,7 +17,7 @@ namespace {
 constexpr char kEvaluatedSteps[] = "evaluated_steps";
 constexpr char kBest[] = "best_evaluation";
 constexpr char kBestFirst[] = "best_evaluation.first";  // And its env_steps.
-constexpr char kLast[] = "last_evaluation";             // Likewise.
+constexpr char kLast[] = "last_evaluation";             // The same four numbers.
 
 std::array<double, 4> NumbersOf(const Evaluation& evaluation) {
   return {evaluation.mean_return, evaluation.std_return, evaluation.mean_length,

@@ -186,7 +186,7 @@ OnPolicyBatch OnPolicyLearner::WholeEpisodes(const CollatedBatch& collated) {
   OnPolicyBatch raw = collated.batch;
   raw.observations = collated.raw_observations;
   OnPolicyBatch whole = assembler_->Add(raw);
-  // Of the newest published version, whichever acted: that is the policy that learns.
+  // The newest published version, whichever acted: that is the policy that learns.
   const ObservationTransform transform = normalizer_.observation_transform();
   if (!transform.identity()) transform.Apply(Flat(whole.observations), Flat(whole.observations));
   return whole;

@@ -45,7 +45,7 @@ class ProgressCsv {
   absl::Status AddColumns(const std::vector<std::string>& columns);
 
   std::unique_ptr<AppendedFile> file_;
-  std::vector<std::string> columns_;  // Of the file; empty before its header.
+  std::vector<std::string> columns_;  // The file's; empty until its header is written.
   bool reported_ = false;             // columns_ are those of the reports.
 };
 

@@ -111,7 +111,7 @@ class RunFolder {
   const bool made_;  // The folder was not there before.
   bool replaces_ = false;
   bool begun_ = false;
-  // Of the command that runs it, null if that is our parent; and of whoever writes.
+  // The lock of the command that runs it, null if our parent holds it; and the writer's lock.
   std::unique_ptr<RunLock> run_lock_, writer_lock_;
   std::unique_ptr<ProgressCsv> csv_;  // Null before Begin().
   std::unique_ptr<EventWriter> events_;

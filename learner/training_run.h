@@ -50,7 +50,7 @@ class TrainingRun {
   // See RunFolder::KeepForChildren.
   std::unique_ptr<RunLock> KeepForChildren() { return folder_->KeepForChildren(); }
 
-  // Of the checkpoint that it continues from: see CheckpointManifest. Empty: none.
+  // What the checkpoint that it continues from names: see CheckpointManifest. Empty: none.
   const std::string& replay_checkpoint() const { return replay_checkpoint_; }
 
   Trainer& trainer() { return *trainer_; }
@@ -81,7 +81,7 @@ class TrainingRun {
   const std::unique_ptr<RunFolder> folder_;  // Null for all but the first learner.
   const std::string path_;
   ExperimentConfig given_;
-  std::optional<int64_t> resumed_steps_;  // Of the checkpoint that it continues from.
+  std::optional<int64_t> resumed_steps_;  // The steps of the checkpoint it continues from.
   std::string replay_checkpoint_;
   std::string chosen_;  // That checkpoint, if it need not be the newest.
   std::unique_ptr<Trainer> trainer_;

@@ -19,7 +19,7 @@ namespace cadre {
 
 // What one learner brings to an update, or all together.
 struct UpdateShare {
-  bool go_on = true;   // False: this learner was told to stop, and brings nothing.
+  bool go_on = true;   // False: this learner was asked to stop, and brings nothing.
   bool usable = true;  // False: there is nothing to learn from in what it took.
   int64_t steps = 0;
   int64_t version_lag = 0;  // Of the oldest step.

@@ -17,7 +17,7 @@ struct UsableItems {
   // none is usable. Keys are as they were.
   ReplayBatch batch;
   std::vector<int64_t> unusable;  // Positions in the batch.
-  std::string reason;             // Of the first.
+  std::string reason;             // Why the first one is unusable.
 };
 
 // A batch whose columns are not as OffPolicyColumns has them comes back as it is, for

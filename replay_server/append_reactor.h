@@ -45,7 +45,7 @@ class AppendReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
 
   const ExperienceDirectory* const directory_;
   RefusalLog* const refusal_log_;
-  std::string name_;                      // Of the writer; constant once the stream has opened.
+  std::string name_;                      // The writer's; constant once the stream has opened.
   uint64_t writer_ = 0;                   // As name_.
   std::unique_ptr<AppendTarget> target_;  // Constant once the stream has opened; null before.
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;

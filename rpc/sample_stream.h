@@ -115,7 +115,7 @@ class SampleStream {
   bool stream_over_ ABSL_GUARDED_BY(mutex_) = true;
   bool heard_ ABSL_GUARDED_BY(mutex_) = true;         // A batch since the last break, if any.
   absl::Status bad_message_ ABSL_GUARDED_BY(mutex_);  // What the reader found, if anything.
-  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;  // Of the open stream.
+  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;  // The open stream's.
   std::string why_reconnecting_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::SampleOpened> opened_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;

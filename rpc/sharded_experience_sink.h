@@ -29,7 +29,7 @@
 namespace cadre {
 
 struct ShardedSinkOptions {
-  ExperienceSinkOptions sink;  // Of each; address and target are one of these:
+  ExperienceSinkOptions sink;  // For each shard; address and target are one of these:
   std::vector<ExperiencePlace> places;
   size_t first = 0;  // The one to begin with.
   // How often all servers are asked how they stand.
@@ -86,7 +86,7 @@ class ShardedExperienceSink final : public ExperienceSink {
   size_t current_ ABSL_GUARDED_BY(mutex_) = 0;
   SinkPtr sink_ ABSL_GUARDED_BY(mutex_);
   std::vector<SinkPtr> leaving_ ABSL_GUARDED_BY(mutex_);
-  RemoteExperienceSink::Counts gone_ ABSL_GUARDED_BY(mutex_);  // Of those let go.
+  RemoteExperienceSink::Counts gone_ ABSL_GUARDED_BY(mutex_);  // The sum over closed sinks.
 
   std::thread thread_;  // None with one place.
 };

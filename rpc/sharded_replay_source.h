@@ -61,7 +61,7 @@ class ShardedReplaySource final : public ReplaySource {
     std::vector<double> masses;  // 0 where the shard is left out.
     double mass = 0;             // Their sum.
     int64_t items = 0;
-    int64_t inserted_steps = 0;  // Of those that are left out as well.
+    int64_t inserted_steps = 0;  // Includes the shards that are left out.
     int live = 0;
   };
   // A batch that was asked for.

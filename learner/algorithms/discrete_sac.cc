@@ -16,8 +16,9 @@
 namespace cadre {
 namespace {
 
-// Of the entropy of uniform actions. With the paper's 0.98 the policy has to stay all but
-// uniform: where that earns nothing, the temperature rises until the critics diverge.
+// The default target, as a share of the entropy of uniform actions. With the paper's 0.98 the
+// policy has to stay all but uniform: where that earns nothing, the temperature rises until the
+// critics diverge.
 constexpr double kTargetEntropyShare = 0.4;
 
 class DiscreteSac final : public OffPolicyAlgorithm {

@@ -45,7 +45,7 @@ class OffPolicyAlgorithm : public UpdateHooks {
   virtual absl::Status Update(const OffPolicyBatch& batch, double progress,
                               absl::Span<float> priorities) = 0;
 
-  // Of the last Update, under diagnostic_names(). "value_loss", ...
+  // The last Update's values for diagnostic_names(): "value_loss", ...
   virtual Diagnostics diagnostics() const = 0;
 
   // What actors run, and what a publication holds: [P] float32 on the CPU, flat.

@@ -44,7 +44,7 @@ class ReinforceGradient final : public GradientAlgorithm {
   const std::unique_ptr<ActorCritic> model_;
   SegmentPass pass_;
 
-  // Of the current batch, on the CPU.
+  // The current batch, on the CPU.
   torch::Tensor returns_, advantages_, weights_;  // [N]
   std::vector<float> baseline_;                   // [N]
   WeightSummary weight_summary_;

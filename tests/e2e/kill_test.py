@@ -83,7 +83,7 @@ class KillTest(lockstep_run.LockstepTest):
         # a second time, however late an actor connects again. The actors live through it and
         # say how many steps they made: of these none was used twice (each kill would add an
         # update's), and all but what they hold at the end are there: their windows of four
-        # rollouts and the one at hand.
+        # rollouts and the current one.
         self.begin("--set", "actors.mode=ASYNCHRONOUS", "--set", "queue.max_version_lag=1000")
         for at in (20_000, 40_000, 60_000, 80_000):
             self.kill("cadre_replay_server", at=at)

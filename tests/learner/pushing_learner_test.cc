@@ -83,7 +83,7 @@ class NumberedSource final : public ExperienceSource {
 
   int next = 0;
   int last = -1;                                     // Closed there.
-  std::vector<ExampleSegment> segments = kSegments;  // Of each rollout.
+  std::vector<ExampleSegment> segments = kSegments;  // In each rollout.
   std::vector<int64_t> versions;
   std::vector<uint64_t> acknowledged;
 

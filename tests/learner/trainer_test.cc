@@ -318,7 +318,7 @@ TEST_F(TrainerTest, ParametersThatAreNotFiniteEndTheRunAndOverwriteNothing) {
 }
 
 TEST_F(TrainerTest, BadExperienceIsLeftOutAndCounted) {
-  // Of the second batch everything, of the third one rollout.
+  // Everything in the second batch, and one rollout of the third.
   change_ = [](int batch, v1::Rollout& rollout) {
     if (batch == 1 || (batch == 2 && rollout.actor() == 0))
       MutableColumnAs<float>(rollout.mutable_columns(OnPolicyColumns::kReward))[0] =
@@ -415,7 +415,7 @@ TEST_F(TrainerTest, StopsWhenItsTimeIsOver) {
   EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
 }
 
-// Of a learner that has no actors.
+// For a learner that has no actors.
 TEST_F(TrainerTest, TheEndOfItsTimeEndsTheWaitForExperienceAndSaves) {
   ExperimentConfig config = Config();
   config.mutable_stop()->set_wall_seconds(0.01);

@@ -264,7 +264,7 @@ TEST(ModelUpdaterTest, StepsOfARefusedGradientThatARestartLostAreTakenOverOnce) 
   const v1::SharedModel model = MakeSharedModel(kSum, 4, /*max_gradient_lag=*/0);
   const auto updater = Updater(model);
   ASSERT_TRUE(updater->Push(MakeGradient(1, {1, 1, 1, 1}, 5, 1), Ignore).ok());
-  const auto restarted = Updater(updater->Save());  // Of a snapshot.
+  const auto restarted = Updater(updater->Save());  // From a snapshot.
   const v1::Gradient refused = MakeGradient(1, {1, 1, 1, 1}, 6, 1);
   ASSERT_EQ(updater->Push(refused, Ignore)->outcome, Outcome::kTooOld);
   const v1::SharedModel known = updater->Save();  // To a learner that hands it over.

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int64_t kSteps = 4;  // Of a rollout.
+constexpr int64_t kSteps = 4;  // In a rollout.
 
 class ShardedExperienceSinkTest : public ::testing::Test {
  protected:
