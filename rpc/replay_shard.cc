@@ -60,8 +60,15 @@ ReplayShard::State ReplayShard::state() const {
   const bool connected = stream_->connected();
   absl::MutexLock lock(&mutex_);
   State state = state_;
+  state.heard = steps_.heard();
+  state.inserted_steps = steps_.count();
   state.live = state.live && connected;
   return state;
+}
+
+void ReplayShard::BeginWithout() {
+  absl::MutexLock lock(&mutex_);
+  steps_.BeginWithout();
 }
 
 void ReplayShard::set_hurried(bool hurried) {
@@ -110,7 +117,7 @@ void ReplayShard::AskOnce() {
     state_.items = table->items();
     // A table below its minimum size would keep whoever samples it waiting.
     state_.mass = table->items() < table->min_size() ? 0 : table->mass();
-    state_.inserted_steps = std::max(state_.inserted_steps, table->inserted_steps());
+    steps_.Note(table->inserted_steps());
     state_.unfed = feeding_.Note(table->inserted_steps(), table->waiting_samplers() > 0,
                                  ShardFeeding::Clock::now());
     left_out_ = left_out_ && state_.unfed;

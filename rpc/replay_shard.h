@@ -18,16 +18,18 @@
 #include "rpc/replay_source_options.h"
 #include "rpc/sample_stream.h"
 #include "rpc/shard_feeding.h"
+#include "rpc/shard_steps.h"
 
 namespace cadre {
 
 class ReplayShard {
  public:
   struct State {
-    bool live = false;  // Connected, and the rest is known of this connection.
+    bool live = false;   // Connected, and the rest is known of this connection.
+    bool heard = false;  // It has ever answered.
     int64_t items = 0;
     double mass = 0;
-    int64_t inserted_steps = 0;  // Never goes back.
+    int64_t inserted_steps = 0;  // As far as they count (shard_steps.h).
     // Whoever samples it waits, and no actor has inserted anything for a while: its limiter
     // would keep them waiting for as long as none does.
     bool unfed = false;
@@ -42,6 +44,8 @@ class ReplayShard {
   SampleStream& stream() { return *stream_; }
   const std::string& address() const { return options_.address; }
   State state() const;
+  // Where it has never answered, what it has inserted by its first answer does not count.
+  void BeginWithout();
   // Asks more often while somebody waits for what it will say.
   void set_hurried(bool hurried);
   // Of an unfed one: what it owes is lost, as in a break. Once until it is fed again.
@@ -64,6 +68,7 @@ class ReplayShard {
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool hurried_ ABSL_GUARDED_BY(mutex_) = false;
   State state_ ABSL_GUARDED_BY(mutex_);  // `live`: the last question was answered.
+  ShardSteps steps_ ABSL_GUARDED_BY(mutex_);
   bool was_live_ ABSL_GUARDED_BY(mutex_) = false;
   bool left_out_ ABSL_GUARDED_BY(mutex_) = false;  // As it is unfed.
   ShardFeeding feeding_ ABSL_GUARDED_BY(mutex_);

@@ -13,6 +13,9 @@
 namespace cadre {
 namespace {
 
+// For a shard that has never answered, where others have.
+constexpr absl::Duration kFirstAnswerWithin = absl::Seconds(2);
+
 v1::ExperienceSpec SpecOf(absl::Span<const v1::ColumnSpec> columns) {
   v1::ExperienceSpec spec;
   spec.mutable_columns()->Assign(columns.begin(), columns.end());
@@ -92,6 +95,7 @@ int ShardedReplaySource::live_shards() const {
 absl::StatusOr<ReplayBatch> ShardedReplaySource::Sample(const SampleOptions& options) {
   CADRE_RETURN_IF_ERROR(ValidateSampleOptions(options));
   absl::MutexLock lock(&sample_mutex_);
+  if (options.items == 0) return Counts(options.min_inserted_steps);
   const bool lockstep = options.min_inserted_steps > 0;
   if (lockstep) {
     for (const auto& shard : shards_) shard->stream().Abandon();
@@ -132,19 +136,44 @@ ShardedReplaySource::Survey ShardedReplaySource::Look() const {
     survey.items += sampled ? state.items : 0;
     survey.inserted_steps += state.inserted_steps;
     survey.live += state.live ? 1 : 0;
+    survey.unheard += state.heard ? 0 : 1;
   }
   return survey;
 }
 
-// Until there is something to sample, and all tables together have got so many steps.
+absl::StatusOr<ReplayBatch> ShardedReplaySource::Counts(int64_t min_inserted_steps) {
+  const MonotonicTime long_enough =
+      MonotonicTime::Now() + std::min(kFirstAnswerWithin, options_.outage.connect_timeout);
+  const auto enough = [&](const Survey& survey) {
+    return survey.live > 0 && survey.inserted_steps >= min_inserted_steps &&
+           (survey.unheard == 0 || MonotonicTime::Now() >= long_enough);
+  };
+  CADRE_RETURN_IF_ERROR(WaitUntil(enough).status());
+  for (const auto& shard : shards_) shard->BeginWithout();
+  const Survey survey = Look();  // Some may have answered by now.
+  ReplayBatch batch;
+  batch.table_items = survey.items;
+  batch.table_mass = survey.mass;
+  batch.inserted_steps = survey.inserted_steps;
+  return batch;
+}
+
 absl::StatusOr<ShardedReplaySource::Survey> ShardedReplaySource::WaitUntil(int64_t inserted_steps) {
+  return WaitUntil([inserted_steps](const Survey& survey) {
+    return survey.mass > 0 && survey.inserted_steps >= inserted_steps;
+  });
+}
+
+// While any shard lives it answers every now and then, and `enough` is asked again.
+absl::StatusOr<ShardedReplaySource::Survey> ShardedReplaySource::WaitUntil(
+    absl::FunctionRef<bool(const Survey&)> enough) {
   std::optional<Hurry> hurry;
   MonotonicTime give_up = MonotonicTime::InfiniteFuture();
   while (true) {
     const int64_t seen = changes();
     CADRE_RETURN_IF_ERROR(Problem());
     const Survey survey = Look();
-    if (survey.mass > 0 && survey.inserted_steps >= inserted_steps) {
+    if (enough(survey)) {
       was_live_ = true;
       return survey;
     }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -39,8 +40,10 @@ class ShardedReplaySource final : public ReplaySource {
       uint64_t seed = 1);
   ~ShardedReplaySource() override;  // Close().
 
-  // One at a time. Batches fetched ahead are split by what was known when they were
-  // asked for; their probabilities are of that split.
+  // One at a time. Without items it waits for the first answer of each shard, but not long
+  // for those that are away: such a one counts from its first answer on, so that the steps
+  // never jump by what it had before. Batches fetched ahead are split by what was known when they
+  // were asked for; their probabilities are of that split.
   absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) override;
   // Keys of batches that are long gone are ignored.
   absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
@@ -63,6 +66,7 @@ class ShardedReplaySource final : public ReplaySource {
     int64_t items = 0;
     int64_t inserted_steps = 0;  // Includes the shards that are left out.
     int live = 0;
+    int unheard = 0;  // Have never answered.
   };
   // A batch that was asked for.
   struct Plan {
@@ -82,7 +86,13 @@ class ShardedReplaySource final : public ReplaySource {
   void OnChange() ABSL_LOCKS_EXCLUDED(watch_mutex_);
   absl::Status Problem() const;  // What ends the source, if anything.
   Survey Look() const;
+  // Until there is something to sample, and all tables together have got so many steps.
   absl::StatusOr<Survey> WaitUntil(int64_t inserted_steps)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
+  absl::StatusOr<Survey> WaitUntil(absl::FunctionRef<bool(const Survey&)> enough)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
+  // A batch without items.
+  absl::StatusOr<ReplayBatch> Counts(int64_t min_inserted_steps)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
   int64_t changes() const;
   void WaitForChange(int64_t seen, absl::Duration timeout) const;

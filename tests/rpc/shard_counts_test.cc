@@ -1,0 +1,110 @@
+// What several servers sampled as one say of their steps: before anything can be sampled,
+// and of servers that come late.
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "rpc/sharded_replay_source.h"
+#include "tests/replay_server/experience_server.h"
+#include "tests/replay_server/replay_experience.h"
+#include "tests/rpc/table_client.h"
+
+namespace cadre {
+namespace {
+
+constexpr int64_t kSteps[] = {4, 10, 26};
+constexpr int64_t kTotal = 40;
+
+class ShardCountsTest : public ::testing::Test {
+ protected:
+  void Start(int64_t min_size = 1) {
+    options_.config.mutable_rate_limiter()->set_min_size(min_size);
+    for (int shard = 0; shard < 3; ++shard) {
+      servers_[shard].emplace(options_);
+      addresses_.push_back(servers_[shard]->server->address());
+      Insert(addresses_[shard], shard, kSteps[shard]);
+    }
+  }
+  std::unique_ptr<ShardedReplaySource> Source(
+      absl::Duration connect_timeout = absl::Seconds(60)) const {
+    ReplaySourceOptions options = SourceOptions();
+    options.outage.connect_timeout = connect_timeout;
+    return *ShardedReplaySource::Create(addresses_, options);
+  }
+  static bool Live(const ShardedReplaySource& source, int shards) {
+    return Eventually([&] { return source.live_shards() == shards; });
+  }
+  // Closes the source where that takes unreasonably long.
+  static absl::StatusOr<ReplayBatch> Counts(ShardedReplaySource& source) {
+    std::atomic<bool> done = false;
+    absl::StatusOr<ReplayBatch> counts;
+    std::thread sampler([&] {
+      counts = source.Sample({});
+      done = true;
+    });
+    if (!Eventually([&done] { return done.load(); })) source.Close();
+    sampler.join();
+    return counts;
+  }
+  static int64_t InsertedSteps(ShardedReplaySource& source) {
+    return source.Sample(Items(4))->inserted_steps;
+  }
+
+  TableOptions options_ = ReplayTableOptions();
+  std::optional<TableServer> servers_[3];
+  std::vector<std::string> addresses_;
+};
+
+TEST_F(ShardCountsTest, TheyAreToldWhileNoTableMayBeSampled) {
+  Start(/*min_size=*/1000);
+  auto source = Source();
+  const absl::StatusOr<ReplayBatch> counts = Counts(*source);
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_EQ(counts->items, 0);
+  EXPECT_EQ(counts->inserted_steps, kTotal);
+}
+
+TEST_F(ShardCountsTest, AllShardsAreAskedFirst) {
+  Start();
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(Counts(*Source())->inserted_steps, kTotal);
+}
+
+TEST_F(ShardCountsTest, WhatWasFetchedAheadIsLeftAlone) {
+  Start();
+  auto source = Source();
+  ASSERT_TRUE(Live(*source, 3));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(Counts(*source)->items, 0);
+    EXPECT_EQ(source->Sample(Items(4))->items, 4);
+  }
+}
+
+TEST_F(ShardCountsTest, AShardThatWasAwayCountsFromItsFirstAnswerOn) {
+  Start();
+  servers_[2]->server->Shutdown(absl::ZeroDuration());
+  auto source = Source(/*connect_timeout=*/absl::Milliseconds(50));
+  ASSERT_TRUE(Live(*source, 2));
+  EXPECT_EQ(Counts(*source)->inserted_steps, 14);
+  ExperienceService service({&servers_[2]->queue}, {servers_[2]->table.get()});
+  const auto server = *RpcServer::Create(addresses_[2], {&service});
+  ASSERT_TRUE(Live(*source, 3));
+  EXPECT_EQ(Counts(*source)->inserted_steps, 14);
+  Insert(addresses_[2], 3, 5);
+  EXPECT_TRUE(Eventually([&source] { return InsertedSteps(*source) == 19; }));
+}
+
+TEST_F(ShardCountsTest, CloseEndsTheWaitForThem) {
+  Start();
+  for (auto& server : servers_) server->server->Shutdown(absl::ZeroDuration());
+  auto source = Source();
+  std::thread closer([&source] { source->Close(); });
+  EXPECT_EQ(source->Sample({}).status().code(), absl::StatusCode::kCancelled);
+  closer.join();
+}
+
+}  // namespace
+}  // namespace cadre
