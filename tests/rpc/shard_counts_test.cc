@@ -1,5 +1,5 @@
 // What several servers sampled as one say of their steps: before anything can be sampled,
-// and of servers that come late.
+// of servers that come late, and of those that start anew.
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -104,6 +104,21 @@ TEST_F(ShardCountsTest, CloseEndsTheWaitForThem) {
   std::thread closer([&source] { source->Close(); });
   EXPECT_EQ(source->Sample({}).status().code(), absl::StatusCode::kCancelled);
   closer.join();
+}
+
+TEST_F(ShardCountsTest, StepsThatAShardMakesAgainAreCounted) {
+  Start();
+  auto source = Source();
+  ASSERT_TRUE(Live(*source, 3));
+  servers_[2]->server->Shutdown(absl::ZeroDuration());
+  servers_[2].reset();
+  servers_[2].emplace(options_, addresses_[2]);
+  Insert(addresses_[2], 2, 3);
+  ASSERT_TRUE(Eventually([&source] { return source->Sample(Items(4))->table_items == 17; }));
+  const int64_t before = InsertedSteps(*source);  // Perhaps without the first 3 of them.
+  EXPECT_GE(before, kTotal);
+  Insert(addresses_[2], 3, 5);
+  EXPECT_TRUE(Eventually([&] { return InsertedSteps(*source) == before + 5; }));
 }
 
 }  // namespace
