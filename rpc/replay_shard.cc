@@ -79,9 +79,10 @@ void ReplayShard::set_hurried(bool hurried) {
 void ReplayShard::LeaveOut() {
   {
     absl::MutexLock lock(&mutex_);
-    if (!state_.unfed || std::exchange(left_out_, true)) return;
+    if (!state_.unfed) return;
+    left_out_ = true;
   }
-  stream_->Reconnect("no actor appends to it, so that others give what it owes");
+  stream_->ReconnectIfOwing("no actor appends to it, so that others give what it owes");
 }
 
 void ReplayShard::Watch() {

@@ -48,7 +48,7 @@ class ReplayShard {
   void BeginWithout();
   // Asks more often while somebody waits for what it will say.
   void set_hurried(bool hurried);
-  // Of an unfed one: what it owes is lost, as in a break. Once until it is fed again.
+  // Of an unfed one: what it owes by now, if anything, is lost, as in a break.
   void LeaveOut();
   void Close();
 

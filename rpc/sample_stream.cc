@@ -183,9 +183,12 @@ void SampleStream::SetContext(grpc::ClientContext* context) {
   context_ = context;
 }
 
-void SampleStream::Reconnect(const std::string& why) {
+void SampleStream::ReconnectIfOwing(const std::string& why) {
   absl::MutexLock lock(&mutex_);
-  if (context_ == nullptr) return;
+  const bool owing = std::any_of(wanted_.begin(), wanted_.end(), [](const Wanted& wanted) {
+    return !wanted.lost && !wanted.abandoned && !wanted.batch.has_value();
+  });
+  if (context_ == nullptr || !owing) return;
   why_reconnecting_ = why;
   context_->TryCancel();
 }

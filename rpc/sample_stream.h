@@ -56,8 +56,9 @@ class SampleStream {
   void Send(v1::PriorityUpdate update);
 
   // Ends the connection that there is, as a break would, and connects again: the server
-  // forgets what it was asked for. `why` is logged. Does not block.
-  void Reconnect(const std::string& why);
+  // forgets what it was asked for. `why` is logged. Does not block. Nothing is done where
+  // it owes nothing that anybody will take.
+  void ReconnectIfOwing(const std::string& why);
 
   bool connected() const;
   // OK until the stream has ended for good; then why.

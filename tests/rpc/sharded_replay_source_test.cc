@@ -1,6 +1,7 @@
 // Three servers of different sizes, sampled as one, and what happens as they die.
 #include "rpc/sharded_replay_source.h"
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <set>
@@ -182,11 +183,10 @@ class FedShardsTest : public ::testing::Test {
   static constexpr int64_t kBatch = 8;
 
   FedShardsTest() {
-    TableOptions options = ReplayTableOptions();
-    options.config.mutable_rate_limiter()->set_samples_per_insert(1);
-    options.config.mutable_rate_limiter()->set_error_buffer(2 * kBatch);
+    options_.config.mutable_rate_limiter()->set_samples_per_insert(1);
+    options_.config.mutable_rate_limiter()->set_error_buffer(2 * kBatch);
     for (int shard = 0; shard < 2; ++shard) {
-      servers_[shard].emplace(options);
+      servers_[shard].emplace(options_);
       addresses_.push_back(servers_[shard]->server->address());
       Insert(addresses_[shard], shard, kBatch);
     }
@@ -225,6 +225,7 @@ class FedShardsTest : public ::testing::Test {
     std::thread thread_;
   };
 
+  TableOptions options_ = ReplayTableOptions();
   std::optional<TableServer> servers_[2];
   std::vector<std::string> addresses_;
 };
@@ -256,6 +257,29 @@ TEST_F(FedShardsTest, AShardThatIsFedAgainIsTakenBack) {
         return true;
     return false;
   }));
+}
+
+TEST_F(FedShardsTest, AShardThatWasAskedWhileNoneWasFedIsLeftOutAgain) {
+  auto source = Source();
+  {
+    const Actor actor(addresses_[0], 0);
+    for (int i = 0; i < 40; ++i) ASSERT_TRUE(source->Sample(Items(kBatch)).ok());
+  }
+  servers_[0]->server->Shutdown(absl::ZeroDuration());
+  servers_[0].reset();
+  std::atomic<int> batches = 0;
+  std::thread sampler([&] {
+    while (source->Sample(Items(kBatch)).ok()) ++batches;
+  });
+  // Nobody else is there to give anything, and shard 1 has given all that it may.
+  EXPECT_TRUE(Eventually([this] { return servers_[1]->table->Info().waiting_samplers() > 0; }));
+  servers_[0].emplace(options_, addresses_[0]);
+  Insert(addresses_[0], 0, kBatch);
+  const Actor actor(addresses_[0], 0);
+  const int before = batches;
+  EXPECT_TRUE(Eventually([&] { return batches > before + 40; }));
+  source->Close();
+  sampler.join();
 }
 
 TEST_F(FedShardsTest, WhereNoShardIsFedSampleWaitsForAnyAndIsClosed) {
