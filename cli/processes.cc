@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -40,6 +41,8 @@ namespace {
 constexpr absl::Duration kDrain = absl::Seconds(20);
 // The same once the run was asked to stop. Whoever has nothing to save is killed then.
 constexpr absl::Duration kStopDrain = absl::Seconds(2);
+// After that it says that it waits.
+constexpr absl::Duration kQuietDrain = absl::Seconds(2);
 constexpr absl::Duration kVerdictInterval = absl::Seconds(5);
 
 // A run that is resumed keeps its id, by which a replay server knows its tables.
@@ -96,13 +99,13 @@ class ProcessRun {
   // Actors, and all learners but the first: all at once, and now.
   void EndFollowers();
 
-  // Waits for those, which end by themselves once the run is FINISHED. The
-  // servers live until this object goes.
+  // Waits for those, which end by themselves once the run is FINISHED, and ends them where a
+  // stop is requested, before or while it waits. The servers live until this object goes.
   absl::Status Drain(std::string& account);
 
   // What became of the experience; see replay_account.h.
-  absl::Status WriteAccount(std::string& account) const;
-  absl::Status WriteGradientAccount(std::string& account) const;
+  absl::Status WriteAccount(std::string& account);
+  absl::Status WriteGradientAccount(std::string& account);
 
   const std::string& parameter_address() const { return parameter_address_; }
 
@@ -125,8 +128,16 @@ class ProcessRun {
   bool Finished();
   void OnLine(absl::string_view line) const;
   bool stopping() const;
-  // How long others may take at the end.
-  absl::Duration patience() const { return stopping() ? kStopDrain : kDrain; }
+  bool FollowersEnded() const;
+  // Until the followers have ended or `most` has passed. A stop that is requested while
+  // `until_stop` ends the wait as well.
+  void AwaitFollowers(absl::Duration most, bool until_stop);
+  // What a server answers to FetchReplayInfo or FetchParameterInfo at the end. Once a stop is
+  // requested, before or while it waits, the server has kStopDrain left.
+  template <typename Info>
+  absl::StatusOr<Info> Ask(absl::StatusOr<Info> (*fetch)(const std::string& address,
+                                                         absl::Duration patience, CallGroup* calls),
+                           const std::string& address);
 
   const ProcessesOptions& options_;
   const std::string binaries_;
@@ -321,21 +332,62 @@ bool ProcessRun::stopping() const {
   return stopping_;
 }
 
-absl::Status ProcessRun::Drain(std::string& account) {
-  const absl::Duration most = patience();
+bool ProcessRun::FollowersEnded() const {
+  const auto ended = [](const auto& process) { return process->ended(); };
+  return std::all_of(learners_.begin() + 1, learners_.end(), ended) &&
+         std::all_of(actors_.begin(), actors_.end(), ended);
+}
+
+void ProcessRun::AwaitFollowers(absl::Duration most, bool until_stop) {
   const MonotonicTime deadline = MonotonicTime::Now() + most;
-  const auto wait = [most, deadline](SupervisedProcess& process, absl::string_view what) {
-    if (!process.WaitFor(deadline - MonotonicTime::Now()))
-      spdlog::warn("{} did not end by itself within {}", std::string(what),
-                   absl::FormatDuration(most));
+  int seen = -1;
+  const auto more = [this, until_stop, &seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return ended_ > seen || (until_stop && stopping_);
   };
-  for (size_t rank = 1; rank < learners_.size(); ++rank) wait(*learners_[rank], "a learner");
-  for (const auto& actor : actors_) wait(*actor, "an actor");
+  do {
+    absl::MutexLock lock(&mutex_);
+    if (!AwaitFor(mutex_, absl::Condition(&more), deadline - MonotonicTime::Now())) return;
+    if (until_stop && stopping_) return;
+    seen = ended_;
+  } while (!FollowersEnded());
+}
+
+absl::Status ProcessRun::Drain(std::string& account) {
+  AwaitFollowers(kQuietDrain, /*until_stop=*/true);
+  if (!FollowersEnded() && !stopping()) {
+    spdlog::info("the learner is done; waiting for the other processes of the run");
+    AwaitFollowers(kDrain - kQuietDrain, /*until_stop=*/true);
+  }
+  const bool stopped = stopping();
+  if (stopped) {
+    // A learner that was stopped before it began has not set the run FINISHED.
+    EndFollowers();
+    AwaitFollowers(kStopDrain, /*until_stop=*/false);
+  }
+  const auto warn_of = [stopped](const SupervisedProcess& process, absl::string_view what) {
+    if (!process.ended())
+      spdlog::warn("{} did not end by itself within {}", std::string(what),
+                   absl::FormatDuration(stopped ? kStopDrain : kDrain));
+  };
+  for (size_t rank = 1; rank < learners_.size(); ++rank) warn_of(*learners_[rank], "a learner");
+  for (const auto& actor : actors_) warn_of(*actor, "an actor");
   return WriteAccount(account);
 }
 
-absl::Status ProcessRun::WriteAccount(std::string& account) const {
-  CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, FetchReplayInfo(replay_address_, patience()));
+template <typename Info>
+absl::StatusOr<Info> ProcessRun::Ask(absl::StatusOr<Info> (*fetch)(const std::string& address,
+                                                                   absl::Duration patience,
+                                                                   CallGroup* calls),
+                                     const std::string& address) {
+  if (!stopping()) {
+    absl::StatusOr<Info> info = fetch(address, kDrain, &calls_);
+    if (info.ok() || !stopping()) return info;
+  }
+  return fetch(address, kStopDrain, nullptr);  // A stop has closed `calls_`.
+}
+
+absl::Status ProcessRun::WriteAccount(std::string& account) {
+  CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, Ask(&FetchReplayInfo, replay_address_));
   const bool table = UsesReplay(options_.config);
   const int wanted = table ? 1 : LearnerCount(options_.config);
   if ((table ? info.tables_size() : info.queues_size()) != wanted)
@@ -350,9 +402,9 @@ absl::Status ProcessRun::WriteAccount(std::string& account) const {
       table ? AccountJson(info.tables(0)) : AccountJson(queues));
 }
 
-absl::Status ProcessRun::WriteGradientAccount(std::string& account) const {
+absl::Status ProcessRun::WriteGradientAccount(std::string& account) {
   CADRE_ASSIGN_OR_RETURN(const v1::ParameterInfoResponse info,
-                         FetchParameterInfo(parameter_address_, patience()));
+                         Ask(&FetchParameterInfo, parameter_address_));
   for (const v1::ModelInfo& model : info.models()) {
     if (model.model() != ModelName(options_.config)) continue;
     account = GradientAccountLine(model) + "\n";
@@ -377,8 +429,6 @@ absl::Status RunProcesses(const ProcessesOptions& options, ShutdownSignal& shutd
     if (options.on_verdict) watch.emplace(run.parameter_address(), options.on_verdict);
     CADRE_RETURN_IF_ERROR(run.WaitForEnd());
   }
-  // A learner that was stopped before it began has not set the run FINISHED.
-  if (shutdown.requested()) run.EndFollowers();
   const absl::Status drained = run.Drain(account);
   newest_table = NewestTable(options.run_folder);
   if (drained.ok() || !shutdown.requested()) return drained;

@@ -77,6 +77,55 @@ class StopTest(cadre_run.CadreTest):
         process.send(signal.SIGTERM)
         self.assert_stopped(process, run, SOON)
 
+    def begin_whose_actor_hangs(self):
+        """A run whose learner is done, and which waits for an actor that does not end."""
+        run = cadre_run.Run(self.folder / "run")
+        process = self.start("cadre", "train", cadre_run.CONFIGS / "impala_cartpole.textproto",
+                             "--mode", "processes", "--out", run,
+                             "--set", "stop.env_steps=20000")
+        cadre_run.wait_until(lambda: run.steps() > 0, "its first steps", process)
+        os.kill(process.child("cadre_actor 0"), signal.SIGSTOP)
+        cadre_run.wait_until(
+            lambda: set(process.children()) ==
+            {"cadre_replay_server", "cadre_param_server", "cadre_actor 0"},
+            "the end of the others", process)
+        return run, process
+
+    def test_a_run_that_waits_for_its_actors(self):
+        run, process = self.begin_whose_actor_hangs()
+        cadre_run.wait_until(lambda: "waiting for the other processes" in process.stderr,
+                             "its wait", process)
+        process.send(signal.SIGTERM)
+        # Less than what is left of the time that actors have where nobody asks for a stop.
+        self.assert_stopped(process, run, 15.0)
+        self.assertIn("an actor did not end by itself within 2s", process.stderr)
+
+    def test_a_run_that_waits_for_its_account(self):
+        run, process = self.begin_whose_actor_hangs()
+        children = process.children()
+        os.kill(children["cadre_replay_server"], signal.SIGSTOP)
+        # That one ends, so that the replay server is asked.
+        os.kill(children["cadre_actor 0"], signal.SIGTERM)
+        os.kill(children["cadre_actor 0"], signal.SIGCONT)
+        cadre_run.wait_until(lambda: "cadre_actor 0" not in process.children(),
+                             "the actor's end", process)
+        replay = cadre_run.arguments_of(children["cadre_replay_server"])
+        port = replay[replay.index("--address") + 1].rpartition(":")[2]
+        cadre_run.wait_until(lambda: connected(int(port)), "its question", process)
+        process.send(signal.SIGTERM)
+        self.assert_stopped(process, run, SOON)
+        self.assertNotIn("an actor did not end", process.stderr)
+        self.assertIn("gave up after 2s", process.stderr)
+
+
+def connected(port):
+    """Whether anybody on this machine has a connection to that port."""
+    lines = []
+    for name in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(name, encoding="ascii") as connections:
+            lines += [line.split() for line in connections.readlines()[1:]]
+    return any(int(line[2].rpartition(":")[2], 16) == port and line[3] == "01" for line in lines)
+
 
 def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
