@@ -27,6 +27,28 @@ constexpr int kReviewMilliseconds = 200;
 // A listener that many connect to must not keep the others waiting.
 constexpr int kAtOnce = 64;
 
+// What went wrong on the network before, which accept(2) passes on. With any other error the
+// next accept() would most likely fail as well.
+bool ConcernsOneConnection(int error) {
+  switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case ECONNRESET:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case ENONET:
+    case ENOPROTOOPT:
+    case EPERM:  // A firewall's rule.
+    case EPROTO:
+    case ETIMEDOUT:
+      return true;
+    default:
+      return false;
+  }
+}
+
 int OpenSpare() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
 }  // namespace
@@ -105,9 +127,17 @@ bool Acceptor::AcceptOne(int listener) {
         spdlog::warn("cannot accept a connection: out of memory{}", TimesText(times));
       exhausted_ = true;
       return false;
-    default:  // What went wrong on the network before, which accept(2) passes on.
-      return true;
+    default:
+      return GoOnAfter(errno);
   }
+}
+
+bool Acceptor::GoOnAfter(int error) {
+  if (ConcernsOneConnection(error)) return true;
+  if (const int64_t times = Count("error"); times > 0)
+    spdlog::warn("cannot accept a connection: {}{}", std::strerror(error), TimesText(times));
+  exhausted_ = true;
+  return false;
 }
 
 int64_t Acceptor::Count(absl::string_view kind) {
@@ -118,6 +148,7 @@ void Acceptor::HandOver(int listener, int connection) {
   const DescriptorLimits limits = CurrentDescriptorLimits();
   if (connection < limits.first_reserved()) return handlers_.serve(listener, connection);
   NoteShortage();
+  ++refused_;
   if (connection < limits.limit - limits.reserve / 2)
     handlers_.refuse(listener, connection);
   else
@@ -129,15 +160,18 @@ bool Acceptor::CloseOne(int listener) {
   NoteShortage();
   if (spare_ >= 0) close(spare_);
   const int connection = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  const bool accepted = connection >= 0;
-  if (accepted) close(connection);
+  const int error = connection >= 0 ? 0 : errno;
+  if (connection >= 0) {
+    close(connection);
+    ++refused_;
+  }
   spare_ = OpenSpare();
-  exhausted_ = spare_ < 0;
-  return accepted && !exhausted_;
+  if (spare_ < 0) exhausted_ = true;
+  if (error == EAGAIN) return false;  // accept() says that it has no descriptor before that.
+  return (error == 0 || GoOnAfter(error)) && !exhausted_;
 }
 
 void Acceptor::NoteShortage() {
-  ++refused_;
   calm_ = false;
   if (std::exchange(short_, true)) return;
   absl::Status why = CheckDescriptors();

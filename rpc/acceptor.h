@@ -53,10 +53,11 @@ class Acceptor {
   bool AcceptOne(int listener);
   void HandOver(int listener, int connection);
   bool CloseOne(int listener);
+  bool GoOnAfter(int error);  // Of accept().
   // How many events of this kind to log now, as RepeatedEvents::Count.
   int64_t Count(absl::string_view kind);
-  void NoteShortage();
-  void Review();  // While it lasts.
+  void NoteShortage();  // Whether or not anybody is refused.
+  void Review();        // While it lasts.
 
   const std::vector<int> listeners_;
   const Handlers handlers_;
@@ -67,7 +68,7 @@ class Acceptor {
   bool calm_ = false;       // Since the last Review nothing was refused.
   bool exhausted_ = false;  // Accepting does not work now.
   RepeatedEvents events_;
-  int64_t refused_ = 0;  // In this shortage.
+  int64_t refused_ = 0;  // Connections, in this shortage.
   std::thread thread_;
 };
 
