@@ -1,5 +1,7 @@
 #include "replay_server/rate_limiter.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace cadre {
@@ -47,6 +49,11 @@ v1::LimiterState RateLimiter::Verdict(int64_t size) const {
 double RateLimiter::observed() const {
   const int64_t counted = state_.inserted - config_.min_size();
   return counted > 0 ? static_cast<double>(state_.sampled) / static_cast<double>(counted) : 0;
+}
+
+RateLimiter::State RateLimiter::Balanced(int64_t inserted) const {
+  return {.inserted = inserted,
+          .sampled = static_cast<int64_t>(std::max(0.0, Allowance(inserted)))};
 }
 
 double RateLimiter::Allowance(int64_t inserted) const {

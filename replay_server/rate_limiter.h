@@ -54,6 +54,10 @@ class RateLimiter {
   // Samples for each item inserted past the minimum size; 0 before.
   double observed() const;
 
+  // That of a limiter that has let so many items be inserted and nobody be ahead: for a table
+  // that was filled under another config.
+  State Balanced(int64_t inserted) const;
+
   const State& state() const { return state_; }
   void set_state(const State& state) { state_ = state; }
 

@@ -174,10 +174,11 @@ class Table::Impl {
   struct Identity {
     std::string run_id;
     v1::ExperienceSpec spec;
+    bool same_limiter = true;  // The same rate limiter's config.
   };
-  // Fails where it is not this table's.
+  // Fails where it is not this table's. How fast it was sampled makes no difference.
   Identity ReadIdentity(StateReader& reader) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RestoreIdentity(StateReader& reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Identity RestoreIdentity(StateReader& reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitNoSave() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Lets updates in again, those that came meanwhile first.
   void ResumeUpdates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

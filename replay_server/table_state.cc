@@ -111,9 +111,10 @@ absl::Status Table::Impl::Restore(const StateSource& read) {
 }
 
 void Table::Impl::RestoreHead(StateReader& reader) {
-  RestoreIdentity(reader);
+  const Identity saved = RestoreIdentity(reader);
   counts_ = reader.Get<Counts>();
-  limiter_.set_state(reader.Get<RateLimiter::State>());
+  const auto limiter = reader.Get<RateLimiter::State>();
+  limiter_.set_state(saved.same_limiter ? limiter : limiter_.Balanced(limiter.inserted));
   random_.set_state(reader.Get<Random::State>());
   for (const WriterSequences::Last& last : reader.GetVector<WriterSequences::Last>(kMostWriters))
     sequences_.Skip(last.writer, last.sequence);
@@ -133,24 +134,30 @@ Table::Impl::Identity Table::Impl::ReadIdentity(StateReader& reader) const {
   saved.run_id = reader.GetString(kMostText);
   reader.Check(saved.spec.ParseFromString(reader.GetString(kMostText)));
   if (!reader.status().ok()) return saved;
-  if (config.SerializeAsString() != options_.config.SerializeAsString())
-    reader.Fail(absl::FailedPreconditionError(
-        absl::StrCat("the saved table has config {", config.ShortDebugString(), "}; wanted {",
-                     options_.config.ShortDebugString(), "}")));
+  TableConfig wanted = options_.config;
+  saved.same_limiter =
+      config.rate_limiter().SerializeAsString() == wanted.rate_limiter().SerializeAsString();
+  config.clear_rate_limiter();
+  wanted.clear_rate_limiter();
+  if (config.SerializeAsString() != wanted.SerializeAsString())
+    reader.Fail(absl::FailedPreconditionError(absl::StrCat("the saved table has config {",
+                                                           config.ShortDebugString(), "}; wanted {",
+                                                           wanted.ShortDebugString(), "}")));
   else if (!run_id_.empty() && !saved.run_id.empty() && saved.run_id != run_id_)
     reader.Fail(absl::FailedPreconditionError(
         absl::StrCat("the saved table is of run id '", saved.run_id, "'; wanted '", run_id_, "'")));
   return saved;
 }
 
-void Table::Impl::RestoreIdentity(StateReader& reader) {
-  const Identity saved = ReadIdentity(reader);
-  if (!reader.status().ok()) return;
+Table::Impl::Identity Table::Impl::RestoreIdentity(StateReader& reader) {
+  Identity saved = ReadIdentity(reader);
+  if (!reader.status().ok()) return saved;
   if (layout_ != nullptr)
     reader.Fail(absl::FailedPreconditionError("the table is in use; wanted one without streams"));
   else if (saved.spec.columns_size() > 0)
     reader.Fail(Allocate(saved.spec));
   if (reader.status().ok() && !saved.run_id.empty()) run_id_ = saved.run_id;
+  return saved;
 }
 
 void Table::Impl::AwaitNoSave() {

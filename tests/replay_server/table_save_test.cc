@@ -183,6 +183,22 @@ TEST(TableRestoreTest, WhatIsSavedTellsBeforeItIsRestoredWhoseItIs) {
   EXPECT_EQ(check(options, saved.size()).code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(TableRestoreTest, AnotherRateLimiterBeginsInBalance) {
+  const auto table = *Table::Create(ReplayTableOptions());
+  TestWriter(table.get(), 1).Append(ReplayRollout(1, 6));
+  const int64_t items = table->Info().items();
+  TableOptions options = ReplayTableOptions();
+  RateLimiterConfig& limiter = *options.config.mutable_rate_limiter();
+  limiter.set_samples_per_insert(4);
+  limiter.set_min_size(2);
+  limiter.set_error_buffer(40);
+  const auto restored = *Table::Create(options);
+  ASSERT_EQ(RestoreFrom(Saved(*table), restored.get()), absl::OkStatus());
+  EXPECT_EQ(restored->Info().items(), items);
+  EXPECT_EQ(restored->Info().inserted_items(), items);
+  EXPECT_DOUBLE_EQ(restored->Info().observed_samples_per_insert(), 4);
+}
+
 TEST(TableRestoreTest, KnowsWhatEachWriterHasSent) {
   const auto table = *Table::Create(ReplayTableOptions());
   TestWriter first(table.get(), 1), second(table.get(), 2);
