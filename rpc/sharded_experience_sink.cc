@@ -196,7 +196,9 @@ void ShardedExperienceSink::LetGo() {
   absl::MutexLock lock(&mutex_);
   const auto first =
       std::stable_partition(leaving_.begin(), leaving_.end(), [](const SinkPtr& leaving) {
-        return leaving->end().ok() && leaving->counts().unsettled > 0;
+        // An Append that began before the move may still be on its way into it.
+        const bool in_use = leaving.use_count() > 1;
+        return in_use || (leaving->end().ok() && leaving->counts().unsettled > 0);
       });
   for (auto each = first; each != leaving_.end(); ++each) {
     RemoteExperienceSink::Counts counts = (*each)->counts();
