@@ -1,15 +1,28 @@
 #include "common/stale_experience.h"
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/config.h"
 #include "common/replay_config.h"
+#include "google/protobuf/descriptor.h"
 
 namespace cadre {
 namespace {
 
-constexpr char kThose[] = "ppo, npg, trpo, impala, off_policy_gradient, dqn, ddpg, td3, sac";
+// The algorithms that may have it.
+std::string Those() {
+  const auto* oneof = ExperimentConfig::descriptor()->FindOneofByName("algorithm");
+  std::vector<std::string> names;
+  for (int i = 0; i < oneof->field_count(); ++i) {
+    ExperimentConfig config;
+    config.GetReflection()->MutableMessage(&config, oneof->field(i));
+    if (LearnsFromStaleExperience(config)) names.push_back(oneof->field(i)->name());
+  }
+  return absl::StrJoin(names, ", ");
+}
 
 }  // namespace
 
@@ -31,7 +44,7 @@ void CheckStaleExperience(const ExperimentConfig& config, ErrorList* errors) {
   if (algorithm.empty() || LearnsFromStaleExperience(config)) return;
   const std::string why = absl::StrCat(
       " for ", algorithm,
-      ", which does not correct for experience of older policies; these may have it: ", kThose);
+      ", which does not correct for experience of older policies; these may have it: ", Those());
   const ActorsConfig& actors = config.actors();
   if (actors.mode() == ActorsConfig::ASYNCHRONOUS)
     errors->Add(absl::StrCat("actors.mode: got ASYNCHRONOUS; wanted LOCKSTEP", why));

@@ -3,17 +3,11 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "common/finite_values.h"
 #include "common/tensor_view.h"
 
 namespace cadre {
 namespace {
-
-// A sum is finite only if its terms are; it vectorises where a branch would not.
-bool AllFinite(absl::Span<const float> values) {
-  float zero = 0;
-  for (const float value : values) zero += value * 0.0f;
-  return zero == 0.0f;
-}
 
 absl::Status Diverged(int64_t version, absl::string_view what, absl::Span<const float> values) {
   int64_t at = 0;
