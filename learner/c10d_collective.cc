@@ -124,7 +124,7 @@ class C10dCollective final : public Collective {
     return absl::OkStatus();
   }
 
-  // c10d cannot be told to stop waiting: so it waits a little at a time. Throws what the sum
+  // c10d cannot be asked to stop waiting, so this waits a little at a time. Throws what the sum
   // failed with. CANCELLED if this learner was asked to stop and the others do not come.
   absl::Status WaitFor(c10d::Work& work) {
     std::optional<MonotonicTime> stopped;

@@ -96,7 +96,7 @@ void Evaluator::Save(TensorMap& state) const {
 }
 
 absl::Status Evaluator::Restore(const TensorMap& state, int64_t env_steps) {
-  // Of a run that was not evaluated so far, or of before this was saved: the next multiple.
+  // Without it, as nothing was evaluated so far, the next multiple is due.
   evaluated_steps_ = state.ReadScalar<int64_t>(kEvaluatedSteps).value_or(env_steps);
   CADRE_ASSIGN_OR_RETURN(const auto last, Read(state, kLast, 5));
   if (last.has_value()) last_ = Last{static_cast<int64_t>((*last)[4]), EvaluationOf(*last)};

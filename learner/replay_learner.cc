@@ -149,7 +149,7 @@ class ReplayLearner final : public BatchLearner {
   bool finite_ = true;
   bool updating_ = false;  // Or an update was left in the middle.
   bool updated_ = false;   // There was an update in this life.
-  double mean_age_ = 0;    // Of the last batch, steps.
+  double mean_age_ = 0;    // In steps, over the last batch.
   // What diagnostics() shows is what it looks at: on a device they are waited for.
   mutable TemperatureBound temperature_bound_;
   int64_t unpublished_ = 0;  // Updates since the last publication.

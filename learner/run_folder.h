@@ -48,10 +48,10 @@ struct Summary {
     double std_return = 0;
     int64_t episodes = 0;
     int64_t env_steps = 0;  // Of its policy.
-    // Of the best: on the episodes for which it was thought so. Its mean_return is of others.
+    // For the best policy: on the episodes that made it a candidate. mean_return is on others.
     std::optional<double> first_mean_return;
   };
-  // Of the best policy, and of the last that was evaluated. Left out where there was none.
+  // The best policy, and the last one that was evaluated. Left out if there was none.
   std::optional<Evaluation> evaluation, last_evaluation;
 };
 

@@ -31,7 +31,7 @@ struct UpdateShare {
 };
 
 // All go on or none does, and all learn or none; steps are added; the largest lag and weight;
-// the least of what they were told of the table; episodes in the order of ranks.
+// the least of what each knows of the table; episodes in the order of ranks.
 absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mine);
 
 // Of each learner's rows, in the order of ranks.

@@ -13,7 +13,7 @@
 namespace cadre {
 
 struct UsableItems {
-  // Of the same size, with usable items repeated in place of the others; without items where
+  // As large as before, with usable items repeated in place of the others; without items if
   // none is usable. Keys are as they were.
   ReplayBatch batch;
   std::vector<int64_t> unusable;  // Positions in the batch.

@@ -52,8 +52,8 @@ class ModelUpdater {
   absl::StatusOr<Pushed> Push(const v1::Gradient& gradient, Install install);
 
   // Continues from `model` if its version is newer: made here once and lost. Without an
-  // optimiser state in it the optimiser stays. Of the newest version with more steps, the
-  // steps are taken over. Returns the newest version.
+  // optimiser state in it the optimiser stays. If it is the newest version with
+  // more steps, the steps are taken over. Returns the newest version.
   // FAILED_PRECONDITION: another size or layout.
   absl::StatusOr<ParametersPtr> TakeOver(const v1::SharedModel& model, Install install);
 

@@ -126,8 +126,8 @@ class ParameterStore {
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<ModelUpdater> Find(absl::string_view model) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status CheckTakesGradients() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  // The next version of a shared model, or its newest with more steps. Those who wait are told by
-  // WakeWaiters, later, without the updater's lock.
+  // The next version of a shared model, or its newest with more steps. WakeWaiters
+  // notifies those who wait, later, without the updater's lock.
   void Install(const ParametersPtr& parameters) ABSL_LOCKS_EXCLUDED(mutex_);
   void WakeWaiters() ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<Waiter*> TakeWaiters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

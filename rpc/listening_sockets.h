@@ -14,8 +14,8 @@ namespace cadre {
 
 class ListeningSockets {
  public:
-  // Port 0 picks a free one. A wildcard, 0.0.0.0 or [::], is both, of IPv4 and IPv6. Of a name
-  // with several addresses it is enough that one can be listened on. UNAVAILABLE, and the
+  // Port 0 picks a free one. A wildcard, 0.0.0.0 or [::], is both, of IPv4 and IPv6. If a
+  // name has several addresses, it is enough that one can be listened on. UNAVAILABLE, and the
   // system's reason, if there is none. `user_timeout`: how long data that was sent may stay
   // unacknowledged on a connection.
   static absl::StatusOr<std::unique_ptr<ListeningSockets>> Open(const Address& address,

@@ -35,8 +35,8 @@ std::unique_ptr<GradientAlgorithm> MakeReinforceGradient(const ReinforceConfig& 
                                                          std::unique_ptr<ActorCritic> model);
 
 // For each step the mean return of all steps of the other episodes: `returns`, `baseline` [N];
-// 0 if there is no other episode. Of all learners of `collective`, which may be null; each
-// calls it, even without a return. So the next one.
+// 0 if there is no other episode. The mean is over all learners of `collective`, which
+// may be null; each calls it, even without a return. The same holds for the next function.
 absl::Status ConstantBaseline(Collective* collective, absl::Span<const float> returns,
                               absl::Span<const SegmentBounds> episodes, absl::Span<float> baseline);
 

@@ -8,7 +8,7 @@ import socket
 
 import cadre_run
 
-# Of a run in which servers and actors hang: each wait is two seconds at most, but the machine
+# For a run in which servers and actors hang: each wait is two seconds at most, but the machine
 # may be busy. Far below what any of the waits would take that a stop did not end.
 SOON = 30.0
 
