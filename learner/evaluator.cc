@@ -51,7 +51,7 @@ bool Evaluator::Due(int64_t env_steps) const {
 }
 
 bool Evaluator::DueAtEnd(int64_t env_steps) const {
-  return interval() > 0 && env_steps > evaluated_steps_;
+  return interval() > 0 && env_steps > (last_.has_value() ? last_->env_steps : 0);
 }
 
 absl::StatusOr<Evaluation> Evaluator::EvaluateOnce(const v1::Parameters& parameters,
@@ -96,7 +96,7 @@ void Evaluator::Save(TensorMap& state) const {
 }
 
 absl::Status Evaluator::Restore(const TensorMap& state, int64_t env_steps) {
-  // Without it, as nothing was evaluated so far, the next multiple is due.
+  // Not saved while evaluations were off: the next multiple is due.
   evaluated_steps_ = state.ReadScalar<int64_t>(kEvaluatedSteps).value_or(env_steps);
   CADRE_ASSIGN_OR_RETURN(const auto last, Read(state, kLast, 5));
   if (last.has_value()) last_ = Last{static_cast<int64_t>((*last)[4]), EvaluationOf(*last)};

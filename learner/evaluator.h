@@ -2,9 +2,10 @@
 // the best so far. One thread.
 //
 // One is due whenever the run has passed a multiple of the interval, counted over its whole
-// life, and for its last policy. Each has episodes of its own. The largest of many noisy numbers
-// says little: a policy is the best only if a second evaluation, on other episodes, also reaches
-// the best one's, and it is the second that the next ones are compared with.
+// life, and for its last policy, unless that is the one that was evaluated last: also where a
+// finished run is resumed that was not evaluated before. Each has episodes of its own. The largest
+// of many noisy numbers says little: a policy is the best only if a second evaluation, on other
+// episodes, also reaches the best one's, and it is the second that the next ones are compared with.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +36,8 @@ class Evaluator {
   // `config`, resolved, must outlive it.
   explicit Evaluator(const ExperimentConfig& config) : config_(config) {}
 
-  // A run that stands at `env_steps` is to be evaluated, because it has passed a multiple of the
-  // interval; or because it ends there.
+  // Whether a run that stands at `env_steps` is to be evaluated: because it has passed a multiple
+  // of the interval; because it ends there.
   bool Due(int64_t env_steps) const;
   bool DueAtEnd(int64_t env_steps) const;
 
@@ -65,7 +66,9 @@ class Evaluator {
                                           const std::function<bool()>& stop) const;
 
   const ExperimentConfig& config_;
-  int64_t evaluated_steps_ = 0;  // Where the run stood at the last one.
+  // Where the run stood when a multiple of the interval was evaluated last, or when evaluations
+  // were switched on.
+  int64_t evaluated_steps_ = 0;
   std::optional<Best> best_;
   std::optional<Last> last_;
 };

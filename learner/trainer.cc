@@ -130,7 +130,8 @@ absl::Status Trainer::EndRun(const ExperiencePorts& source, ParameterSink& sink,
   if (status.ok() && over && !stop_requested_ && evaluator_.DueAtEnd(env_steps_)) {
     status = Evaluate(/*at_end=*/true);
     if (evaluator_.DueAtEnd(env_steps_))
-      spdlog::warn("the last policy is not evaluated: the run's time is over; see 'cadre eval {}'",
+      spdlog::warn("the last policy is not evaluated: {}; see 'cadre eval {}'",
+                   stop_requested_ ? "the run was stopped" : "the run's time is over",
                    options_.run_folder);
   }
   if (status.ok() && over && first() && updates_ == 0)
@@ -223,12 +224,13 @@ bool Trainer::time_is_over() const {
   return time_is_up_ || (stop.has_wall_seconds() && WallSeconds() >= stop.wall_seconds());
 }
 
-// The last one of a run that ends by the clock still gets a moment.
+// The last one of a run that ends by the clock still gets a moment; all the time it needs where
+// the run was resumed after its end, as nothing else is left to do.
 bool Trainer::evaluation_is_over() const {
   constexpr double kMoment = 1.5;
   const StopConfig& stop = config_.stop();
-  return stop_requested_ ||
-         (stop.has_wall_seconds() && WallSeconds() >= stop.wall_seconds() + kMoment);
+  const bool limited = stop.has_wall_seconds() && earlier_seconds_ < stop.wall_seconds();
+  return stop_requested_ || (limited && WallSeconds() >= stop.wall_seconds() + kMoment);
 }
 
 bool Trainer::asked_to_stop() const { return stop_requested_ || time_is_over(); }

@@ -151,6 +151,30 @@ TEST_F(EvaluatorTest, EverythingSurvivesACheckpoint) {
   EXPECT_TRUE(restored.DueAtEnd(2 * kEvery + 100));
 }
 
+TEST_F(EvaluatorTest, TheLastPolicyOfARunThatWasNotEvaluatedBeforeIsDueAtItsEnd) {
+  ExperimentConfig off = config_;
+  off.clear_evaluation();
+  TensorMap state;
+  Evaluator(off).Save(state);
+  Evaluator restored(config_);
+  ASSERT_TRUE(restored.Restore(state, kEvery + 240).ok());
+  EXPECT_FALSE(restored.Due(2 * kEvery - 1)) << "the next multiple";
+  EXPECT_TRUE(restored.DueAtEnd(kEvery + 240));
+  Evaluate(restored, kEvery + 240);
+  EXPECT_FALSE(restored.DueAtEnd(kEvery + 240));
+
+  // Nor is it evaluated twice, whatever the interval becomes.
+  TensorMap evaluated;
+  restored.Save(evaluated);
+  for (const int64_t interval : {kEvery / 4, 4 * kEvery}) {
+    config_.mutable_evaluation()->set_every_env_steps(interval);
+    Evaluator again(config_);
+    ASSERT_TRUE(again.Restore(evaluated, kEvery + 240).ok());
+    EXPECT_FALSE(again.DueAtEnd(kEvery + 240));
+    EXPECT_TRUE(again.DueAtEnd(kEvery + 480));
+  }
+}
+
 // One that was stopped before its first evaluation ended, and is resumed beyond it.
 TEST_F(EvaluatorTest, OneThatWasMissedIsStillDueAfterACheckpoint) {
   TensorMap state;

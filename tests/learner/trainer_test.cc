@@ -558,6 +558,30 @@ TEST_F(TrainerTest, ARunInLegsIsEvaluatedWhereOneWithoutThemIs) {
   EXPECT_THAT(evaluated, ElementsAre(0, 3 * kBatch, 3 * kBatch, 8 * kBatch));
 }
 
+TEST_F(TrainerTest, AFinishedRunIsEvaluatedWhereItIsResumedWithEvaluations) {
+  ExperimentConfig config = Config();
+  ASSERT_TRUE(Run(*Make(config)).ok());
+  EXPECT_FALSE(FindCheckpoint(folder_.path(), "best").ok());
+  config.mutable_evaluation()->set_every_env_steps(100 * kBatch);
+  config.mutable_evaluation()->set_episodes(3);
+  // Though its time was over long ago.
+  config.mutable_stop()->set_wall_seconds(1e-3);
+  Checkpoint finished = Newest();
+  finished.manifest.set_wall_seconds(100);
+  auto resumed = Make(config);
+  ASSERT_TRUE(resumed->Restore(finished).ok());
+  ASSERT_TRUE(Run(*resumed).ok());
+  ASSERT_TRUE(resumed->summary().last_evaluation.has_value());
+  EXPECT_EQ(resumed->summary().last_evaluation->env_steps, 8 * kBatch);
+  EXPECT_TRUE(FindCheckpoint(folder_.path(), "best").ok());
+
+  // Its checkpoint has it.
+  auto again = Make(config);
+  ASSERT_TRUE(again->Restore(Newest()).ok());
+  EXPECT_EQ(again->summary().last_evaluation->mean_return,
+            resumed->summary().last_evaluation->mean_return);
+}
+
 TEST_F(TrainerTest, AConfigWithoutAnAlgorithmIsRefused) {
   ExperimentConfig config = Config();
   config.clear_ppo();
