@@ -139,7 +139,11 @@ class BatchLearner {
 
   // Everything else. DATA_LOSS where something is missing.
   virtual void Save(TensorMap& state) const = 0;
+  // What all learners of a model have in common.
   virtual absl::Status Restore(const TensorMap& state) = 0;
+  // After it, on the learner that saved the state alone: experience that its own actors made and
+  // that it has not learned from yet.
+  virtual absl::Status RestoreExperience(const TensorMap& /*state*/) { return absl::OkStatus(); }
 };
 
 // That of the config's algorithm. `times` and `config` must outlive it.

@@ -86,11 +86,9 @@ class OnPolicyLearner final : public BatchLearner {
     algorithm_->Save(state);
     if (assembler_) assembler_->Save(state);
   }
-  absl::Status Restore(const TensorMap& state) override {
-    CADRE_RETURN_IF_ERROR(algorithm_->Restore(state));
-    // What waits in a checkpoint is of the first learner's actors.
-    const bool first = collective_ == nullptr || collective_->rank() == 0;
-    return assembler_ && first ? assembler_->Restore(state) : absl::OkStatus();
+  absl::Status Restore(const TensorMap& state) override { return algorithm_->Restore(state); }
+  absl::Status RestoreExperience(const TensorMap& state) override {
+    return assembler_ ? assembler_->Restore(state) : absl::OkStatus();
   }
 
  private:

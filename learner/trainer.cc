@@ -338,6 +338,8 @@ absl::Status Trainer::Restore(const Checkpoint& checkpoint) {
   learner_->ParametersChanged();
   CADRE_RETURN_IF_ERROR(learner_->RestoreStatistics(parameters));
   CADRE_RETURN_IF_ERROR(learner_->Restore(checkpoint.state));
+  // The first alone saves.
+  if (first()) CADRE_RETURN_IF_ERROR(learner_->RestoreExperience(checkpoint.state));
   CADRE_ASSIGN_OR_RETURN(const std::vector<double> episodes,
                          ReadVector(checkpoint.state, "episodes"));
   CADRE_RETURN_IF_ERROR(episodes_.Restore(episodes));

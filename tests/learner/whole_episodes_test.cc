@@ -19,6 +19,7 @@
 #include "policy/on_policy_columns.h"
 #include "tests/learner/example_experience.h"
 #include "tests/learner/fake_parameter_sink.h"
+#include "tests/learner/learner_group.h"
 #include "tests/learner/temp_folder.h"
 #include "tests/policy/example_networks.h"
 
@@ -45,18 +46,20 @@ ExperimentConfig Config() {
   return ResolveConfig(config);
 }
 
-// Rollouts of one segment each, which ends as `ends` says, in turn.
+// Rollouts of one segment each, which ends as `ends` says, in turn. They are those of `actor`
+// after its first `before`.
 class SegmentSource final : public ExperienceSource {
  public:
-  SegmentSource(v1::ExperienceSpec spec, std::vector<v1::SegmentEnd> ends)
-      : spec_(std::move(spec)), ends_(std::move(ends)) {}
+  SegmentSource(v1::ExperienceSpec spec, std::vector<v1::SegmentEnd> ends, int32_t actor = 0,
+                uint64_t before = 0)
+      : spec_(std::move(spec)), ends_(std::move(ends)), actor_(actor), before_(before) {}
 
   absl::StatusOr<Lease> Take(int64_t /*steps*/, int64_t version) override {
     Lease lease;
     const v1::SegmentEnd end = ends_[taken.size() % ends_.size()];
     // Observations of another scale each time, so that the statistics move.
-    v1::Rollout rollout =
-        ExampleRollout(spec_, 0, taken.size() + 1, {{kLength, end}}, version, random_);
+    v1::Rollout rollout = ExampleRollout(spec_, actor_, before_ + taken.size() + 1,
+                                         {{kLength, end}}, version, random_);
     for (float& value :
          MutableColumnAs<float>(rollout.mutable_columns(OnPolicyColumns::kObservation)))
       value = value * static_cast<float>(1 + taken.size()) + 1;
@@ -72,6 +75,8 @@ class SegmentSource final : public ExperienceSource {
  private:
   const v1::ExperienceSpec spec_;
   const std::vector<v1::SegmentEnd> ends_;
+  const int32_t actor_;
+  const uint64_t before_;
   Random random_{4};
 };
 
@@ -187,6 +192,73 @@ TEST_F(WholeEpisodesTest, AnEpisodeOfSeveralPoliciesIsLearnedAsTheNewestSeesIt) 
   std::memcpy(got.data(), after.values().data(), after.values().size());
   for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-5) << i;
   EXPECT_NE(before.values(), after.values());
+}
+
+// Learners that move one model together, each with one actor of its own.
+class SeveralLearnersTest : public testing::Test {
+ protected:
+  struct Learner {
+    const TempFolder folder;
+    std::unique_ptr<Trainer> trainer;
+    FakeParameterSink sink;
+  };
+
+  // Each takes one rollout, which is cut, and saves: the first by itself, the others as the first
+  // would. All begin with `from`, if there is one.
+  void TrainOneRound(int64_t rounds_before, const Checkpoint* from) {
+    ExperimentConfig config = Config();
+    config.mutable_learners()->set_count(kLearners);
+    config.mutable_actors()->set_count(kLearners);
+    config.mutable_stop()->set_env_steps((rounds_before + 1) * kLearners * kLength);
+    for (int rank = 0; rank < kLearners; ++rank) {
+      learners_[rank] = std::make_unique<Learner>();
+      learners_[rank]->trainer = Trainer::Create({.config = config,
+                                                  .environment = *FindEnvironment("CartPole-v1"),
+                                                  .run_folder = learners_[rank]->folder.path(),
+                                                  .rank = rank})
+                                     .value();
+      // As when a run is resumed: before the learners know each other.
+      if (from != nullptr) ASSERT_TRUE(learners_[rank]->trainer->Restore(*from).ok());
+    }
+    RunLearners(kLearners, [&](Collective& collective) {
+      Learner& learner = *learners_[collective.rank()];
+      SegmentSource source(learner.trainer->experience_spec(), {v1::SEGMENT_END_CUT},
+                           collective.rank(), static_cast<uint64_t>(rounds_before));
+      learner.trainer->set_collective(&collective);
+      const absl::Status status = learner.trainer->Run({.queue = &source}, learner.sink);
+      EXPECT_TRUE(status.ok()) << status;
+      EXPECT_TRUE(learner.trainer->SaveIfUnsaved().ok());
+    });
+  }
+  Checkpoint Saved(int rank) const {
+    return LoadNewestIntact(learners_[rank]->folder.path()).value().checkpoint;
+  }
+  // Steps by actor.
+  std::map<int64_t, int64_t> Waiting(int rank) const {
+    const Checkpoint checkpoint = Saved(rank);
+    const NamedTensor* const waiting = checkpoint.state.Find("episodes.waiting");
+    CADRE_CHECK(waiting != nullptr && waiting->shape.size() == 2);
+    std::vector<int64_t> numbers(waiting->shape[0] * waiting->shape[1]);
+    CADRE_CHECK(checkpoint.state.Read(waiting->name, absl::MakeSpan(numbers)).ok());
+    std::map<int64_t, int64_t> steps;
+    for (size_t row = 0; row < numbers.size(); row += waiting->shape[1])
+      steps[numbers[row]] += numbers[row + 4];
+    return steps;
+  }
+
+  static constexpr int kLearners = 3;
+  std::unique_ptr<Learner> learners_[kLearners];
+};
+
+TEST_F(SeveralLearnersTest, WhatWaitsInACheckpointIsOfTheOneThatSavedIt) {
+  using Steps = std::map<int64_t, int64_t>;
+  TrainOneRound(0, nullptr);
+  for (int rank = 0; rank < kLearners; ++rank) EXPECT_EQ(Waiting(rank), (Steps{{rank, kLength}}));
+  const Checkpoint checkpoint = Saved(0);
+  TrainOneRound(1, &checkpoint);
+  EXPECT_EQ(Waiting(0), (Steps{{0, 2 * kLength}})) << "its episode goes on";
+  for (int rank = 1; rank < kLearners; ++rank)
+    EXPECT_EQ(Waiting(rank), (Steps{{rank, kLength}})) << "its own, and none of another's";
 }
 
 }  // namespace
