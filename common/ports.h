@@ -69,6 +69,15 @@ struct SampleOptions {
   int64_t min_inserted_steps = 0;
 };
 
+// Which steps of a table a run has counted. Its count is their sum: what the table had inserted,
+// and `offset`, which is more where the table lost steps that the run has had, and less where it
+// had some that are not the run's.
+struct TableCount {
+  std::string table;  // Its server's address.
+  int64_t inserted_steps = 0;
+  int64_t offset = 0;
+};
+
 // Where an off-policy learner gets experience: a table, or several as one.
 class ReplaySource {
  public:
@@ -84,6 +93,14 @@ class ReplaySource {
   // that are gone are ignored. Does not wait for the table.
   virtual absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
                                         absl::Span<const float> priorities) = 0;
+
+  // What ReplayBatch.inserted_steps is the sum of, for a checkpoint: whoever goes on from that
+  // gives it to CountOn before the first Sample. So each step counts once however often a learner
+  // is started again, and whether or not all tables answer then. CountOn returns the count of
+  // tables that are not sampled any more; of one that `counts` has not, only what comes from now
+  // on counts. A source that keeps no counts has none of both.
+  virtual std::vector<TableCount> Counts() const { return {}; }
+  virtual int64_t CountOn(absl::Span<const TableCount> /*counts*/) { return 0; }
 
   virtual void Close() = 0;
 };

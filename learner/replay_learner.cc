@@ -6,7 +6,9 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/config.h"
 #include "common/kernels/optimizer.h"
 #include "common/replay_config.h"
@@ -34,6 +36,7 @@ constexpr int64_t kMostUselessBatches = 100;
 // In a checkpoint.
 constexpr char kUpdatesDue[] = "replay.updates_due";
 constexpr char kStepsBefore[] = "replay.steps_before";
+constexpr char kTable[] = "replay.table ";  // And its address: inserted steps and offset.
 
 class ReplayLearner final : public BatchLearner {
  public:
@@ -64,9 +67,12 @@ class ReplayLearner final : public BatchLearner {
   // them; a round that begins early does no harm, one that never ends would.
   absl::StatusOr<RunPosition> Begin(const ExperiencePorts& ports,
                                     const RunPosition& position) override {
+    steps_before_ += ports.replay->CountOn(tables_);
+    tables_ = ports.replay->Counts();
     if (!lockstep_ && position.env_steps == 0) return position;
     CADRE_ASSIGN_OR_RETURN(const UpdateShare before,
                            Agree(ports.replay->Sample({}), /*stop=*/false));
+    // More than it was where tables are fewer, or began empty; and of a checkpoint without counts.
     steps_before_ = std::max(steps_before_, position.env_steps - before.inserted_steps);
     if (!lockstep_) return position;
     round_begin_ = before.inserted_steps / StepsPerUpdate(config_) * StepsPerUpdate(config_);
@@ -76,6 +82,12 @@ class ReplayLearner final : public BatchLearner {
   absl::StatusOr<Learned> Learn(const ExperiencePorts& ports, const RunPosition& position,
                                 const std::atomic<bool>& stop) override {
     return lockstep_ ? LearnRound(ports, position, stop) : LearnOne(ports, position, stop);
+  }
+
+  absl::StatusOr<int64_t> Gather(const ExperiencePorts& ports,
+                                 const RunPosition& position) override {
+    tables_ = ports.replay->Counts();
+    return position.env_steps;
   }
 
   // A batch that was sampled is never handed out again for good.
@@ -98,6 +110,9 @@ class ReplayLearner final : public BatchLearner {
     algorithm_->Save(state);
     state.AddScalar<double>(kUpdatesDue, updates_due_);
     state.AddScalar<int64_t>(kStepsBefore, steps_before_);
+    for (const TableCount& table : tables_)
+      state.Add<int64_t>(absl::StrCat(kTable, table.table), {2},
+                         {table.inserted_steps, table.offset});
   }
   absl::Status Restore(const TensorMap& state) override {
     CADRE_RETURN_IF_ERROR(algorithm_->Restore(state));
@@ -106,7 +121,7 @@ class ReplayLearner final : public BatchLearner {
       updates_due_ = *due;
     if (const absl::StatusOr<int64_t> steps = state.ReadScalar<int64_t>(kStepsBefore); steps.ok())
       steps_before_ = *steps;
-    return absl::OkStatus();
+    return RestoreTables(state);
   }
 
  private:
@@ -124,6 +139,7 @@ class ReplayLearner final : public BatchLearner {
   // What this learner and the others were told with a batch, or that one of them stops.
   absl::StatusOr<UpdateShare> Agree(const absl::StatusOr<ReplayBatch>& sampled, bool stop,
                                     double largest_weight = 0);
+  absl::Status RestoreTables(const TensorMap& state);
   absl::Status UpdatePriorities(ReplaySource& replay, const ReplayBatch& batch);
   absl::Status CheckFinite();
   double Progress(const RunPosition& position) const {
@@ -153,8 +169,10 @@ class ReplayLearner final : public BatchLearner {
   // What diagnostics() shows is what it looks at: on a device they are waited for.
   mutable TemperatureBound temperature_bound_;
   int64_t unpublished_ = 0;  // Updates since the last publication.
-  // Steps of the run that the table has not counted: it began empty after them, or lost them.
+  // Steps of the run that no table has counted: it began empty after them, or is not there any
+  // more.
   int64_t steps_before_ = 0;
+  std::vector<TableCount> tables_;  // When they were gathered last.
   // In lockstep.
   int64_t round_begin_ = 0;  // Steps inserted when the actors' round began.
   double updates_due_ = 0;   // The fraction of one that rounds have left.
@@ -275,6 +293,19 @@ absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPositi
       static_cast<double>(batch.items);
   learned.env_steps = std::max(position.env_steps, steps_before_ + all.inserted_steps);
   learned.episodes.insert(learned.episodes.end(), all.episodes.begin(), all.episodes.end());
+  return absl::OkStatus();
+}
+
+absl::Status ReplayLearner::RestoreTables(const TensorMap& state) {
+  tables_.clear();
+  for (const NamedTensor& tensor : state.tensors()) {
+    if (!absl::StartsWith(tensor.name, kTable)) continue;
+    int64_t numbers[2];
+    const absl::Status status = state.Read(tensor.name, absl::MakeSpan(numbers));
+    if (!status.ok()) return absl::DataLossError(status.message());
+    tables_.push_back(
+        {std::string(absl::StripPrefix(tensor.name, kTable)), numbers[0], numbers[1]});
+  }
   return absl::OkStatus();
 }
 

@@ -66,9 +66,23 @@ ReplayShard::State ReplayShard::state() const {
   return state;
 }
 
-void ReplayShard::BeginWithout() {
+void ReplayShard::BeginWithoutUnheard() {
   absl::MutexLock lock(&mutex_);
-  steps_.BeginWithout();
+  if (!steps_.heard()) steps_.BeginWithout();
+}
+
+void ReplayShard::CountOn(const TableCount* before) {
+  absl::MutexLock lock(&mutex_);
+  if (before != nullptr)
+    steps_.CountOn(*before);
+  else
+    steps_.BeginWithout();
+}
+
+std::optional<TableCount> ReplayShard::Counted() const {
+  absl::MutexLock lock(&mutex_);
+  if (!steps_.counted()) return std::nullopt;
+  return steps_.Counted(options_.address);
 }
 
 void ReplayShard::set_hurried(bool hurried) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -44,8 +45,13 @@ class ReplayShard {
   SampleStream& stream() { return *stream_; }
   const std::string& address() const { return options_.address; }
   State state() const;
-  // Where it has never answered, what it has inserted by its first answer does not count.
-  void BeginWithout();
+  // Where it has never answered, what it has inserted by its first answer does not count, unless
+  // its count is known.
+  void BeginWithoutUnheard();
+  // Goes on from an earlier life's count. Null: there is none; then what it has does not count.
+  void CountOn(const TableCount* before);
+  // Nothing where it is not known yet what counts.
+  std::optional<TableCount> Counted() const;
   // Asks more often while somebody waits for what it will say.
   void set_hurried(bool hurried);
   // Of an unfed one: what it owes by now, if anything, is lost, as in a break.

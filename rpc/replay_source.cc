@@ -22,8 +22,7 @@ absl::StatusOr<std::unique_ptr<RemoteReplaySource>> RemoteReplaySource::Create(
   CADRE_RETURN_IF_ERROR(ValidateReplaySourceOptions(options));
   CADRE_ASSIGN_OR_RETURN(std::unique_ptr<SampleStream> stream,
                          SampleStream::Create(options, SampleStream::AfterBreak::kAskAgain, [] {}));
-  return std::unique_ptr<RemoteReplaySource>(
-      new RemoteReplaySource(options.prefetch, std::move(stream)));
+  return std::unique_ptr<RemoteReplaySource>(new RemoteReplaySource(options, std::move(stream)));
 }
 
 absl::StatusOr<ReplayBatch> RemoteReplaySource::Sample(const SampleOptions& options) {
@@ -36,7 +35,7 @@ absl::StatusOr<ReplayBatch> RemoteReplaySource::Sample(const SampleOptions& opti
   }
   SampleOptions wanted = options;
   if (wanted.min_inserted_steps > 0)
-    wanted.min_inserted_steps = std::max<int64_t>(1, wanted.min_inserted_steps - lost_steps_);
+    wanted.min_inserted_steps = std::max<int64_t>(1, wanted.min_inserted_steps - steps_.offset());
   if (ahead_.empty()) WantAhead(wanted, as_it_is_now ? 1 : static_cast<size_t>(prefetch_));
   CADRE_ASSIGN_OR_RETURN(const BatchOnWire part, stream_->Take(ahead_.front()));
   ahead_.pop_front();
@@ -44,9 +43,8 @@ absl::StatusOr<ReplayBatch> RemoteReplaySource::Sample(const SampleOptions& opti
   if (!as_it_is_now && ahead_.size() <= static_cast<size_t>(prefetch_) / 2)
     WantAhead(wanted, static_cast<size_t>(prefetch_));
   CADRE_ASSIGN_OR_RETURN(BatchInMaking made, Assemble({&part, 1}, stream_->columns(), pool_));
-  lost_steps_ += std::max<int64_t>(0, servers_steps_ - made.batch.inserted_steps);
-  servers_steps_ = made.batch.inserted_steps;
-  made.batch.inserted_steps += lost_steps_;
+  steps_.Note(made.batch.inserted_steps);
+  made.batch.inserted_steps = steps_.count();
   return std::move(made.batch);
 }
 
@@ -65,6 +63,23 @@ absl::Status RemoteReplaySource::UpdatePriorities(absl::Span<const uint64_t> key
   update.mutable_priorities()->Add(priorities.begin(), priorities.end());
   stream_->Send(std::move(update));
   return stream_->end();
+}
+
+std::vector<TableCount> RemoteReplaySource::Counts() const {
+  absl::MutexLock lock(&sample_mutex_);
+  if (!steps_.counted()) return {};
+  return {steps_.Counted(address_)};
+}
+
+int64_t RemoteReplaySource::CountOn(absl::Span<const TableCount> counts) {
+  if (counts.empty()) return 0;
+  const MatchedCounts matched = MatchCounts(counts, {address_});
+  absl::MutexLock lock(&sample_mutex_);
+  if (matched.of[0] != nullptr)
+    steps_.CountOn(*matched.of[0]);
+  else
+    steps_.BeginWithout();
+  return matched.others;
 }
 
 }  // namespace cadre

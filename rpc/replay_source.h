@@ -18,6 +18,7 @@
 #include "common/ports.h"
 #include "rpc/replay_source_options.h"
 #include "rpc/sample_stream.h"
+#include "rpc/shard_steps.h"
 
 namespace cadre {
 
@@ -41,26 +42,28 @@ class RemoteReplaySource final : public ReplaySource {
   absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) override;
   absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
                                 absl::Span<const float> priorities) override;
+  std::vector<TableCount> Counts() const override;
+  int64_t CountOn(absl::Span<const TableCount> counts) override;
   void Close() override { stream_->Close(); }
 
   SampleStream::Counts counts() const { return stream_->counts(); }
 
  private:
-  RemoteReplaySource(int prefetch, std::unique_ptr<SampleStream> stream)
-      : prefetch_(prefetch), stream_(std::move(stream)) {}
+  RemoteReplaySource(const ReplaySourceOptions& options, std::unique_ptr<SampleStream> stream)
+      : address_(options.address), prefetch_(options.prefetch), stream_(std::move(stream)) {}
 
   // Asks for what is missing of so many.
   void WantAhead(const SampleOptions& wanted, size_t batches)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
 
+  const std::string address_;
   const int prefetch_;
   const std::unique_ptr<SampleStream> stream_;
   BatchMemoryPool pool_;
 
-  absl::Mutex sample_mutex_;                                   // Held by the one Sample.
+  mutable absl::Mutex sample_mutex_;                           // Held by the one Sample.
   std::deque<uint64_t> ahead_ ABSL_GUARDED_BY(sample_mutex_);  // Tickets, oldest first.
-  int64_t servers_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;   // Newest that it told of.
-  int64_t lost_steps_ ABSL_GUARDED_BY(sample_mutex_) = 0;      // Told of, and not there later.
+  ShardSteps steps_ ABSL_GUARDED_BY(sample_mutex_);
 };
 
 }  // namespace cadre

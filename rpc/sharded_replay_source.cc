@@ -95,7 +95,7 @@ int ShardedReplaySource::live_shards() const {
 absl::StatusOr<ReplayBatch> ShardedReplaySource::Sample(const SampleOptions& options) {
   CADRE_RETURN_IF_ERROR(ValidateSampleOptions(options));
   absl::MutexLock lock(&sample_mutex_);
-  if (options.items == 0) return Counts(options.min_inserted_steps);
+  if (options.items == 0) return SampleNothing(options.min_inserted_steps);
   const bool lockstep = options.min_inserted_steps > 0;
   if (lockstep) {
     for (const auto& shard : shards_) shard->stream().Abandon();
@@ -141,7 +141,7 @@ ShardedReplaySource::Survey ShardedReplaySource::Look() const {
   return survey;
 }
 
-absl::StatusOr<ReplayBatch> ShardedReplaySource::Counts(int64_t min_inserted_steps) {
+absl::StatusOr<ReplayBatch> ShardedReplaySource::SampleNothing(int64_t min_inserted_steps) {
   const MonotonicTime long_enough =
       MonotonicTime::Now() + std::min(kFirstAnswerWithin, options_.outage.connect_timeout);
   const auto enough = [&](const Survey& survey) {
@@ -149,7 +149,7 @@ absl::StatusOr<ReplayBatch> ShardedReplaySource::Counts(int64_t min_inserted_ste
            (survey.unheard == 0 || MonotonicTime::Now() >= long_enough);
   };
   CADRE_RETURN_IF_ERROR(WaitUntil(enough).status());
-  for (const auto& shard : shards_) shard->BeginWithout();
+  for (const auto& shard : shards_) shard->BeginWithoutUnheard();
   const Survey survey = Look();  // Some may have answered by now.
   ReplayBatch batch;
   batch.table_items = survey.items;
@@ -291,6 +291,23 @@ absl::Status ShardedReplaySource::UpdatePriorities(absl::Span<const uint64_t> ke
   for (size_t i = 0; i < updates.size(); ++i)
     if (updates[i].keys_size() > 0) shards_[i]->stream().Send(std::move(updates[i]));
   return Problem();
+}
+
+std::vector<TableCount> ShardedReplaySource::Counts() const {
+  std::vector<TableCount> counts;
+  for (const auto& shard : shards_)
+    if (std::optional<TableCount> counted = shard->Counted(); counted.has_value())
+      counts.push_back(*std::move(counted));
+  return counts;
+}
+
+int64_t ShardedReplaySource::CountOn(absl::Span<const TableCount> counts) {
+  if (counts.empty()) return 0;
+  std::vector<std::string> addresses;
+  for (const auto& shard : shards_) addresses.push_back(shard->address());
+  const MatchedCounts matched = MatchCounts(counts, addresses);
+  for (size_t i = 0; i < shards_.size(); ++i) shards_[i]->CountOn(matched.of[i]);
+  return matched.others;
 }
 
 }  // namespace cadre

@@ -41,13 +41,15 @@ class ShardedReplaySource final : public ReplaySource {
   ~ShardedReplaySource() override;  // Close().
 
   // One at a time. Without items it waits for the first answer of each shard, but not long
-  // for those that are away: such a one counts from its first answer on, so that the steps
-  // never jump by what it had before. Batches fetched ahead are split by what was known when they
-  // were asked for; their probabilities are of that split.
+  // for those that are away: such a one counts from its first answer on, unless CountOn knows
+  // its count, so that the steps never jump by what it had before. Batches fetched ahead are split
+  // by what was known when they were asked for; their probabilities are of that split.
   absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) override;
   // Keys of batches that are long gone are ignored.
   absl::Status UpdatePriorities(absl::Span<const uint64_t> keys,
                                 absl::Span<const float> priorities) override;
+  std::vector<TableCount> Counts() const override;
+  int64_t CountOn(absl::Span<const TableCount> counts) override;
   void Close() override;
 
   int live_shards() const;
@@ -92,7 +94,7 @@ class ShardedReplaySource final : public ReplaySource {
   absl::StatusOr<Survey> WaitUntil(absl::FunctionRef<bool(const Survey&)> enough)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
   // A batch without items.
-  absl::StatusOr<ReplayBatch> Counts(int64_t min_inserted_steps)
+  absl::StatusOr<ReplayBatch> SampleNothing(int64_t min_inserted_steps)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(sample_mutex_);
   int64_t changes() const;
   void WaitForChange(int64_t seen, absl::Duration timeout) const;

@@ -5,12 +5,14 @@
 #include <limits>
 #include <string>
 
+#include "common/status_macros.h"
 #include "envs/registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "learner/algorithms/diagnostics.h"
 #include "learner/temperature_bound.h"
 #include "learner/trainer.h"
+#include "rpc/shard_steps.h"
 #include "tests/learner/example_replay.h"
 #include "tests/learner/fake_parameter_sink.h"
 #include "tests/learner/learner_group.h"
@@ -196,6 +198,65 @@ TEST_F(ReplayLearnerTest, StepsOfBeforeTheTableCount) {
   const int64_t inserted = replay_.inserted_steps;
   resume(120);
   EXPECT_EQ(replay_.inserted_steps - inserted, 40);
+}
+
+// Two tables, of which the second is away now and then.
+class TwoTables final : public ReplaySource {
+ public:
+  explicit TwoTables(FakeReplay* first, const int64_t* second) : first_(first), second_(second) {}
+
+  absl::StatusOr<ReplayBatch> Sample(const SampleOptions& options) override {
+    CADRE_ASSIGN_OR_RETURN(ReplayBatch batch, first_->Sample(options));
+    steps_[0].Note(batch.inserted_steps);
+    if (second_ != nullptr)
+      steps_[1].Note(*second_);
+    else
+      steps_[1].BeginWithout();
+    batch.inserted_steps = steps_[0].count() + steps_[1].count();
+    return batch;
+  }
+  absl::Status UpdatePriorities(absl::Span<const uint64_t>, absl::Span<const float>) override {
+    return absl::OkStatus();
+  }
+  std::vector<TableCount> Counts() const override {
+    return {steps_[0].Counted("a"), steps_[1].Counted("b")};
+  }
+  int64_t CountOn(absl::Span<const TableCount> counts) override {
+    for (const TableCount& count : counts) steps_[count.table == "b"].CountOn(count);
+    return 0;
+  }
+  void Close() override {}
+
+ private:
+  FakeReplay* const first_;
+  const int64_t* const second_;
+  ShardSteps steps_[2];
+};
+
+TEST_F(ReplayLearnerTest, StepsOfATableThatWasAwayWhenTheLearnerBeganCountOnce) {
+  ExperimentConfig config = Config(ActorsConfig::ASYNCHRONOUS);
+  int64_t second = 100;
+  replay_.steps_per_batch = 4;
+  std::unique_ptr<Trainer> trainer;
+  // Trains on to `env_steps`; the steps that came into the first table.
+  const auto live = [&](int64_t env_steps, const int64_t* table) {
+    config.mutable_stop()->set_env_steps(env_steps);
+    const bool resumes = trainer != nullptr;
+    trainer = Make(config);
+    if (resumes) EXPECT_TRUE(trainer->Restore(LoadNewestIntact(folder_.path())->checkpoint).ok());
+    const int64_t before = replay_.inserted_steps;
+    TwoTables tables(&replay_, table);
+    EXPECT_TRUE(trainer->Run({.replay = &tables}, sink_).ok());
+    EXPECT_EQ(trainer->env_steps(), env_steps);
+    return replay_.inserted_steps - before;
+  };
+  // Asking how they stand brings `steps_per_batch` as well.
+  EXPECT_EQ(live(140, &second), 40);
+  EXPECT_EQ(live(180, nullptr), 40) << "the second is away";
+  EXPECT_EQ(live(220, &second), 40) << "and is back";
+  second += 20;
+  EXPECT_EQ(live(260, nullptr), 40);
+  EXPECT_EQ(live(300, &second), 20);
 }
 
 TEST_F(ReplayLearnerTest, WithoutPrioritiesNoneAreSent) {

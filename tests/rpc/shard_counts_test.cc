@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "rpc/sharded_replay_source.h"
 #include "tests/replay_server/experience_server.h"
@@ -119,6 +120,48 @@ TEST_F(ShardCountsTest, StepsThatAShardMakesAgainAreCounted) {
   EXPECT_GE(before, kTotal);
   Insert(addresses_[2], 3, 5);
   EXPECT_TRUE(Eventually([&] { return InsertedSteps(*source) == before + 5; }));
+}
+
+// A learner that is started again and again, while shards come and go.
+TEST_F(ShardCountsTest, EachStepCountsOnceOverTheLivesOfALearner) {
+  Start();
+  auto source = Source();
+  ASSERT_EQ(Counts(*source)->inserted_steps, kTotal);
+  const auto live_again = [&](int live, absl::Span<const std::string> addresses) {
+    const std::vector<TableCount> counts = source->Counts();
+    ReplaySourceOptions options = SourceOptions();
+    options.outage.connect_timeout = absl::Milliseconds(live == 3 ? 60'000 : 50);
+    source = *ShardedReplaySource::Create({addresses.begin(), addresses.end()}, options);
+    const int64_t others = source->CountOn(counts);
+    EXPECT_TRUE(Live(*source, live));
+    return others;
+  };
+
+  servers_[2]->server->Shutdown(absl::ZeroDuration());
+  Insert(addresses_[0], 3, 5);
+  EXPECT_EQ(live_again(2, addresses_), 0);
+  EXPECT_EQ(Counts(*source)->inserted_steps, kTotal + 5) << "those of the third as it was";
+
+  ExperienceService service({&servers_[2]->queue}, {servers_[2]->table.get()});
+  {
+    const auto server = *RpcServer::Create(addresses_[2], {&service});
+    Insert(addresses_[2], 4, 7);
+    EXPECT_EQ(live_again(3, addresses_), 0);
+    EXPECT_EQ(Counts(*source)->inserted_steps, kTotal + 12);
+    server->Shutdown(absl::ZeroDuration());
+  }
+
+  servers_[2].reset();  // It loses all of its steps.
+  servers_[2].emplace(options_, addresses_[2]);
+  Insert(addresses_[2], 5, 2);
+  EXPECT_EQ(live_again(3, addresses_), 0);
+  EXPECT_EQ(Counts(*source)->inserted_steps, kTotal + 12);
+
+  const std::string other[] = {addresses_[0], addresses_[2]};
+  EXPECT_EQ(live_again(2, other), kSteps[1]) << "of the one that is not sampled any more";
+  EXPECT_EQ(Counts(*source)->inserted_steps, kTotal + 12 - kSteps[1]);
+  EXPECT_EQ(live_again(3, addresses_), 0);
+  EXPECT_EQ(Counts(*source)->inserted_steps, kTotal + 12 - kSteps[1]) << "nor counts it twice";
 }
 
 }  // namespace
