@@ -137,6 +137,10 @@ class ParameterSink {
   virtual void Close() = 0;
 };
 
+// Of so many lives of learners, those that pushed last, whoever moves a shared model remembers the
+// numbers.
+inline constexpr size_t kMostPushingLearners = 4096;
+
 // What became of a gradient.
 struct PushedGradient {
   bool applied = false;  // False: too old; it was counted and left out.

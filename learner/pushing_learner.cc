@@ -71,12 +71,14 @@ class PushingLearner final : public BatchLearner {
 
   void Save(TensorMap& state) const override {
     algorithm_->Save(state);
-    SaveSharedModel(version_, optimizer_, state);
+    SaveSharedModel({version_, optimizer_, step_counts_}, state);
   }
   absl::Status Restore(const TensorMap& state) override {
     CADRE_RETURN_IF_ERROR(algorithm_->Restore(state));
-    CADRE_RETURN_IF_ERROR(RestoreSharedModel(state, version_, optimizer_));
-    counted_version_ = version_;
+    CADRE_ASSIGN_OR_RETURN(SharedModelState shared, RestoreSharedModel(state));
+    version_ = counted_version_ = shared.version;
+    optimizer_ = std::move(shared.optimizer);
+    step_counts_ = std::move(shared.step_counts);
     return absl::OkStatus();
   }
 
@@ -98,10 +100,12 @@ class PushingLearner final : public BatchLearner {
   DroppedExperience dropped_;
   uint64_t lease_ = 0;
 
-  int64_t version_ = 1;           // Of the shared model, of the copy here.
-  int64_t counted_version_ = 1;   // Up to which versions were told as updates.
-  v1::OptimizerState optimizer_;  // Of the server when it was last gathered.
-  bool gathered_ = true;          // optimizer_ is of version_.
+  int64_t version_ = 1;          // Of the shared model, of the copy here.
+  int64_t counted_version_ = 1;  // Up to which versions were told as updates.
+  // Of the server when they were last gathered.
+  v1::OptimizerState optimizer_;
+  std::vector<v1::PushedSequence> step_counts_;
+  bool gathered_ = true;  // They are of version_.
 };
 
 v1::SharedModel PushingLearner::Model(const RunPosition& position) {
@@ -119,6 +123,7 @@ v1::SharedModel PushingLearner::Model(const RunPosition& position) {
   model.set_max_gradient_lag(learners.has_max_gradient_lag() ? learners.max_gradient_lag() : -1);
   if (optimizer_.step() > 0 || optimizer_.moments_size() > 0)
     *model.mutable_optimizer_state() = optimizer_;
+  model.mutable_pushed()->Assign(step_counts_.begin(), step_counts_.end());
   return model;
 }
 
@@ -214,6 +219,7 @@ absl::StatusOr<int64_t> PushingLearner::Gather(const ExperiencePorts& ports,
   CADRE_ASSIGN_OR_RETURN(v1::SharedModel model, ports.gradients->Fetch(ModelName(config_)));
   CADRE_RETURN_IF_ERROR(Adopt(model.parameters()));
   optimizer_ = std::move(*model.mutable_optimizer_state());
+  step_counts_.assign(model.pushed().begin(), model.pushed().end());
   gathered_ = true;
   return model.parameters().env_steps();
 }

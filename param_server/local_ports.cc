@@ -52,7 +52,8 @@ LocalGradientSink::LocalGradientSink(ParameterStore* store)
 
 absl::StatusOr<ParametersPtr> LocalGradientSink::Start(v1::SharedModel model) {
   if (closed_) return ClosedSink();
-  return store_->StartModel(model);
+  CADRE_ASSIGN_OR_RETURN(ModelUpdater::Newest newest, store_->StartModel(model));
+  return std::move(newest.parameters);
 }
 
 absl::StatusOr<PushedGradient> LocalGradientSink::Push(v1::Gradient gradient) {

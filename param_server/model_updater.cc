@@ -14,9 +14,6 @@
 namespace cadre {
 namespace {
 
-// Learners whose newest sequence is remembered; each life of one is another. Of those
-// that pushed last.
-constexpr size_t kMostLearners = 4096;
 // Longer, and the square of a value may not be a float32 any more.
 constexpr double kLongestGradient = 1e18;
 
@@ -58,7 +55,9 @@ ModelUpdater::ModelUpdater(const v1::SharedModel& model, int64_t parameters)
       newest_(std::make_shared<v1::Parameters>(model.parameters())),
       optimizer_(MakeFlatOptimizer(config_, parameters)) {
   for (const v1::PushedSequence& pushed : model.pushed())
-    learners_[pushed.learner_id()] = {pushed.sequence(), pushed.refused()};
+    learners_[pushed.learner_id()] = {.sequence = pushed.sequence(),
+                                      .refused = pushed.refused(),
+                                      .env_steps = pushed.env_steps()};
 }
 
 absl::StatusOr<std::unique_ptr<ModelUpdater>> ModelUpdater::Create(const v1::SharedModel& model) {
@@ -119,8 +118,12 @@ absl::StatusOr<ModelUpdater::Pushed> ModelUpdater::Push(const v1::Gradient& grad
   }
   const bool no_step = gradient.values().empty();
   const bool too_old = !no_step && max_gradient_lag_ >= 0 && lag > max_gradient_lag_;
-  ParametersPtr next = too_old || no_step ? WithSteps(newest_->env_steps() + gradient.env_steps())
-                                          : Step(gradient, norm);
+  const int64_t counted = known == learners_.end() ? 0 : known->second.env_steps;
+  const int64_t all_steps =
+      std::max(counted, gradient.all_env_steps() > 0 ? gradient.all_env_steps()
+                                                     : counted + gradient.env_steps());
+  const int64_t env_steps = newest_->env_steps() + all_steps - counted;
+  ParametersPtr next = too_old || no_step ? WithSteps(env_steps) : Step(gradient, norm, env_steps);
   install(next);
   newest_ = std::move(next);
   if (too_old) {
@@ -129,18 +132,18 @@ absl::StatusOr<ModelUpdater::Pushed> ModelUpdater::Push(const v1::Gradient& grad
     ++applied_;
     max_lag_ = std::max(max_lag_, lag);
   }
-  LearnerOf(gradient.learner_id()) = {gradient.sequence(), too_old, lag, ++turns_};
+  LearnerOf(gradient.learner_id()) = {gradient.sequence(), too_old, lag, ++turns_, all_steps};
   const Outcome outcome = no_step   ? Outcome::kNoStep
                           : too_old ? Outcome::kTooOld
                                     : Outcome::kApplied;
   return Pushed{outcome, {!too_old, lag, newest_}, Learners()};
 }
 
-ParametersPtr ModelUpdater::Step(const v1::Gradient& gradient, double norm) {
+ParametersPtr ModelUpdater::Step(const v1::Gradient& gradient, double norm, int64_t env_steps) {
   std::shared_ptr<v1::Parameters> next = pool_->Take();
   *next = *newest_;  // Into the buffer that is there.
   next->set_version(newest_->version() + 1);
-  next->set_env_steps(newest_->env_steps() + gradient.env_steps());
+  next->set_env_steps(env_steps);
   optimizer_->Step(MutableFloats(*next->mutable_values()), Floats(gradient.values()),
                    ScheduledLearningRate(config_, newest_->env_steps(), schedule_steps_),
                    GradientScale(norm, config_.max_gradient_norm()));
@@ -171,33 +174,63 @@ std::vector<v1::PushedSequence> ModelUpdater::Learners() const {
     pushed.set_learner_id(id);
     pushed.set_sequence(learner.sequence);
     pushed.set_refused(learner.refused);
+    pushed.set_env_steps(learner.env_steps);
   }
   return all;
 }
 
-absl::StatusOr<ParametersPtr> ModelUpdater::TakeOver(const v1::SharedModel& model,
-                                                     Install install) {
+absl::StatusOr<ModelUpdater::Newest> ModelUpdater::TakeOver(const v1::SharedModel& model,
+                                                            Install install) {
   absl::MutexLock lock(&mutex_);
   CADRE_RETURN_IF_ERROR(CheckSameKind(*newest_, model.parameters()));
   const v1::Parameters& offered = model.parameters();
-  const bool same = offered.version() == newest_->version();
-  if (offered.version() < newest_->version()) return newest_;
-  if (same && offered.env_steps() <= newest_->env_steps()) return newest_;
-  if (!same && model.has_optimizer_state())
+  const bool newer = offered.version() > newest_->version();
+  const int64_t env_steps = StepsOfBoth(model);
+  const bool more_steps = env_steps > newest_->env_steps();
+  if (newer && model.has_optimizer_state())
     CADRE_RETURN_IF_ERROR(optimizer_->Restore(model.optimizer_state()));
-  ParametersPtr next =
-      same ? WithSteps(offered.env_steps()) : std::make_shared<v1::Parameters>(offered);
-  install(next);
-  newest_ = std::move(next);
-  MergeSequences(model);
-  return newest_;
+  MergeSteps(model);
+  if (newer || (more_steps && offered.version() == newest_->version())) MergeSequences(model);
+  if (newer) {
+    auto next = std::make_shared<v1::Parameters>(offered);
+    next->set_env_steps(env_steps);
+    newest_ = std::move(next);
+  } else if (more_steps) {
+    newest_ = WithSteps(env_steps);
+  }
+  if (newer || more_steps) install(newest_);
+  return Newest{newest_, Learners()};
+}
+
+int64_t ModelUpdater::StepsOfBoth(const v1::SharedModel& model) const {
+  // By either way the same, unless one of them was made before steps were counted by learner.
+  int64_t here = newest_->env_steps(), there = model.parameters().env_steps();
+  for (const auto& [id, learner] : learners_) there += learner.env_steps;
+  for (const v1::PushedSequence& pushed : model.pushed()) {
+    const auto known = learners_.find(pushed.learner_id());
+    const int64_t counted = known == learners_.end() ? 0 : known->second.env_steps;
+    here += std::max<int64_t>(0, pushed.env_steps() - counted);
+    there -= std::min(counted, pushed.env_steps());
+  }
+  return std::max(here, there);
+}
+
+void ModelUpdater::MergeSteps(const v1::SharedModel& model) {
+  for (const v1::PushedSequence& pushed : model.pushed()) {
+    if (pushed.env_steps() == 0) continue;
+    int64_t& env_steps = LearnerOf(pushed.learner_id()).env_steps;
+    env_steps = std::max(env_steps, pushed.env_steps());
+  }
 }
 
 void ModelUpdater::MergeSequences(const v1::SharedModel& model) {
   for (const v1::PushedSequence& pushed : model.pushed()) {
     Learner& learner = LearnerOf(pushed.learner_id());
-    if (pushed.sequence() > learner.sequence)
-      learner = {pushed.sequence(), pushed.refused(), 0, ++turns_};
+    if (pushed.sequence() <= learner.sequence) continue;
+    learner.sequence = pushed.sequence();
+    learner.refused = pushed.refused();
+    learner.lag = 0;
+    learner.turn = ++turns_;
   }
 }
 

@@ -6,6 +6,11 @@
 // readers share it and wait for nobody, and nobody waits for them. The steps of a gradient
 // that is refused count at once: the newest version is then replaced by a copy that differs
 // in its env_steps alone, since no later gradient may come that they could travel with.
+//
+// The model's env_steps are those it was started with and, of each learner, those of all its
+// gradients. Both travel together, in versions, snapshots and checkpoints, and where two that
+// know of one model are brought together each learner has the larger of its two numbers: so
+// whatever servers and learners lose, a step counts once, as long as anybody lives who knows of it.
 #pragma once
 
 #include <atomic>
@@ -32,6 +37,9 @@ class ModelUpdater {
   // updater, so that versions come in their order; must not call it back.
   using Install = absl::FunctionRef<void(const ParametersPtr&)>;
 
+  // Learners whose numbers are remembered; each life of one is another. Of those that pushed last.
+  static constexpr size_t kMostLearners = kMostPushingLearners;
+
   enum class Outcome { kApplied, kTooOld, kDuplicate, kNoStep };
   struct Pushed {
     Outcome outcome = Outcome::kApplied;
@@ -51,11 +59,16 @@ class ModelUpdater {
   //   OUT_OF_RANGE      of a version that has not been made here
   absl::StatusOr<Pushed> Push(const v1::Gradient& gradient, Install install);
 
+  // The newest version, and whose gradients are in it.
+  struct Newest {
+    ParametersPtr parameters;
+    std::vector<v1::PushedSequence> learners;
+  };
+
   // Continues from `model` if its version is newer: made here once and lost. Without an
-  // optimiser state in it the optimiser stays. If it is the newest version with
-  // more steps, the steps are taken over. Returns the newest version.
-  // FAILED_PRECONDITION: another size or layout.
-  absl::StatusOr<ParametersPtr> TakeOver(const v1::SharedModel& model, Install install);
+  // optimiser state in it the optimiser stays. Steps that it has counted and that are not here are
+  // taken over from any version. FAILED_PRECONDITION: another size or layout.
+  absl::StatusOr<Newest> TakeOver(const v1::SharedModel& model, Install install);
 
   ParametersPtr newest() const;
 
@@ -70,18 +83,22 @@ class ModelUpdater {
   struct Learner {
     uint64_t sequence = 0;  // Newest that was applied or refused.
     bool refused = false;
-    int64_t lag = 0;    // Of that one.
-    uint64_t turn = 0;  // Of all pushes, when it came.
+    int64_t lag = 0;        // Of that one.
+    uint64_t turn = 0;      // Of all pushes, when it came.
+    int64_t env_steps = 0;  // Of all its gradients.
   };
 
   ModelUpdater(const v1::SharedModel& model, int64_t parameters);
 
   absl::Status Check(const v1::Gradient& gradient, double norm) const;
-  // The next version, and the optimiser one step on.
-  ParametersPtr Step(const v1::Gradient& gradient, double norm)
+  // The next version, with these steps, and the optimiser one step on.
+  ParametersPtr Step(const v1::Gradient& gradient, double norm, int64_t env_steps)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The newest version with these steps instead of its own.
   ParametersPtr WithSteps(int64_t env_steps) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The steps that this and `model` have counted together.
+  int64_t StepsOfBoth(const v1::SharedModel& model) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void MergeSteps(const v1::SharedModel& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MergeSequences(const v1::SharedModel& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Learner& LearnerOf(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<v1::PushedSequence> Learners() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);

@@ -65,11 +65,13 @@ grpc::ServerUnaryReactor* ParameterService::StartModel(grpc::CallbackServerConte
   worker_.Run([=, this] {
     absl::Status status = CheckMayChange(request->run_id());
     if (status.ok()) {
-      const absl::StatusOr<ParametersPtr> newest = store_->StartModel(request->model());
+      const absl::StatusOr<ModelUpdater::Newest> newest = store_->StartModel(request->model());
       status = newest.status();
       if (newest.ok()) {
-        CountVersion(**newest);
-        *response->mutable_parameters() = **newest;
+        CountVersion(*newest->parameters);
+        *response->mutable_parameters() = *newest->parameters;
+        for (const v1::PushedSequence& learner : newest->learners)
+          *response->add_pushed() = learner;
       }
     }
     reactor->Finish(ToGrpcStatus(status));

@@ -62,7 +62,7 @@ class ParameterStore {
   // A shared model; see ParameterService.StartModel for what becomes of `model`. Returns
   // the newest version. As Publish, and FAILED_PRECONDITION where the model that is there
   // is not shared or the run is FINISHED.
-  absl::StatusOr<ParametersPtr> StartModel(const v1::SharedModel& model);
+  absl::StatusOr<ModelUpdater::Newest> StartModel(const v1::SharedModel& model);
 
   // As ModelUpdater::Push. NOT_FOUND: no such shared model. FAILED_PRECONDITION: the run is
   // FINISHED.

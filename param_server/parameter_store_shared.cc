@@ -50,7 +50,7 @@ void ParameterStore::WakeWaiters() {
   for (Waiter* waiter : waiters) waiter->OnChange();
 }
 
-absl::StatusOr<ParametersPtr> ParameterStore::StartModel(const v1::SharedModel& model) {
+absl::StatusOr<ModelUpdater::Newest> ParameterStore::StartModel(const v1::SharedModel& model) {
   CADRE_RETURN_IF_ERROR(CheckSound(model.parameters()));
   const std::string& name = model.parameters().model();
   std::shared_ptr<ModelUpdater> updater = Find(name);
@@ -75,7 +75,7 @@ absl::StatusOr<ParametersPtr> ParameterStore::StartModel(const v1::SharedModel& 
     return absl::FailedPreconditionError(
         absl::StrCat("model '", name, "' is published here, not shared"));
   }
-  CADRE_ASSIGN_OR_RETURN(ParametersPtr newest,
+  CADRE_ASSIGN_OR_RETURN(ModelUpdater::Newest newest,
                          updater->TakeOver(model, [this](const ParametersPtr& p) { Install(p); }));
   WakeWaiters();
   return newest;

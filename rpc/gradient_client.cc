@@ -1,5 +1,6 @@
 #include "rpc/gradient_client.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -22,6 +23,21 @@ uint64_t RandomLearnerId() {
 // The server has less than it was seen to have.
 bool LostSomething(const absl::Status& status) {
   return absl::IsNotFound(status) || absl::IsOutOfRange(status);
+}
+
+using PushedSequences = google::protobuf::RepeatedPtrField<v1::PushedSequence>;
+
+// Whether `answer` has fewer steps of any learner than `known`. A server that remembers as many
+// learners as it can may have forgotten one whose steps it has counted.
+bool LacksSteps(const PushedSequences& answer, const PushedSequences& known) {
+  if (answer.size() >= static_cast<int>(kMostPushingLearners)) return false;
+  absl::flat_hash_map<uint64_t, int64_t> counted;
+  for (const v1::PushedSequence& learner : answer)
+    counted[learner.learner_id()] = learner.env_steps();
+  return std::any_of(known.begin(), known.end(), [&](const v1::PushedSequence& learner) {
+    const auto found = counted.find(learner.learner_id());
+    return (found == counted.end() ? 0 : found->second) < learner.env_steps();
+  });
 }
 
 }  // namespace
@@ -58,7 +74,9 @@ absl::StatusOr<ParametersPtr> RemoteGradientSink::Start(v1::SharedModel model) {
   model.clear_parameters();
   known.model = std::move(model);
   CADRE_RETURN_IF_ERROR(HandOver(known));
-  Known& stored = known_[name] = std::move(known);
+  Known& stored = known_[name];
+  known.pushed_steps = stored.pushed_steps;
+  stored = std::move(known);
   return stored.newest;
 }
 
@@ -74,6 +92,7 @@ absl::Status RemoteGradientSink::HandOver(Known& known) {
   if (response->parameters().version() < 1)
     return absl::InternalError(absl::StrCat(peer_, ": a started model without a version"));
   known.newest = ParametersPtr(response, &response->parameters());
+  *known.model.mutable_pushed() = response->pushed();
   return absl::OkStatus();
 }
 
@@ -90,6 +109,8 @@ absl::StatusOr<PushedGradient> RemoteGradientSink::Push(v1::Gradient gradient) {
   *request.mutable_gradient() = std::move(gradient);
   request.mutable_gradient()->set_learner_id(learner_id_);
   request.mutable_gradient()->set_sequence(++sequence_);
+  known.pushed_steps += request.gradient().env_steps();
+  request.mutable_gradient()->set_all_env_steps(known.pushed_steps);
   absl::StatusOr<PushedGradient> pushed = PushOnce(request, known);
   for (int i = 0; i < kMostHandOvers && LostSomething(pushed.status()); ++i) {
     spdlog::warn("{}; handing over version {} of '{}'", std::string(pushed.status().message()),
@@ -107,8 +128,14 @@ absl::StatusOr<PushedGradient> RemoteGradientSink::PushOnce(const v1::PushGradie
   CADRE_RETURN_IF_ERROR(Call([&](grpc::ClientContext& context) {
     return stub_->PushGradient(&context, request, response.get());
   }));
-  known.newest = ParametersPtr(response, &response->parameters());
-  *known.model.mutable_pushed() = response->pushed();
+  if (LacksSteps(response->pushed(), known.model.pushed())) {
+    spdlog::warn("{} lost steps of '{}' that it had counted; handing them over", peer_,
+                 known.newest->model());
+    CADRE_RETURN_IF_ERROR(HandOver(known));
+  } else {
+    known.newest = ParametersPtr(response, &response->parameters());
+    *known.model.mutable_pushed() = response->pushed();
+  }
   return PushedGradient{response->applied(), response->lag(), known.newest};
 }
 
@@ -136,11 +163,13 @@ absl::StatusOr<v1::SharedModel> RemoteGradientSink::FetchOnce(const std::string&
 
 absl::StatusOr<v1::SharedModel> RemoteGradientSink::Fetch(const std::string& model) {
   absl::StatusOr<v1::SharedModel> fetched = FetchOnce(model);
-  if (!absl::IsNotFound(fetched.status())) return fetched;
+  if (!fetched.ok() && !absl::IsNotFound(fetched.status())) return fetched;
   absl::MutexLock lock(&mutex_);
   const auto found = known_.find(model);
   if (found == known_.end()) return fetched;
-  CADRE_RETURN_IF_ERROR(HandOver(found->second));
+  Known& known = found->second;
+  if (fetched.ok() && !LacksSteps(fetched->pushed(), known.model.pushed())) return fetched;
+  CADRE_RETURN_IF_ERROR(HandOver(known));
   return FetchOnce(model);
 }
 

@@ -39,6 +39,11 @@ struct GradientClientOptions {
 // in it and the optimiser's state as it was fetched last, and pushes again. So versions
 // never go back, no gradient counts twice, and what is lost is what nobody had been
 // answered with yet.
+//
+// Another learner may have been faster, with an older version. Then steps that the server had
+// counted are missing in its answers, which name the steps of each learner, and this sink hands
+// over what it knows for their sake. So the gradients may be lost, but not the steps: they count
+// once, as long as there is a learner that was told of them.
 class RemoteGradientSink final : public GradientSink {
  public:
   // INVALID_ARGUMENT for what is not an address.
@@ -56,8 +61,9 @@ class RemoteGradientSink final : public GradientSink {
   // What is known of a model.
   struct Known {
     v1::SharedModel model;            // All but its parameters.
-    ParametersPtr newest;             // Version 1 or more.
+    ParametersPtr newest;             // Version 1 or more. `model.pushed` is of the same moment.
     MonotonicTime optimizer_fetched;  // Long ago at first.
+    int64_t pushed_steps = 0;         // Of all gradients that were pushed here.
   };
 
   RemoteGradientSink(const GradientClientOptions& options,

@@ -82,6 +82,7 @@ class FakeGradientSink final : public GradientSink {
   absl::StatusOr<v1::SharedModel> Fetch(const std::string& model) override {
     fetched.push_back(model);
     v1::SharedModel out = shared;
+    *out.mutable_pushed() = pushed;
     out.mutable_optimizer_state()->set_step(shared.parameters().version() - 1);
     out.mutable_optimizer_state()->clear_moments();
     out.mutable_optimizer_state()->add_moments(
@@ -94,6 +95,7 @@ class FakeGradientSink final : public GradientSink {
   ParametersPtr Newest() const { return std::make_shared<v1::Parameters>(shared.parameters()); }
 
   v1::SharedModel shared;
+  google::protobuf::RepeatedPtrField<v1::PushedSequence> pushed;  // Of the model when fetched.
   NaiveRmsProp optimizer{};
   std::vector<v1::SharedModel> started;
   std::vector<v1::Gradient> gradients;

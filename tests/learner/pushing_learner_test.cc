@@ -1,6 +1,7 @@
 // A learner that pushes its gradients, in the training loop between fake ports.
 #include <cmath>
 #include <limits>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -333,6 +334,27 @@ TEST_F(PushingLearnerTest, ACheckpointHoldsTheModelAndItsOptimiserAndARunGoesOnF
   EXPECT_EQ(resumed->summary().updates, 9);
   EXPECT_THAT(FloatsOf(sink_.published.back()->values()),
               Pointwise(FloatNear(1e-6f), FloatsOf(wanted)));
+}
+
+TEST_F(PushingLearnerTest, ACheckpointKnowsWhoseStepsItHasCounted) {
+  ExperimentConfig config = Config("a3c");
+  auto trainer = Make(config);
+  for (const uint64_t learner : {uint64_t{1} << 63, uint64_t{5}}) {
+    v1::PushedSequence& pushed = *gradients_.pushed.Add();
+    pushed.set_learner_id(learner);
+    pushed.set_sequence(9);
+    pushed.set_env_steps(static_cast<int64_t>(learner % 100));
+  }
+  ASSERT_TRUE(Run(*trainer).ok());
+  gradients_ = FakeGradientSink();
+  config.mutable_stop()->set_env_steps(7 * kBatch);
+  auto resumed = Make(config);
+  ASSERT_TRUE(resumed->Restore(LoadNewestIntact(folder_.path())->checkpoint).ok());
+  ASSERT_TRUE(Run(*resumed).ok());
+  std::map<uint64_t, int64_t> counted;
+  for (const v1::PushedSequence& pushed : gradients_.started[0].pushed())
+    counted[pushed.learner_id()] = pushed.env_steps();
+  EXPECT_EQ(counted, (std::map<uint64_t, int64_t>{{uint64_t{1} << 63, 8}, {5, 5}}));
 }
 
 TEST_F(PushingLearnerTest, AModelThatIsThereIsNewerThanTheCheckpoint) {

@@ -243,12 +243,13 @@ TEST(ModelUpdaterTest, GoesOnFromANewerVersionThatItLostAndFromNoOlderOne) {
   v1::PushedSequence& pushed = *newer.add_pushed();
   pushed.set_learner_id(5);
   pushed.set_sequence(30);
-  ASSERT_EQ((*updater->TakeOver(newer, Ignore))->version(), 50);
+  ASSERT_EQ(updater->TakeOver(newer, Ignore)->parameters->version(), 50);
   EXPECT_EQ(updater->Push(MakeGradient(49, {1, 1, 1, 1}, 5, 30), Ignore)->outcome,
             Outcome::kDuplicate);
   EXPECT_TRUE(updater->Push(MakeGradient(50, {1, 1, 1, 1}, 5, 31), Ignore)->gradient.applied);
   EXPECT_THAT(ValuesOf(*updater->newest()), Each(4.0f));
-  ASSERT_EQ((*updater->TakeOver(newer, Ignore))->version(), 51);  // 50 is no news any more.
+  ASSERT_EQ(updater->TakeOver(newer, Ignore)->parameters->version(),
+            51);  // 50 is no news any more.
   EXPECT_THAT(ValuesOf(*updater->newest()), Each(4.0f));
   v1::SharedModel other = MakeSharedModel(kSum, 5);
   other.mutable_parameters()->set_version(99);
@@ -271,11 +272,58 @@ TEST(ModelUpdaterTest, StepsOfARefusedGradientThatARestartLostAreTakenOverOnce) 
   for (int i = 0; i < 2; ++i) {
     const auto newest = restarted->TakeOver(known, Ignore);
     ASSERT_TRUE(newest.ok());
-    EXPECT_EQ((*newest)->version(), 2);
-    EXPECT_EQ((*newest)->env_steps(), 20);
+    EXPECT_EQ(newest->parameters->version(), 2);
+    EXPECT_EQ(newest->parameters->env_steps(), 20);
   }
   EXPECT_EQ(restarted->Push(refused, Ignore)->outcome, Outcome::kDuplicate);
   EXPECT_EQ(restarted->newest()->env_steps(), 20);
+}
+
+// A gradient of learner `learner`, which has made `all` steps.
+v1::Gradient MakeCounted(int64_t version, uint64_t learner, uint64_t sequence, int64_t all) {
+  v1::Gradient gradient = MakeGradient(version, {1, 1, 1, 1}, learner, sequence);
+  gradient.set_all_env_steps(all);
+  return gradient;
+}
+
+TEST(ModelUpdaterTest, StepsThatWereLostCountWithTheNextGradientOfTheirLearner) {
+  const auto updater = Updater(MakeSharedModel(kSum, 4, /*max_gradient_lag=*/0));
+  ASSERT_TRUE(updater->Push(MakeCounted(1, 5, 1, 10), Ignore).ok());
+  const auto restarted = Updater(updater->Save());
+  ASSERT_EQ(updater->Push(MakeCounted(1, 6, 1, 10), Ignore)->outcome, Outcome::kTooOld);
+  ASSERT_TRUE(updater->Push(MakeCounted(2, 5, 2, 20), Ignore).ok());
+  EXPECT_EQ(updater->newest()->env_steps(), 30);
+
+  EXPECT_EQ(restarted->newest()->env_steps(), 10);
+  ASSERT_EQ(restarted->Push(MakeCounted(1, 6, 2, 20), Ignore)->outcome, Outcome::kTooOld);
+  EXPECT_EQ(restarted->newest()->env_steps(), 30);
+  ASSERT_EQ(restarted->Push(MakeCounted(2, 5, 3, 30), Ignore)->outcome, Outcome::kApplied);
+  EXPECT_EQ(restarted->newest()->env_steps(), 50);
+}
+
+TEST(ModelUpdaterTest, WhatTwoHaveCountedTogetherCountsOnceWhoeverIsNewer) {
+  const auto begun = Updater(MakeSharedModel(kSum));
+  ASSERT_TRUE(begun->Push(MakeCounted(1, 5, 1, 10), Ignore).ok());
+  for (const bool newer : {false, true}) {
+    // Both go on from the same version.
+    const auto one = Updater(begun->Save()), other = Updater(begun->Save());
+    for (uint64_t i = 2; i <= 4; ++i)
+      ASSERT_TRUE(one->Push(MakeCounted(2, 5, i, 10 * static_cast<int64_t>(i)), Ignore).ok());
+    ASSERT_TRUE(other->Push(MakeCounted(2, 5, 2, 20), Ignore).ok());
+    ASSERT_TRUE(other->Push(MakeCounted(2, 6, 1, 7), Ignore).ok());
+    const auto& into = newer ? other : one;
+    const v1::SharedModel from = (newer ? one : other)->Save();
+    for (int i = 0; i < 2; ++i) {
+      const auto newest = into->TakeOver(from, Ignore);
+      ASSERT_TRUE(newest.ok());
+      EXPECT_EQ(newest->parameters->version(), 5);
+      EXPECT_EQ(newest->parameters->env_steps(), 47) << "40 of learner 5 and 7 of learner 6";
+      ASSERT_EQ(newest->learners.size(), 2);
+      EXPECT_EQ(newest->learners[0].env_steps() + newest->learners[1].env_steps(), 47);
+    }
+    ASSERT_TRUE(into->Push(MakeCounted(5, 6, 2, 14), Ignore).ok());
+    EXPECT_EQ(into->newest()->env_steps(), 54);
+  }
 }
 
 // --- In the store ---
@@ -288,8 +336,8 @@ TEST(SharedModelsTest, TheFirstWhoStartsAModelDecidesWhatItIs) {
   second.mutable_parameters()->set_values(ValuesBytes({9, 9, 9, 9}));
   const auto newest = store.StartModel(second);
   ASSERT_TRUE(newest.ok());
-  EXPECT_EQ((*newest)->version(), 2);
-  EXPECT_THAT(ValuesOf(**newest), Each(-1.0f));
+  EXPECT_EQ(newest->parameters->version(), 2);
+  EXPECT_THAT(ValuesOf(*newest->parameters), Each(-1.0f));
   EXPECT_TRUE(store.FetchModel("policy")->optimizer().has_sgd());
   EXPECT_EQ(store.Publish(MakeParameters(9)).code(), absl::StatusCode::kFailedPrecondition);
 }

@@ -172,6 +172,73 @@ TEST(GradientClientTest, AServerWithAnOlderSnapshotGoesOnFromTheNewestThatALearn
   EXPECT_THAT(ValuesOf(*next->newest), Each(-5.0f));
 }
 
+// Of three learners the first hands an older version over before the second, whose gradient had
+// been refused, comes back.
+class LostStepsTest : public ::testing::Test {
+ protected:
+  LostStepsTest() {
+    for (auto& sink : sinks_) {
+      sink = Sink(Options(server_.address()));
+      EXPECT_TRUE(sink->Start(MakeSharedModel(kSum, 4, /*max_gradient_lag=*/0)).ok());
+    }
+  }
+  // The steps that a learner is told of when it has pushed 10 more.
+  int64_t Push(int learner, int64_t version) {
+    const auto pushed = sinks_[learner]->Push(MakeGradient(version, {1, 1, 1, 1}));
+    EXPECT_TRUE(pushed.ok()) << pushed.status();
+    return pushed.ok() ? pushed->newest->env_steps() : 0;
+  }
+  void Restart() {
+    server_.Stop();
+    server_.Start();
+  }
+
+  Restartable server_;
+  std::unique_ptr<RemoteGradientSink> sinks_[3];
+};
+
+TEST_F(LostStepsTest, CountWithTheNextGradientOfTheirLearner) {
+  EXPECT_EQ(Push(0, 1), 10);
+  EXPECT_EQ(Push(1, 1), 20) << "too old";
+  Restart();
+  EXPECT_EQ(Push(0, 2), 20) << "it does not know of the others";
+  EXPECT_EQ(Push(1, 2), 40);
+  EXPECT_EQ(Push(0, 3), 50);
+}
+
+TEST_F(LostStepsTest, CountWithTheGradientOfAnotherThatKnowsOfThem) {
+  EXPECT_EQ(Push(0, 1), 10);
+  EXPECT_EQ(Push(1, 1), 20);
+  EXPECT_EQ(Push(2, 1), 30);
+  sinks_[1].reset();  // Nobody hears of it again.
+  Restart();
+  EXPECT_EQ(Push(0, 2), 20);
+  EXPECT_EQ(Push(2, 3), 50);
+  EXPECT_EQ(Push(0, 4), 60);
+}
+
+TEST_F(LostStepsTest, AreInACheckpoint) {
+  EXPECT_EQ(Push(0, 1), 10);
+  EXPECT_EQ(Push(1, 1), 20);
+  Restart();
+  EXPECT_EQ(Push(0, 2), 20);
+  const auto fetched = sinks_[1]->Fetch("policy");
+  ASSERT_TRUE(fetched.ok()) << fetched.status();
+  EXPECT_EQ(fetched->parameters().env_steps(), 30);
+  EXPECT_EQ(fetched->parameters().version(), 3);
+}
+
+TEST_F(LostStepsTest, OfAGradientThatWasAppliedCountTooThoughItIsGone) {
+  EXPECT_EQ(Push(0, 1), 10);
+  const auto snapshot = server_->store().Save();
+  EXPECT_EQ(Push(1, 2), 20);
+  server_.Stop();
+  server_.Start(&snapshot);
+  EXPECT_EQ(Push(0, 2), 20) << "another version 3";
+  EXPECT_EQ(Push(1, 3), 40);
+  EXPECT_THAT(ValuesOf(*server_->store().Read("policy").newest), Each(-3.0f));
+}
+
 TEST(GradientClientTest, AnAnswerThatIsLostDoesNotCountTwice) {
   Restartable server;
   const auto sink = Sink(Options(server.address()));
