@@ -1,7 +1,6 @@
-// Is a whole experiment sound? Checks every field against the options of its
-// schema (required_field, range; numbers must be finite), then the rules between
-// fields. All errors at once, one line each: field path, what was given, what is
-// allowed. Pure.
+// Is a whole experiment sound? Checks every field by its schema (field_validation.h), then the
+// rules between fields: of the policy and its environment here, of training in training_rules.h.
+// All errors at once, one line each: field path, what was given, what is allowed. Pure.
 #pragma once
 
 #include <string>
@@ -43,10 +42,5 @@ absl::Span<const AlgorithmTraits> KnownAlgorithms();
 // INVALID_ARGUMENT unless `config` can be run.
 absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
                             absl::Span<const AlgorithmTraits> algorithms = KnownAlgorithms());
-
-// Only the first part, for any message: each field by its schema. `path` stands before
-// the fields' names.
-void CheckMessageFields(const google::protobuf::Message& message, absl::string_view path,
-                        ErrorList* errors);
 
 }  // namespace cadre

@@ -6,8 +6,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/config.h"
-#include "common/config_validation.h"
 #include "common/error_list.h"
+#include "common/field_validation.h"
 #include "common/replay_capacity.h"
 
 namespace cadre {
