@@ -118,7 +118,8 @@ absl::Status ActLoop::TakeParameters() {
 
 absl::Status ActLoop::Load(const v1::Parameters& parameters) {
   CADRE_RETURN_IF_ERROR(policy_->Load(parameters));
-  progress_.OnParameters(parameters.env_steps());
+  policy_steps_ = parameters.env_steps();
+  progress_.OnParameters(policy_steps_);
   version_.store(parameters.version(), std::memory_order_relaxed);
   return absl::OkStatus();
 }
@@ -188,7 +189,7 @@ absl::StatusOr<int64_t> ActLoop::ChooseActions() {
   policy_->Act(ColumnAs<float>(environments_->observations()), {.progress = progress_.share()},
                random_, absl::MakeSpan(actions_), recorder_->log_probs());
   CADRE_RETURN_IF_ERROR(CheckActed(environments_->spec().action, actions_, recorder_->log_probs(),
-                                   policy_->version()));
+                                   {policy_->version(), policy_steps_}));
   return policy_->version();
 }
 

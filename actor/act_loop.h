@@ -94,6 +94,7 @@ class ActLoop {
   RunProgress progress_;
   Random random_{0};                // Seeded when the first parameters come.
   std::vector<std::byte> actions_;  // Of the current step, [N] rows.
+  int64_t policy_steps_ = 0;        // That the parameters in use were learned from.
   int64_t rollout_version_ = 0;     // That chose the first actions of the rollout.
   bool refused_ = false;            // The last rollout was.
   uint64_t rollouts_ = 0;           // That were appended.

@@ -5,6 +5,7 @@
 #include "common/status_macros.h"
 #include "envs/experiment.h"
 #include "learner/checkpoint.h"
+#include "learner/divergence.h"
 #include "learner/evaluation.h"
 #include "learner/run_config.h"
 #include "learner/trainer_state.h"
@@ -18,7 +19,7 @@ absl::Status Eval(const EvalOptions& options) {
   if (options.episodes < 1)
     return absl::InvalidArgumentError(
         absl::StrCat("--episodes is ", options.episodes, "; wanted 1 or more"));
-  CADRE_ASSIGN_OR_RETURN(const Experiment experiment, LoadRunExperiment(options.run_folder, {}));
+  CADRE_ASSIGN_OR_RETURN(const Experiment experiment, LoadRunForActing(options.run_folder));
   CADRE_ASSIGN_OR_RETURN(const std::string path,
                          FindCheckpoint(options.run_folder, options.checkpoint));
   CADRE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, LoadCheckpoint(path));
@@ -29,10 +30,11 @@ absl::Status Eval(const EvalOptions& options) {
                                           experiment.environment.action));
   CADRE_ASSIGN_OR_RETURN(const v1::Parameters parameters,
                          ParametersOf(checkpoint, policy->layout()));
-  CADRE_ASSIGN_OR_RETURN(const Evaluation evaluation, Evaluate(experiment.config, parameters,
-                                                               {.episodes = options.episodes,
-                                                                .seed = options.seed,
-                                                                .stochastic = options.stochastic}));
+  const absl::StatusOr<Evaluation> evaluated = Evaluate(
+      experiment.config, parameters,
+      {.episodes = options.episodes, .seed = options.seed, .stochastic = options.stochastic});
+  CADRE_RETURN_IF_ERROR(WithWayBack(evaluated.status(), options.run_folder));
+  const Evaluation& evaluation = *evaluated;
   nlohmann::ordered_json json;
   json["mean_return"] = evaluation.mean_return;
   json["std_return"] = evaluation.std_return;

@@ -16,6 +16,7 @@
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "envs/experiment.h"
+#include "learner/divergence.h"
 #include "learner/learning_device.h"
 #include "learner/run_config.h"
 #include "learner/run_folder.h"
@@ -60,7 +61,7 @@ absl::Status Supervise(const ExperimentConfig& config, const TrainOptions& optio
            }},
       shutdown, account);
   display.Finish(MonotonicTime::Now());
-  CADRE_RETURN_IF_ERROR(status);
+  CADRE_RETURN_IF_ERROR(WithWayBack(status, folder));
   const absl::StatusOr<std::string> summary = ReadFile(absl::StrCat(folder, "/summary.json"));
   // Stopped before the learner began, there is none.
   if (!summary.ok() && !shutdown.requested()) return summary.status();
@@ -145,7 +146,7 @@ absl::Status TrainHere(const Experiment& experiment, const TrainOptions& options
   const absl::Status status =
       TrainEmbedded(experiment.config, trainers, run->folder(), from, begin, shutdown);
   display.Finish(MonotonicTime::Now());
-  CADRE_RETURN_IF_ERROR(run->Finish(status));
+  CADRE_RETURN_IF_ERROR(WithWayBack(run->Finish(status), run->folder()));
   std::printf("%s", FormatSummary(run->trainer(), run->folder()).c_str());
   PrintIfStopped(shutdown, run->folder());
   return absl::OkStatus();

@@ -112,6 +112,20 @@ const EnvironmentCatalog::Entry* EnvironmentCatalog::Find(absl::string_view id) 
 
 absl::Span<const AlgorithmTraits> KnownAlgorithms() { return kAlgorithms; }
 
+absl::Status ValidateForActing(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
+                               absl::Span<const AlgorithmTraits> algorithms) {
+  ErrorList errors;
+  CheckMessageFields(config.environment(), "environment", &errors);
+  CheckMessageFields(config.model(), "model", &errors);
+  CheckMessageFields(config.normalization(), "normalization", &errors);
+  if (config.dqn().has_distributional())
+    CheckMessageFields(config.dqn().distributional(), "dqn.distributional", &errors);
+  CheckEnvironment(config, catalog, algorithms, &errors);
+  CheckAlgorithmGiven(config, &errors);
+  CheckNetwork(config, &errors);
+  return errors.ToStatus();
+}
+
 absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
                             absl::Span<const AlgorithmTraits> algorithms) {
   ErrorList errors;

@@ -39,6 +39,12 @@ struct AlgorithmTraits {
 // One entry for each member of ExperimentConfig.algorithm.
 absl::Span<const AlgorithmTraits> KnownAlgorithms();
 
+// INVALID_ARGUMENT unless a policy that was learned with `config` can act: there is such an
+// environment, its actions are of the algorithm's kind, and its network makes sense. How it was
+// trained does not matter: a folder of an older version may have what is refused by now.
+absl::Status ValidateForActing(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
+                               absl::Span<const AlgorithmTraits> algorithms = KnownAlgorithms());
+
 // INVALID_ARGUMENT unless `config` can be run.
 absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
                             absl::Span<const AlgorithmTraits> algorithms = KnownAlgorithms());

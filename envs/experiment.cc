@@ -9,6 +9,20 @@
 #include "envs/registry.h"
 
 namespace cadre {
+namespace {
+
+// Of a valid one.
+absl::StatusOr<Experiment> Complete(ExperimentConfig given) {
+  Experiment experiment;
+  experiment.given = std::move(given);
+  experiment.config = ResolveConfig(experiment.given);
+  CADRE_ASSIGN_OR_RETURN(experiment.environment,
+                         FindEnvironment(experiment.config.environment().id()));
+  ClearWithoutEffect(experiment.environment.action.discrete(), &experiment.config);
+  return experiment;
+}
+
+}  // namespace
 
 EnvironmentCatalog BuiltInCatalog() {
   EnvironmentCatalog catalog;
@@ -31,13 +45,12 @@ absl::StatusOr<Experiment> LoadExperiment(const std::string& path,
 
 absl::StatusOr<Experiment> CompleteExperiment(ExperimentConfig given) {
   CADRE_RETURN_IF_ERROR(ValidateConfig(given, BuiltInCatalog()));
-  Experiment experiment;
-  experiment.given = std::move(given);
-  experiment.config = ResolveConfig(experiment.given);
-  CADRE_ASSIGN_OR_RETURN(experiment.environment,
-                         FindEnvironment(experiment.config.environment().id()));
-  ClearWithoutEffect(experiment.environment.action.discrete(), &experiment.config);
-  return experiment;
+  return Complete(std::move(given));
+}
+
+absl::StatusOr<Experiment> CompleteForActing(ExperimentConfig given) {
+  CADRE_RETURN_IF_ERROR(ValidateForActing(given, BuiltInCatalog()));
+  return Complete(std::move(given));
 }
 
 }  // namespace cadre

@@ -31,4 +31,7 @@ absl::StatusOr<Experiment> LoadExperiment(const std::string& path,
 // The same of a config that was read and overridden already.
 absl::StatusOr<Experiment> CompleteExperiment(ExperimentConfig given);
 
+// The same, for those who only act with what was learned: see ValidateForActing.
+absl::StatusOr<Experiment> CompleteForActing(ExperimentConfig given);
+
 }  // namespace cadre

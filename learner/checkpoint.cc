@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -222,12 +223,14 @@ std::string FreeSuperseded(absl::string_view run_folder) {
   }
 }
 
-// "1000, 2000, best".
-std::string DescribeCheckpoints(absl::string_view run_folder) {
-  std::vector<std::string> names;
-  for (int64_t steps : ListCheckpoints(run_folder)) names.push_back(absl::StrCat(steps));
-  if (IsDirectory(Join(CheckpointsFolder(run_folder), kBest))) names.push_back(kBest);
-  return names.empty() ? "none" : absl::StrJoin(names, ", ");
+// "wanted last, best, or one of 1000, 2000": what FindCheckpoint finds.
+std::string WhatThereIs(absl::string_view run_folder) {
+  std::vector<std::string> steps;
+  for (int64_t each : ListCheckpoints(run_folder)) steps.push_back(absl::StrCat(each));
+  const bool best = IsDirectory(Join(CheckpointsFolder(run_folder), kBest));
+  if (steps.empty()) return best ? "wanted best, the only one" : "there are none";
+  return absl::StrCat("wanted last, ", best ? "best, " : "", "or one of ",
+                      absl::StrJoin(steps, ", "));
 }
 
 }  // namespace
@@ -302,9 +305,8 @@ absl::StatusOr<std::string> FindCheckpoint(absl::string_view run_folder, absl::s
   if (which == "last" && !steps.empty()) name = absl::StrCat(steps.back());
   const std::string path = Join(CheckpointsFolder(run_folder), name);
   if ((name == kBest || StepsOf(name)) && IsDirectory(path)) return path;
-  return absl::NotFoundError(absl::StrCat(
-      "run folder '", run_folder, "' has no checkpoint '", which,
-      "'; wanted last, best or steps; checkpoints: ", DescribeCheckpoints(run_folder)));
+  return absl::NotFoundError(absl::StrCat("run folder '", run_folder, "' has no checkpoint '",
+                                          which, "'; ", WhatThereIs(run_folder)));
 }
 
 absl::Status SupersedeAfter(absl::string_view run_folder, const std::string& path) {
@@ -365,6 +367,13 @@ bool HasBestUpTo(absl::string_view run_folder, int64_t env_steps) {
   const absl::StatusOr<CheckpointManifest> best =
       ReadManifest(Join(CheckpointsFolder(run_folder), kBest));
   return best.ok() && best->env_steps() <= env_steps;
+}
+
+std::string NewestBefore(absl::string_view run_folder, int64_t env_steps) {
+  const std::vector<int64_t> steps = ListCheckpoints(run_folder);
+  const auto next = std::lower_bound(steps.begin(), steps.end(), env_steps);
+  if (next != steps.begin()) return absl::StrCat(*std::prev(next));
+  return HasBestUpTo(run_folder, env_steps - 1) ? kBest : "";
 }
 
 std::vector<int64_t> ListCheckpoints(absl::string_view run_folder) {

@@ -69,6 +69,9 @@ absl::Status SupersedeAfter(absl::string_view run_folder, const std::string& pat
 // Whether `best` is there, and not of a later checkpoint than the one at `env_steps`.
 bool HasBestUpTo(absl::string_view run_folder, int64_t env_steps);
 
+// The newest one of fewer than `env_steps` steps, as FindCheckpoint names it; empty: there is none.
+std::string NewestBefore(absl::string_view run_folder, int64_t env_steps);
+
 // Notes in the manifest of the checkpoint at `env_steps`, and of `best` if that is a copy of it,
 // that `replay_checkpoint`, relative to the run's folder, was saved together with it. Nobody else
 // may write.

@@ -41,12 +41,13 @@ absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
   int64_t running = n;
   // Where it explores, as at the end of a run.
   const ActMode mode{.greedy = !options.stochastic, .progress = 1};
+  const ActedBy acted_by{.version = policy->version(), .env_steps = parameters.env_steps()};
   while (running > 0) {
     if (options.stop && options.stop())
       return absl::CancelledError("the evaluation was stopped before its end");
     policy->Act(ColumnAs<float>(environments->observations()), mode, random,
                 absl::MakeSpan(actions), /*log_probs=*/{});
-    CADRE_RETURN_IF_ERROR(CheckActed(spec.action, actions, /*log_probs=*/{}, policy->version()));
+    CADRE_RETURN_IF_ERROR(CheckActed(spec.action, actions, /*log_probs=*/{}, acted_by));
     CADRE_RETURN_IF_ERROR(environments->Step(actions));
     for (int64_t i = 0; i < n; ++i) {
       if (over[i]) continue;

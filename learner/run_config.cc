@@ -25,15 +25,25 @@ ExperimentConfig WithoutDefaultsOrEffect(ExperimentConfig config) {
   return config;
 }
 
+// As its user gave it.
+absl::StatusOr<ExperimentConfig> LoadGiven(const std::string& run_folder) {
+  CADRE_ASSIGN_OR_RETURN(ExperimentConfig given, LoadConfig(ConfigPath(run_folder), {}));
+  std::error_code ignored;
+  if (std::filesystem::exists(ResolvedConfigPath(run_folder), ignored)) return given;
+  return WithoutDefaultsOrEffect(std::move(given));
+}
+
 }  // namespace
+
+absl::StatusOr<Experiment> LoadRunForActing(const std::string& run_folder) {
+  CADRE_ASSIGN_OR_RETURN(ExperimentConfig given, LoadGiven(run_folder));
+  return CompleteForActing(std::move(given));
+}
 
 absl::StatusOr<Experiment> LoadRunExperiment(const std::string& run_folder,
                                              const std::vector<std::string>& overrides,
                                              std::optional<uint64_t> seed) {
-  CADRE_ASSIGN_OR_RETURN(ExperimentConfig given, LoadConfig(ConfigPath(run_folder), {}));
-  std::error_code ignored;
-  if (!std::filesystem::exists(ResolvedConfigPath(run_folder), ignored))
-    given = WithoutDefaultsOrEffect(std::move(given));
+  CADRE_ASSIGN_OR_RETURN(ExperimentConfig given, LoadGiven(run_folder));
   CADRE_RETURN_IF_ERROR(ApplyOverrides(overrides, &given));
   if (seed.has_value()) given.set_seed(*seed);
   return CompleteExperiment(std::move(given));

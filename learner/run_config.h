@@ -26,4 +26,8 @@ absl::StatusOr<Experiment> LoadRunExperiment(const std::string& run_folder,
                                              const std::vector<std::string>& overrides,
                                              std::optional<uint64_t> seed = std::nullopt);
 
+// The same without changes, for those who only act with what the run learned: its settings of
+// training may be ones that are refused by now.
+absl::StatusOr<Experiment> LoadRunForActing(const std::string& run_folder);
+
 }  // namespace cadre

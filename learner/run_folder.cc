@@ -86,7 +86,7 @@ nlohmann::ordered_json EvaluationJson(const Summary::Evaluation& evaluation) {
 
 }  // namespace
 
-std::string ResumeCommand(absl::string_view run_folder, std::optional<int64_t> steps) {
+std::string ResumeCommand(absl::string_view run_folder, absl::string_view which) {
   const bool plain = std::all_of(run_folder.begin(), run_folder.end(), [](char c) {
     return absl::ascii_isalnum(c) || absl::StrContains("/._-+=,@%", c);
   });
@@ -94,7 +94,7 @@ std::string ResumeCommand(absl::string_view run_folder, std::optional<int64_t> s
       "cadre train --resume ",
       plain ? std::string(run_folder)
             : absl::StrCat("'", absl::StrReplaceAll(run_folder, {{"'", "'\\''"}}), "'"));
-  if (steps) absl::StrAppend(&command, " --checkpoint ", *steps);
+  if (!which.empty()) absl::StrAppend(&command, " --checkpoint ", which);
   return command;
 }
 

@@ -117,9 +117,9 @@ class RunFolder {
   std::unique_ptr<EventWriter> events_;
 };
 
-// The command that resumes the run, for a shell; from its newest checkpoint, or the one at
-// `steps`.
-std::string ResumeCommand(absl::string_view run_folder, std::optional<int64_t> steps = {});
+// The command that resumes the run, for a shell; from its newest checkpoint, or from `which`, as
+// FindCheckpoint names it.
+std::string ResumeCommand(absl::string_view run_folder, absl::string_view which = "");
 
 // Its config.textproto and resolved.textproto, as Begin wrote them.
 std::string ConfigPath(absl::string_view run_folder);

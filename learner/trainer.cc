@@ -13,6 +13,7 @@
 #include "common/config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
+#include "learner/divergence.h"
 #include "learner/non_finite_updates.h"
 #include "learner/torch_error.h"
 #include "learner/trainer_state.h"
@@ -161,10 +162,11 @@ absl::Status Trainer::LearnOnce(const ExperiencePorts& source, ParameterSink& si
     }
     return absl::DataLossError(absl::StrCat(
         "update ", updates_ + 1, " made ", learned.status().message(), "; ",
-        last_saved_steps_ < 0 ? "there is no checkpoint"
-                              : absl::StrCat("the last checkpoint is at ", last_saved_steps_,
-                                             " steps, and is resumed by: ",
-                                             ResumeCommand(options_.run_folder, last_saved_steps_)),
+        last_saved_steps_ < 0
+            ? "there is no checkpoint"
+            : absl::StrCat("the last checkpoint is at ", last_saved_steps_,
+                           " steps, and is resumed by: ",
+                           ResumeCommand(options_.run_folder, absl::StrCat(last_saved_steps_))),
         ". Lower the learning rate, or clip the gradient"));
   }
   CADRE_RETURN_IF_ERROR(learned.status());
@@ -275,7 +277,7 @@ absl::Status Trainer::Evaluate(bool at_end) {
   const absl::StatusOr<bool> best =
       evaluator_.Evaluate(*MakeParameters(), env_steps_, [this] { return evaluation_is_over(); });
   if (absl::IsCancelled(best.status())) return absl::OkStatus();
-  CADRE_RETURN_IF_ERROR(best.status());
+  CADRE_RETURN_IF_ERROR(WithWayBack(best.status(), options_.run_folder));
   if (*best || at_end) CADRE_RETURN_IF_ERROR(Save());
   return *best ? MarkBest(options_.run_folder, env_steps_) : absl::OkStatus();
 }

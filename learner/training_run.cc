@@ -31,7 +31,7 @@ absl::StatusOr<NewestCheckpoint> Find(const std::string& folder, const std::stri
   }
   CheckpointManifest& manifest = found.checkpoint.manifest;
   if (!manifest.meanings().empty()) return found;
-  const absl::StatusOr<Experiment> before = LoadRunExperiment(folder, {});
+  const absl::StatusOr<Experiment> before = LoadRunForActing(folder);
   if (!before.ok()) return found;
   for (const auto& meaning : WeightMeaning(before->config, before->environment))
     *manifest.add_meanings() = meaning;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/finite_values.h"
 #include "common/tensor_view.h"
@@ -9,24 +10,40 @@
 namespace cadre {
 namespace {
 
-absl::Status Diverged(int64_t version, absl::string_view what, absl::Span<const float> values) {
+constexpr char kOf[] = ", learned from ";
+constexpr char kDiverged[] = " steps, has diverged: ";
+
+absl::Status Diverged(const ActedBy& policy, absl::string_view what,
+                      absl::Span<const float> values) {
   int64_t at = 0;
   while (std::isfinite(values[at])) ++at;
   return absl::DataLossError(absl::StrCat(
-      "the policy of version ", version, " has diverged: ", what, " ", at, " is ", values[at],
-      ". Lower the learning rate or the entropy coefficient, or clip the gradient"));
+      "the policy of version ", policy.version, kOf, policy.env_steps, kDiverged, what, " ", at,
+      " is ", values[at],
+      ". Lower the learning rate or the entropy coefficient, or clip the gradient, and go on from "
+      "a checkpoint of fewer steps"));
 }
 
 }  // namespace
 
 absl::Status CheckActed(const ActionSpace& space, absl::Span<const std::byte> actions,
-                        absl::Span<const float> log_probs, int64_t version) {
+                        absl::Span<const float> log_probs, const ActedBy& policy) {
   if (!space.discrete()) {
     const absl::Span<const float> components = ColumnAs<float>(actions);
-    if (!AllFinite(components)) return Diverged(version, "action component", components);
+    if (!AllFinite(components)) return Diverged(policy, "action component", components);
   }
-  if (!AllFinite(log_probs)) return Diverged(version, "the log probability of action", log_probs);
+  if (!AllFinite(log_probs)) return Diverged(policy, "the log probability of action", log_probs);
   return absl::OkStatus();
+}
+
+std::optional<int64_t> DivergedAt(absl::string_view message) {
+  const size_t end = message.find(kDiverged);
+  const size_t of = message.substr(0, end).rfind(kOf);
+  if (end == message.npos || of == message.npos) return std::nullopt;
+  const size_t begin = of + sizeof(kOf) - 1;
+  int64_t env_steps;
+  if (!absl::SimpleAtoi(message.substr(begin, end - begin), &env_steps)) return std::nullopt;
+  return env_steps;
 }
 
 }  // namespace cadre

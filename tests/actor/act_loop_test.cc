@@ -128,12 +128,14 @@ TEST(ActLoopTest, APolicyThatHasDivergedIsNotAUsageError) {
   const std::vector<float> huge(run.layout.size(), 3e38f);  // Finite; sums of them are not.
   auto diverged = std::make_shared<v1::Parameters>(*run.newest);
   diverged->set_values(huge.data(), huge.size() * sizeof(float));
+  diverged->set_env_steps(640);
   run.newest = std::move(diverged);
   auto loop = ActLoop::Create(config, 0, &run, &run);
   ASSERT_TRUE(loop.ok());
   const absl::Status status = (*loop)->Run();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("the policy of version 1 has diverged"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("the policy of version 1, learned from 640 steps, has diverged"));
 }
 
 TEST(ActLoopTest, DelayedActorsActWithTheVersionsOfSoManyRolloutsBefore) {

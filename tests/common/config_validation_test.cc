@@ -38,6 +38,42 @@ TEST(ConfigValidationTest, AcceptsAGoodConfig) {
   EXPECT_EQ(ValidateConfig(Good(), Catalog()), absl::OkStatus());
 }
 
+TEST(ConfigValidationTest, HowAPolicyWasTrainedDoesNotMatterToWhoeverActsWithIt) {
+  const auto acting = [](const ExperimentConfig& config) {
+    return std::string(ValidateForActing(config, Catalog()).message());
+  };
+  // Each of these is refused where it is to be trained.
+  for (const char* training :
+       {"a2c {} actors { mode: ASYNCHRONOUS }", "reinforce {} actors { delay_versions: 2 }",
+        "a3c {} actors { mode: ASYNCHRONOUS }", "ppo { minibatch_size: 7 }",
+        "ppo { learning_rate: -1 }", "dqn {} replay { capacity_steps: 1 }",
+        "ppo {} evaluation { episodes: 3 }", "ppo {} replay {}", "a2c {} learners { count: 3 }",
+        "sac { temperature: 9 max_temperature: 1 learn_temperature: true }"}) {
+    ExperimentConfig config = *ParseConfig(
+        absl::StrCat("name: 'old' environment { id: 'CartPole-v1' } stop { env_steps: 100000 } ",
+                     training),
+        "test");
+    EXPECT_NE(ErrorsOf(config), "") << training;
+    EXPECT_EQ(acting(config), "") << training;
+  }
+  ExperimentConfig config = Good();
+  config.mutable_environment()->set_id("Nowhere-v1");
+  EXPECT_THAT(acting(config), testing::HasSubstr("environment.id: got 'Nowhere-v1'"));
+  config = Good();
+  config.mutable_environment()->set_id("Pendulum-v1");
+  config.mutable_dqn();
+  EXPECT_THAT(acting(config), testing::HasSubstr("whose actions are continuous"));
+  config = Good();
+  config.clear_ppo();
+  EXPECT_THAT(acting(config), testing::HasSubstr("algorithm: not given"));
+  config = Good();
+  config.mutable_model()->mutable_mlp()->add_hidden(-1);
+  EXPECT_THAT(acting(config), testing::HasSubstr("model.mlp.hidden[0]: got -1"));
+  config = Good();
+  config.mutable_model()->mutable_mlp()->set_min_log_std(5);
+  EXPECT_THAT(acting(config), testing::HasSubstr("model.mlp.min_log_std: got 5"));
+}
+
 TEST(ConfigValidationTest, AnEmptyConfigLacksExactlyWhatIsRequired) {
   const absl::Status status = ValidateConfig(ExperimentConfig(), Catalog());
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

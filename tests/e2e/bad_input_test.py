@@ -233,7 +233,7 @@ class SavedTest(cadre_run.CadreTest):
         for which in ("77", "best", "newest"):
             with self.subTest(which=which):
                 process = self.finish("cadre", "eval", run, "--checkpoint", which)
-                self.assert_error(process, USAGE, f"'{which}'", "checkpoints: 0, 10240")
+                self.assert_error(process, USAGE, f"'{which}'", "wanted last, or one of 0, 10240")
 
     def test_a_damaged_checkpoint(self):
         run = self.train(CARTPOLE, *SHORT, "--set", "checkpoint.every_env_steps=5000")

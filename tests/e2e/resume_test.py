@@ -53,6 +53,16 @@ class ResumeTest(cadre_run.CadreTest):
         self.assert_error(process, MISMATCH,
                           "normalization.observations: got true; wanted false")
 
+    def test_eval_of_a_run_whose_training_would_be_refused_by_now(self):
+        run = self.train(cadre_run.CONFIGS / "a2c_cartpole.textproto",
+                         "--set", "stop.env_steps=2000")
+        config = run.path / "config.textproto"
+        config.write_text(config.read_text().replace("actors {", "actors { mode: ASYNCHRONOUS", 1))
+        self.assert_error(self.resume(run), USAGE, "actors.mode: got ASYNCHRONOUS")
+        self.assertEqual(self.evaluate(run, "--episodes", 3)["episodes"], 3)
+        process = self.finish("cadre", "eval", run, "--checkpoint", "best")
+        self.assert_error(process, USAGE, "'best'; wanted last, or one of ")
+
     def test_what_follows_from_an_override_follows_it(self):
         run = self.train(CARTPOLE, *SHORT)
         for mode, environments in (("embedded", 64), ("processes", 32)):

@@ -208,22 +208,41 @@ TEST(CheckpointTest, FindsByNameAndListsThoseThatThereAre) {
   auto message = [&](const std::string& which) {
     return std::string(FindCheckpoint(run.path(), which).status().message());
   };
-  EXPECT_THAT(message("last"), HasSubstr("'; wanted last, best or steps; checkpoints: none"));
+  for (const char* which : {"last", "best", "900"})
+    EXPECT_THAT(message(which),
+                HasSubstr(absl::StrCat("no checkpoint '", which, "'; there are none")));
   ASSERT_TRUE(SaveCheckpoint(run.path(), CheckpointAt(900), 9).ok());
   ASSERT_TRUE(SaveCheckpoint(run.path(), CheckpointAt(1000), 9).ok());
   EXPECT_EQ(*FindCheckpoint(run.path(), "last"), PathOf(run, "1000"));
   EXPECT_EQ(*FindCheckpoint(run.path(), "900"), PathOf(run, "900"));
-  EXPECT_THAT(message("best"), HasSubstr("no checkpoint 'best'"));
+  EXPECT_THAT(message("best"), HasSubstr("no checkpoint 'best'; wanted last, or one of 900, 1000"));
   ASSERT_TRUE(MarkBest(run.path(), 900).ok());
   EXPECT_EQ(*FindCheckpoint(run.path(), "best"), PathOf(run, "best"));
   for (const char* which : {"901", "..", "", "900/.", "../checkpoints/900", "-1"}) {
-    EXPECT_EQ(message(which),
-              absl::StrCat("run folder '", run.path(), "' has no checkpoint '", which,
-                           "'; wanted last, best or steps; checkpoints: 900, 1000, best"));
+    EXPECT_EQ(message(which), absl::StrCat("run folder '", run.path(), "' has no checkpoint '",
+                                           which, "'; wanted last, best, or one of 900, 1000"));
   }
+  std::filesystem::remove_all(PathOf(run, "900"));
+  std::filesystem::remove_all(PathOf(run, "1000"));
+  EXPECT_THAT(message("last"), HasSubstr("no checkpoint 'last'; wanted best, the only one"));
   EXPECT_EQ(FindCheckpoint(run / "nowhere", "last").status(),
             absl::NotFoundError(absl::StrCat("there is no run folder '", run / "nowhere", "'")));
   EXPECT_TRUE(absl::IsNotFound(LoadNewestIntact(run / "nowhere").status()));
+}
+
+TEST(CheckpointTest, TheNewestBeforeIsOneOfFewerSteps) {
+  TempFolder run;
+  EXPECT_EQ(NewestBefore(run.path(), 5000), "");
+  for (const int64_t steps : {0, 1000, 2000})
+    ASSERT_TRUE(SaveCheckpoint(run.path(), CheckpointAt(steps), 9).ok());
+  EXPECT_EQ(NewestBefore(run.path(), 5000), "2000");
+  EXPECT_EQ(NewestBefore(run.path(), 2001), "2000");
+  EXPECT_EQ(NewestBefore(run.path(), 2000), "1000");
+  EXPECT_EQ(NewestBefore(run.path(), 0), "");
+  ASSERT_TRUE(MarkBest(run.path(), 1000).ok());
+  for (const char* pruned : {"0", "1000"}) std::filesystem::remove_all(PathOf(run, pruned));
+  EXPECT_EQ(NewestBefore(run.path(), 2000), "best");
+  EXPECT_EQ(NewestBefore(run.path(), 1000), "");
 }
 
 TEST(CheckpointTest, AFullDiskLosesNothing) {

@@ -109,6 +109,25 @@ TEST_F(TrainingRunTest, ACheckpointOfAnOlderVersionMeansWhatItsFolderSays) {
   EXPECT_EQ(Resume({}), absl::OkStatus());
 }
 
+TEST_F(TrainingRunTest, AnOlderVersionsSettingsOfTrainingDoNotHideWhatItLearned) {
+  Begin();
+  auto newest = LoadNewestIntact(folder_);
+  ASSERT_TRUE(newest.ok());
+  newest->checkpoint.manifest.clear_meanings();
+  ASSERT_EQ(SaveCheckpoint(folder_, newest->checkpoint, 1), absl::OkStatus());
+  ExperimentConfig old = Given();
+  old.mutable_ppo()->set_minibatch_size(7);
+  ASSERT_TRUE(WriteFileAtomically(ConfigPath(folder_), ConfigText(old)).ok());
+  EXPECT_THAT(std::string(Resume({}).message()), HasSubstr("ppo.minibatch_size: got 7"));
+  const auto acting = LoadRunForActing(folder_);
+  ASSERT_TRUE(acting.ok()) << acting.status();
+  EXPECT_EQ(acting->config.model().mlp().hidden(0), 6);
+  // What its weights mean is still known.
+  EXPECT_THAT(std::string(Resume({"ppo.minibatch_size=16", "model.mlp.activation=RELU"}).message()),
+              HasSubstr("model.mlp.activation: got RELU; wanted TANH"));
+  EXPECT_EQ(Resume({"ppo.minibatch_size=16"}), absl::OkStatus());
+}
+
 TEST_F(TrainingRunTest, WhatWasGivenIsKeptApartFromWhatFollows) {
   Begin();
   EXPECT_EQ(Given().SerializeAsString(), Complete(kCartPole).given.SerializeAsString());

@@ -1,6 +1,8 @@
 #include "policy/acted.h"
 
 #include <limits>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -19,22 +21,34 @@ absl::Span<const std::byte> Bytes(const std::vector<float>& values) {
 TEST(CheckActedTest, DivergenceIsNotAnInvalidArgument) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const std::vector<float> good = {1, -2, 3e38f, 0}, bad = {1, 0, -kInfinity, 0};
-  EXPECT_TRUE(CheckActed(ContinuousActions(2), Bytes(good), {}, 7).ok());
-  EXPECT_TRUE(CheckActed(ContinuousActions(2), Bytes(good), {0, -5}, 7).ok());
-  const absl::Status actions = CheckActed(ContinuousActions(2), Bytes(bad), {}, 7);
+  EXPECT_TRUE(CheckActed(ContinuousActions(2), Bytes(good), {}, {7, 640}).ok());
+  EXPECT_TRUE(CheckActed(ContinuousActions(2), Bytes(good), {0, -5}, {7, 640}).ok());
+  const absl::Status actions = CheckActed(ContinuousActions(2), Bytes(bad), {}, {7, 640});
   EXPECT_EQ(actions.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(actions.message()),
-              HasSubstr("the policy of version 7 has diverged: action component 2 is -inf"));
-  const absl::Status log_probs = CheckActed(ContinuousActions(2), Bytes(good), {0, -kInfinity}, 7);
+              HasSubstr("the policy of version 7, learned from 640 steps, has diverged: action "
+                        "component 2 is -inf"));
+  const absl::Status log_probs =
+      CheckActed(ContinuousActions(2), Bytes(good), {0, -kInfinity}, {7, 640});
   EXPECT_EQ(log_probs.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(log_probs.message()), HasSubstr("log probability of action 1 is -inf"));
 }
 
 TEST(CheckActedTest, DiscreteActionsAreNumbersWhateverTheirBytesAre) {
   const std::vector<float> bytes = {std::numeric_limits<float>::quiet_NaN()};
-  EXPECT_TRUE(CheckActed(DiscreteActions(2), Bytes(bytes), {-0.5f}, 1).ok());
-  EXPECT_EQ(CheckActed(DiscreteActions(2), Bytes(bytes), {bytes[0]}, 1).code(),
+  EXPECT_TRUE(CheckActed(DiscreteActions(2), Bytes(bytes), {-0.5f}, {1, 64}).ok());
+  EXPECT_EQ(CheckActed(DiscreteActions(2), Bytes(bytes), {bytes[0]}, {1, 64}).code(),
             absl::StatusCode::kDataLoss);
+}
+
+TEST(CheckActedTest, TheStepsCanBeReadFromTheMessage) {
+  const std::vector<float> bad = {1, std::numeric_limits<float>::quiet_NaN()};
+  const std::string message(CheckActed(ContinuousActions(2), Bytes(bad), {}, {7, 640}).message());
+  EXPECT_EQ(DivergedAt(message), 640);
+  EXPECT_EQ(DivergedAt("actor 1, learned from nobody, exited with status 5: " + message), 640);
+  for (const char* other : {"", "has diverged", ", learned from 5", " steps, has diverged: x",
+                            ", learned from x steps, has diverged: x"})
+    EXPECT_EQ(DivergedAt(other), std::nullopt) << other;
 }
 
 }  // namespace
