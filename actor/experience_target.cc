@@ -57,7 +57,8 @@ absl::StatusOr<ExperienceTarget> FindExperienceTarget(const ExperimentConfig& co
     target.places.push_back({shards[0], QueueName(config, LearnerOf(config, index))});
   }
   target.first = static_cast<size_t>(index) % target.places.size();
-  target.spec = WithAgreedSettings(RecordedSpec(config, observation, action), config);
+  target.spec =
+      WithAgreedSettings(RecordedSpec(config, observation, action), AgreedSettings(config));
   target.max_unsettled_rollouts = replay ? kUnsettledByTable : UnsettledByQueue(config);
   return target;
 }

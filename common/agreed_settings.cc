@@ -35,8 +35,10 @@ constexpr const char* kOnPolicy[] = {"actors.delay_versions", "normalization.obs
                                      "normalization.rewards", "normalization.clip"};
 constexpr const char* kDqn[] = {"dqn.dueling", "dqn.distributional.atoms",
                                 "dqn.distributional.min_value", "dqn.distributional.max_value"};
-constexpr const char* kReplay[] = {"replay.n_step", "replay.batch_size", "replay.updates_per_step",
-                                   "replay.warmup_steps"};
+constexpr const char* kReplay[] = {"replay.n_step"};
+// Of a learner and its replay server, in lockstep.
+constexpr char kWarmupSteps[] = "replay.warmup_steps";
+constexpr char kSamplesPerStep[] = "replay.updates_per_step x replay.batch_size";
 
 // The elements of a repeated scalar: "[64, 64]"; "" if there are none.
 std::string ElementsText(const Message& message, const FieldDescriptor& field) {
@@ -104,9 +106,20 @@ std::vector<v1::AgreedSetting> AgreedSettings(const ExperimentConfig& config) {
   return settings;
 }
 
-v1::ExperienceSpec WithAgreedSettings(v1::ExperienceSpec spec, const ExperimentConfig& config) {
-  spec.clear_agreed();
-  for (v1::AgreedSetting& setting : AgreedSettings(config)) *spec.add_agreed() = std::move(setting);
+std::vector<v1::AgreedSetting> LearnersAgreedSettings(const ExperimentConfig& config) {
+  std::vector<v1::AgreedSetting> settings = AgreedSettings(config);
+  if (!UsesReplay(config)) return settings;
+  if (config.actors().mode() == ActorsConfig::LOCKSTEP)
+    Add(kWarmupSteps, ValueAt(config, kWarmupSteps), &settings);
+  else
+    Add(kSamplesPerStep,
+        absl::StrCat(config.replay().updates_per_step() * config.replay().batch_size()), &settings);
+  return settings;
+}
+
+v1::ExperienceSpec WithAgreedSettings(v1::ExperienceSpec spec,
+                                      absl::Span<const v1::AgreedSetting> settings) {
+  spec.mutable_agreed()->Assign(settings.begin(), settings.end());
   return spec;
 }
 

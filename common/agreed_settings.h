@@ -14,11 +14,20 @@
 
 namespace cadre {
 
-// Those of a resolved config, by field path; "algorithm" is the name of its field.
+// Those of a resolved config, by field path; "algorithm" is the name of its field: whatever says
+// what the experience is, and what an actor needs to act as the learner expects.
 std::vector<v1::AgreedSetting> AgreedSettings(const ExperimentConfig& config);
 
-// `spec` with the settings of `config`.
-v1::ExperienceSpec WithAgreedSettings(v1::ExperienceSpec spec, const ExperimentConfig& config);
+// Those, and what a learner and its replay server alone must agree on. With asynchronous actors
+// that is the number of samples for each step, updates_per_step x batch_size, to which the
+// server's rate limiter keeps: each of the two may change as the other does. In lockstep the
+// learner keeps to it by itself; but it must not wait for fewer steps before its first update
+// than the table does, which would keep it waiting while its actors wait for it.
+std::vector<v1::AgreedSetting> LearnersAgreedSettings(const ExperimentConfig& config);
+
+// `spec` with these settings.
+v1::ExperienceSpec WithAgreedSettings(v1::ExperienceSpec spec,
+                                      absl::Span<const v1::AgreedSetting> settings);
 
 // FAILED_PRECONDITION that names each field on which `theirs` differ from `ours`, with both
 // values. A field that either does not give is not compared.

@@ -153,7 +153,8 @@ absl::Status ConnectToExperience(const LearnerProcessOptions& options, const Tra
                                  Connections& connections) {
   const auto fill = [&](auto& source) {
     source.run_id = options.run_id;
-    source.spec = WithAgreedSettings(trainer.experience_spec(), trainer.config());
+    source.spec =
+        WithAgreedSettings(trainer.experience_spec(), LearnersAgreedSettings(trainer.config()));
     source.name = absl::StrCat("learner-", options.rank);
     source.outage.connect_timeout = absl::Seconds(options.connect_seconds);
   };

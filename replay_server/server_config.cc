@@ -55,7 +55,7 @@ absl::StatusOr<Tables> ExperimentTable(const ExperimentConfig& experiment, int s
   *tables.config.add_tables() = ReplayTable(resolved, shards);
   tables.writers = TableWritersOf(resolved, shards);
   tables.seed = experiment.seed();
-  tables.agreed = AgreedSettings(resolved);
+  tables.agreed = LearnersAgreedSettings(resolved);
   return tables;
 }
 

@@ -46,7 +46,7 @@ TEST(ExperienceTargetTest, OnPolicyItIsTheQueue) {
   EXPECT_EQ(DescribeSpec(target->spec),
             DescribeSpec(OnPolicySpec(Config(false), VectorSpace(4), DiscreteActions(2))));
   EXPECT_EQ(target->spec.SerializeAsString(),
-            WithAgreedSettings(target->spec, Config(false)).SerializeAsString())
+            WithAgreedSettings(target->spec, AgreedSettings(Config(false))).SerializeAsString())
       << "with what all processes must share";
   EXPECT_GT(target->spec.agreed_size(), 0);
   // Half of 1024 steps, in rollouts of 128.

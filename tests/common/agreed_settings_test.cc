@@ -69,11 +69,50 @@ TEST(AgreedSettingsTest, AsynchronousActorsMayBeAnyNumber) {
                   .ok());
 }
 
+std::vector<v1::AgreedSetting> LearnersOf(const std::string& replay, const std::string& mode) {
+  return LearnersAgreedSettings(
+      ResolveConfig(*ParseConfig("name: 'a' environment { id: 'CartPole-v1' } dqn {} replay { " +
+                                     replay + " } actors { mode: " + mode + " }",
+                                 "test")));
+}
+
+TEST(AgreedSettingsTest, AnAsynchronousLearnerAgreesWithItsTableOnTheSamplesForEachStepAlone) {
+  const auto difference = [](const std::string& learners) {
+    return std::string(
+        CheckAgreed(LearnersOf("batch_size: 64 updates_per_step: 0.5", "ASYNCHRONOUS"),
+                    LearnersOf(learners, "ASYNCHRONOUS"))
+            .message());
+  };
+  EXPECT_EQ(difference("batch_size: 128 updates_per_step: 0.25"), "");
+  EXPECT_EQ(difference("batch_size: 64 updates_per_step: 0.5 warmup_steps: 77"), "");
+  EXPECT_THAT(difference("batch_size: 128 updates_per_step: 0.5"),
+              HasSubstr("replay.updates_per_step x replay.batch_size: got 64; wanted 32"));
+  EXPECT_THAT(difference("batch_size: 64 updates_per_step: 0.5 n_step: 3"),
+              HasSubstr("replay.n_step: got 3; wanted 1"));
+}
+
+TEST(AgreedSettingsTest, InLockstepALearnerMayUpdateAsItLikesAfterTheSameWarmUp) {
+  const auto difference = [](const std::string& learners) {
+    return std::string(CheckAgreed(LearnersOf("batch_size: 64 updates_per_step: 0.5", "LOCKSTEP"),
+                                   LearnersOf(learners, "LOCKSTEP"))
+                           .message());
+  };
+  EXPECT_EQ(difference("batch_size: 128 updates_per_step: 2"), "");
+  EXPECT_THAT(difference("warmup_steps: 77"), HasSubstr("replay.warmup_steps: got 77; wanted"));
+}
+
+TEST(AgreedSettingsTest, ActorsOfATableNeedNotKnowHowItIsSampled) {
+  const auto actors = SettingsOf(
+      "dqn {} replay { batch_size: 7 updates_per_step: 3 warmup_steps: 9 } actors { mode: "
+      "ASYNCHRONOUS }");
+  EXPECT_TRUE(CheckAgreed(LearnersOf("", "ASYNCHRONOUS"), actors).ok());
+}
+
 TEST(AgreedSettingsTest, ASpecWithThemHasTheSameColumns) {
   v1::ExperienceSpec spec;
   spec.add_columns()->set_name("obs");
   const v1::ExperienceSpec with =
-      WithAgreedSettings(spec, ResolveConfig(*ParseConfig("ppo {}", "test")));
+      WithAgreedSettings(spec, AgreedSettings(ResolveConfig(*ParseConfig("ppo {}", "test"))));
   EXPECT_GT(with.agreed_size(), 5);
   EXPECT_TRUE(CheckSameSpec(spec, with).ok());
   const std::vector<v1::AgreedSetting> settings(with.agreed().begin(), with.agreed().end());
