@@ -1,9 +1,6 @@
 #include "cli/processes.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,24 +9,19 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
-#include "cli/replay_account.h"
+#include "absl/time/time.h"
+#include "cli/process_commands.h"
+#include "cli/run_account.h"
 #include "cli/supervised_process.h"
 #include "common/bottleneck.h"
-#include "common/file_io.h"
 #include "common/monotonic_time.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "learner/progress_json.h"
-#include "learner/run_folder.h"
-#include "nlohmann/json.hpp"
 #include "rpc/call_group.h"
-#include "rpc/free_port.h"
 #include "rpc/server_info.h"
 #include "spdlog/spdlog.h"
 
@@ -44,16 +36,6 @@ constexpr absl::Duration kStopDrain = absl::Seconds(2);
 // After that it says that it waits.
 constexpr absl::Duration kQuietDrain = absl::Seconds(2);
 constexpr absl::Duration kVerdictInterval = absl::Seconds(5);
-
-// A run that is resumed keeps its id, by which a replay server knows its tables.
-absl::StatusOr<std::string> RunId(const ProcessesOptions& options) {
-  const std::string path = absl::StrCat(options.run_folder, "/run_id");
-  absl::StatusOr<std::string> id = ReadFile(path);
-  if (!absl::IsNotFound(id.status())) return id;
-  id = absl::StrCat(options.config.name(), "-", absl::ToUnixMicros(absl::Now()));
-  CADRE_RETURN_IF_ERROR(WriteFileAtomically(path, *id));
-  return id;
-}
 
 // Asks a parameter server every few seconds what holds its run back.
 class VerdictWatch {
@@ -81,11 +63,11 @@ class VerdictWatch {
   std::thread thread_;
 };
 
-// The processes of one run, and what they are told on their command lines.
+// The processes of one run.
 class ProcessRun {
  public:
-  ProcessRun(const ProcessesOptions& options, std::string binaries, std::string run_id)
-      : options_(options), binaries_(std::move(binaries)), run_id_(std::move(run_id)) {}
+  ProcessRun(const ProcessesOptions& options, ProcessCommands commands)
+      : options_(options), commands_(std::move(commands)) {}
   ~ProcessRun();
 
   absl::Status Start();
@@ -100,31 +82,14 @@ class ProcessRun {
   void EndFollowers();
 
   // Waits for those, which end by themselves once the run is FINISHED, and ends them where a
-  // stop is requested, before or while it waits. The servers live until this object goes.
-  absl::Status Drain(std::string& account);
-
-  // What became of the experience; see replay_account.h.
-  absl::Status WriteAccount(std::string& account);
-  absl::Status WriteGradientAccount(std::string& account);
-
-  const std::string& parameter_address() const { return parameter_address_; }
+  // stop is requested, before or while it waits. Then the servers, which live until this object
+  // goes, are asked for their account.
+  absl::StatusOr<std::string> Drain();
 
  private:
-  using Arguments = std::vector<std::string>;
-
-  // Of binary cadre_<program>: what all processes have in common.
-  SupervisedProcess::Options Options(std::string name, absl::string_view program,
-                                     const Arguments& arguments);
-  // The next port for metrics, which goes into metrics_targets.json; nothing where there are none.
-  Arguments MetricsArguments(absl::string_view program);
-  SupervisedProcess::Options ServerOptions(std::string name, absl::string_view program,
-                                           const Arguments& arguments);
-  SupervisedProcess::Options ActorOptions(int index);
+  SupervisedProcess::Options ServerOptions(SupervisedProcess::Options options, bool saves);
   SupervisedProcess::Options LearnerOptions(int rank);
-  Arguments WorkerArguments(const Arguments& more) const;
-  // Of the parameter server; of this run alone, as a resumed one goes on from the learner's
-  // checkpoint.
-  std::string SnapshotFolder() const { return absl::StrCat(options_.run_folder, "/parameters"); }
+  SupervisedProcess::Options ActorOptions(int index);
   bool Finished();
   void OnLine(absl::string_view line) const;
   bool stopping() const;
@@ -132,19 +97,11 @@ class ProcessRun {
   // Until the followers have ended or `most` has passed. A stop that is requested while
   // `until_stop` ends the wait as well.
   void AwaitFollowers(absl::Duration most, bool until_stop);
-  // What a server answers to FetchReplayInfo or FetchParameterInfo at the end. Once a stop is
-  // requested, before or while it waits, the server has kStopDrain left.
-  template <typename Info>
-  absl::StatusOr<Info> Ask(absl::StatusOr<Info> (*fetch)(const std::string& address,
-                                                         absl::Duration patience, CallGroup* calls),
-                           const std::string& address);
+  void CountEnd();
 
   const ProcessesOptions& options_;
-  const std::string binaries_;
-  const std::string run_id_;
-  std::string replay_address_, parameter_address_, rendezvous_;  // Constant after Start().
-  nlohmann::json metrics_targets_ = nlohmann::json::array();     // Likewise.
-  CallGroup calls_;  // To the servers; closed by a stop.
+  ProcessCommands commands_;  // Constant after Start().
+  CallGroup calls_;           // To the servers; closed by a stop.
   mutable absl::Mutex mutex_;
   int ended_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -154,80 +111,41 @@ class ProcessRun {
   std::vector<std::unique_ptr<SupervisedProcess>> learners_;  // By rank.
 };
 
-SupervisedProcess::Options ProcessRun::Options(std::string name, absl::string_view program,
-                                               const Arguments& arguments) {
-  SupervisedProcess::Options options;
-  options.command = {absl::StrCat(binaries_, "/cadre_", program), "--run_id", run_id_};
-  options.command.insert(options.command.end(), arguments.begin(), arguments.end());
-  const Arguments metrics = MetricsArguments(program);
-  options.command.insert(options.command.end(), metrics.begin(), metrics.end());
-  options.log_path =
-      absl::StrCat(options_.run_folder, "/logs/", absl::StrReplaceAll(name, {{" ", "-"}}), ".log");
-  options.name = std::move(name);
-  options.on_end = [this] {
-    absl::MutexLock lock(&mutex_);
-    ++ended_;
-  };
-  return options;
+void ProcessRun::CountEnd() {
+  absl::MutexLock lock(&mutex_);
+  ++ended_;
 }
 
-ProcessRun::Arguments ProcessRun::MetricsArguments(absl::string_view program) {
-  if (options_.metrics_port == 0) return {};
-  const std::string address =
-      absl::StrCat("127.0.0.1:", options_.metrics_port + metrics_targets_.size());
-  const std::string job = absl::StrReplaceAll(absl::StrCat("cadre_", program), {{"_server", ""}});
-  metrics_targets_.push_back(
-      {{"targets", {address}}, {"labels", {{"job", job}, {"run", run_id_}}}});
-  return {"--metrics_port", address};
-}
-
-SupervisedProcess::Options ProcessRun::ServerOptions(std::string name, absl::string_view program,
-                                                     const Arguments& arguments) {
-  SupervisedProcess::Options options = Options(std::move(name), program, arguments);
+SupervisedProcess::Options ProcessRun::ServerOptions(SupervisedProcess::Options options,
+                                                     bool saves) {
+  options.on_end = [this] { CountEnd(); };
   options.still_needed = [] { return true; };
-  // A table may be large. The parameters are safe: the learner's checkpoint has them.
-  if (program != "replay_server" || !UsesReplay(options_.config)) options.kill_after = kStopDrain;
+  if (!saves) options.kill_after = kStopDrain;
   return options;
 }
 
 SupervisedProcess::Options ProcessRun::ActorOptions(int index) {
-  SupervisedProcess::Options options =
-      Options(absl::StrCat("actor ", index), "actor",
-              WorkerArguments(
-                  {"--config", ConfigPath(options_.run_folder), "--index", absl::StrCat(index)}));
+  SupervisedProcess::Options options = commands_.Actor(index);
+  options.on_end = [this] { CountEnd(); };
   options.still_needed = [this] { return !stopping() && !Finished(); };
   options.kill_after = kStopDrain;
   return options;
 }
 
 SupervisedProcess::Options ProcessRun::LearnerOptions(int rank) {
-  const bool several = LearnerCount(options_.config) > 1;
-  Arguments arguments{"--resume", options_.run_folder};
-  if (several) arguments.insert(arguments.end(), {"--rank", absl::StrCat(rank)});
-  if (rank == 0) arguments.push_back("--progress_lines");
-  arguments.insert(arguments.end(), {"--device", options_.device,
-                                     options_.cuda_graphs ? "--cuda_graphs" : "--no-cuda_graphs"});
-  const bool together = DataParallel(options_.config);
-  if (together) arguments.insert(arguments.end(), {"--rendezvous", rendezvous_});
-  SupervisedProcess::Options options = Options(several ? absl::StrCat("learner ", rank) : "learner",
-                                               "learner", WorkerArguments(arguments));
+  SupervisedProcess::Options options = commands_.Learner(rank);
+  options.on_end = [this] { CountEnd(); };
   if (rank > 0) options.kill_after = kStopDrain;
   if (rank == 0)
     options.on_line = [this](absl::string_view line) { OnLine(line); };
-  else if (!together)  // Those that move one model together end together, the first last.
+  else if (!DataParallel(options_.config))  // Those that are end together, the first last.
     options.still_needed = [this] { return !stopping() && !Finished(); };
   return options;
 }
 
-ProcessRun::Arguments ProcessRun::WorkerArguments(const Arguments& more) const {
-  Arguments arguments{"--replay", replay_address_, "--parameters", parameter_address_};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return arguments;
-}
-
 bool ProcessRun::Finished() {
   const absl::StatusOr<v1::ParameterInfoResponse> info =
-      FetchParameterInfo(parameter_address_, kInfoPatience, &calls_);
+      FetchParameterInfo(commands_.parameter_address(), kInfoPatience, &calls_);
   return info.ok() && info->run_state() == v1::RUN_STATE_FINISHED;
 }
 
@@ -240,37 +158,22 @@ void ProcessRun::OnLine(absl::string_view line) const {
 }
 
 absl::Status ProcessRun::Start() {
-  // Fixed ports, so that a server that is restarted is found again.
-  CADRE_ASSIGN_OR_RETURN(const std::vector<int> ports, FreeLoopbackPorts(3));
-  replay_address_ = absl::StrCat("127.0.0.1:", ports[0]);
-  parameter_address_ = absl::StrCat("127.0.0.1:", ports[1]);
-  rendezvous_ = absl::StrCat("127.0.0.1:", ports[2]);
-  Arguments replay{"--address", replay_address_, "--config", ConfigPath(options_.run_folder)};
-  if (UsesReplay(options_.config)) {
-    replay.insert(replay.end(),
-                  {"--checkpoint_folder", ReplayFolder(options_.run_folder), "--checkpoint_seconds",
-                   absl::StrCat(options_.config.checkpoint().every_seconds())});
-  }
-  replay_ =
-      std::make_unique<SupervisedProcess>(ServerOptions("replay server", "replay_server", replay));
+  const bool replay = UsesReplay(options_.config);
+  // A table may be large. The parameters are safe: the learner's checkpoint has them.
+  replay_ = std::make_unique<SupervisedProcess>(
+      ServerOptions(commands_.ReplayServer(), /*saves=*/replay));
   parameters_ = std::make_unique<SupervisedProcess>(
-      ServerOptions("parameter server", "param_server",
-                    {"--address", parameter_address_, "--snapshot_folder", SnapshotFolder()}));
+      ServerOptions(commands_.ParameterServer(), /*saves=*/false));
   for (int rank = 0; rank < LearnerCount(options_.config); ++rank)
     learners_.push_back(std::make_unique<SupervisedProcess>(LearnerOptions(rank)));
   for (int i = 0; i < options_.config.actors().count(); ++i)
     actors_.push_back(std::make_unique<SupervisedProcess>(ActorOptions(i)));
 
-  CADRE_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(options_.run_folder, "/logs")));
-  if (UsesReplay(options_.config))
+  if (replay)
     CADRE_RETURN_IF_ERROR(
         PrepareTables(options_.run_folder, options_.from,
-                      {.config = ReplayTable(options_.config), .run_id = run_id_}));
-  CADRE_RETURN_IF_ERROR(RemoveTree(options_.run_folder, "parameters"));
-  CADRE_RETURN_IF_ERROR(MakeDirectories(SnapshotFolder()));
-  if (!metrics_targets_.empty())
-    CADRE_RETURN_IF_ERROR(WriteFileAtomically(
-        absl::StrCat(options_.run_folder, "/metrics_targets.json"), metrics_targets_.dump(2)));
+                      {.config = ReplayTable(options_.config), .run_id = commands_.run_id()}));
+  CADRE_RETURN_IF_ERROR(commands_.PrepareFolders());
   replay_->Start();
   parameters_->Start();
   for (const auto& learner : learners_) learner->Start();
@@ -352,7 +255,7 @@ void ProcessRun::AwaitFollowers(absl::Duration most, bool until_stop) {
   } while (!FollowersEnded());
 }
 
-absl::Status ProcessRun::Drain(std::string& account) {
+absl::StatusOr<std::string> ProcessRun::Drain() {
   AwaitFollowers(kQuietDrain, /*until_stop=*/true);
   if (!FollowersEnded() && !stopping()) {
     spdlog::info("the learner is done; waiting for the other processes of the run");
@@ -371,68 +274,33 @@ absl::Status ProcessRun::Drain(std::string& account) {
   };
   for (size_t rank = 1; rank < learners_.size(); ++rank) warn_of(*learners_[rank], "a learner");
   for (const auto& actor : actors_) warn_of(*actor, "an actor");
-  return WriteAccount(account);
-}
-
-template <typename Info>
-absl::StatusOr<Info> ProcessRun::Ask(absl::StatusOr<Info> (*fetch)(const std::string& address,
-                                                                   absl::Duration patience,
-                                                                   CallGroup* calls),
-                                     const std::string& address) {
-  if (!stopping()) {
-    absl::StatusOr<Info> info = fetch(address, kDrain, &calls_);
-    if (info.ok() || !stopping()) return info;
-  }
-  return fetch(address, kStopDrain, nullptr);  // A stop has closed `calls_`.
-}
-
-absl::Status ProcessRun::WriteAccount(std::string& account) {
-  CADRE_ASSIGN_OR_RETURN(const v1::InfoResponse info, Ask(&FetchReplayInfo, replay_address_));
-  const bool table = UsesReplay(options_.config);
-  const int wanted = table ? 1 : LearnerCount(options_.config);
-  if ((table ? info.tables_size() : info.queues_size()) != wanted)
-    return absl::InternalError(absl::StrCat("the replay server has ", info.queues_size(),
-                                            " queues and ", info.tables_size(), " tables; wanted ",
-                                            wanted, table ? " table" : " queues"));
-  if (PushesGradients(options_.config)) CADRE_RETURN_IF_ERROR(WriteGradientAccount(account));
-  const v1::QueueInfo queues = SumOfQueues(info);
-  account += table ? TableAccountLine(info.tables(0)) : QueueAccountLine(queues);
-  return WriteFileAtomically(
-      absl::StrCat(options_.run_folder, table ? "/table.json" : "/queue.json"),
-      table ? AccountJson(info.tables(0)) : AccountJson(queues));
-}
-
-absl::Status ProcessRun::WriteGradientAccount(std::string& account) {
-  CADRE_ASSIGN_OR_RETURN(const v1::ParameterInfoResponse info,
-                         Ask(&FetchParameterInfo, parameter_address_));
-  for (const v1::ModelInfo& model : info.models()) {
-    if (model.model() != ModelName(options_.config)) continue;
-    account = GradientAccountLine(model) + "\n";
-    return WriteFileAtomically(absl::StrCat(options_.run_folder, "/gradients.json"),
-                               AccountJson(model));
-  }
-  return absl::InternalError(
-      absl::StrCat("the parameter server has no model '", ModelName(options_.config), "'"));
+  return RunAccount(options_.config, options_.run_folder,
+                    {.replay_address = commands_.replay_address(),
+                     .parameter_address = commands_.parameter_address(),
+                     .patience = kDrain,
+                     .stop_patience = kStopDrain,
+                     .calls = &calls_,
+                     .stopping = [this] { return stopping(); }})
+      .Write();
 }
 
 absl::Status RunProcesses(const ProcessesOptions& options, ShutdownSignal& shutdown,
                           std::string& account, int64_t& newest_table) {
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return absl::InternalError("cannot tell where this program's binaries are");
-  CADRE_ASSIGN_OR_RETURN(std::string run_id, RunId(options));
-  ProcessRun run(options, self.parent_path().string(), std::move(run_id));
+  CADRE_ASSIGN_OR_RETURN(ProcessCommands commands, ProcessCommands::Create(options));
+  const std::string parameters = commands.parameter_address();
+  ProcessRun run(options, std::move(commands));
   CADRE_RETURN_IF_ERROR(run.Start());
   const StopLink stop(shutdown, [&run] { run.RequestStop(); });
   {
     std::optional<VerdictWatch> watch;
-    if (options.on_verdict) watch.emplace(run.parameter_address(), options.on_verdict);
+    if (options.on_verdict) watch.emplace(parameters, options.on_verdict);
     CADRE_RETURN_IF_ERROR(run.WaitForEnd());
   }
-  const absl::Status drained = run.Drain(account);
+  absl::StatusOr<std::string> drained = run.Drain();
   newest_table = NewestTable(options.run_folder);
-  if (drained.ok() || !shutdown.requested()) return drained;
-  spdlog::warn("there is no account of the run: {}", std::string(drained.message()));
+  if (drained.ok()) account = *std::move(drained);
+  if (drained.ok() || !shutdown.requested()) return drained.status();
+  spdlog::warn("there is no account of the run: {}", std::string(drained.status().message()));
   return absl::OkStatus();
 }
 
