@@ -31,8 +31,11 @@ namespace {
 // How long actors may take to end by themselves; and servers to say what came of the run, as one
 // may just have been started again.
 constexpr absl::Duration kDrain = absl::Seconds(20);
-// The same once the run was asked to stop. Whoever has nothing to save is killed then.
+// The same once the run was asked to stop. Whoever has not ended by then is killed, unless it has
+// answered the stop and saves: see SupervisedProcess.
 constexpr absl::Duration kStopDrain = absl::Seconds(2);
+// Of whoever saves: an update, or a file system that takes its time.
+constexpr absl::Duration kSavePause = absl::Seconds(15);
 // After that it says that it waits.
 constexpr absl::Duration kQuietDrain = absl::Seconds(2);
 constexpr absl::Duration kVerdictInterval = absl::Seconds(5);
@@ -120,7 +123,8 @@ SupervisedProcess::Options ProcessRun::ServerOptions(SupervisedProcess::Options 
                                                      bool saves) {
   options.on_end = [this] { CountEnd(); };
   options.still_needed = [] { return true; };
-  if (!saves) options.kill_after = kStopDrain;
+  options.kill_after = kStopDrain;
+  if (saves) options.save_pause = kSavePause;
   return options;
 }
 
@@ -135,7 +139,8 @@ SupervisedProcess::Options ProcessRun::ActorOptions(int index) {
 SupervisedProcess::Options ProcessRun::LearnerOptions(int rank) {
   SupervisedProcess::Options options = commands_.Learner(rank);
   options.on_end = [this] { CountEnd(); };
-  if (rank > 0) options.kill_after = kStopDrain;
+  options.kill_after = kStopDrain;
+  if (rank == 0) options.save_pause = kSavePause;
   if (rank == 0)
     options.on_line = [this](absl::string_view line) { OnLine(line); };
   else if (!DataParallel(options_.config))  // Those that are end together, the first last.

@@ -1,12 +1,13 @@
 #include "cli/supervised_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -14,9 +15,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "cli/child_process.h"
 #include "common/file_io.h"
 #include "common/random.h"
-#include "common/shutdown.h"
 #include "rpc/backoff.h"
 #include "spdlog/spdlog.h"
 
@@ -24,18 +25,6 @@ namespace cadre {
 namespace {
 
 constexpr absl::Duration kQuick = absl::Seconds(10);
-
-// In the child, between fork and exec: async-signal-safe calls only.
-[[noreturn]] void Exec(char* const* arguments, int output, int log, pid_t supervisor) {
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);           // Ends with its supervisor,
-  if (::getppid() != supervisor) ::_exit(127);  // which may be gone already.
-  ::setpgid(0, 0);                              // Ctrl-C is the supervisor's to handle.
-  ShutdownSignal::UnblockSignalsInChild();
-  if (output >= 0) ::dup2(output, STDOUT_FILENO);
-  if (log >= 0) ::dup2(log, STDERR_FILENO);
-  ::execv(arguments[0], arguments);
-  ::_exit(127);
-}
 
 // What a child that failed said last, without the "cadre_actor: error: " in front.
 std::string LastWords(const std::string& log_path) {
@@ -61,13 +50,33 @@ void SupervisedProcess::End() {
   Terminate();
   if (!thread_.joinable()) return;  // It was never started.
   absl::MutexLock lock(&mutex_);
-  const absl::Duration left = terminated_at_ + options_.kill_after - MonotonicTime::Now();
-  if (AwaitFor(mutex_, absl::Condition(&ended_), left)) return;
-  spdlog::warn("{} did not end within {}; killing it", options_.name,
-               absl::FormatDuration(options_.kill_after));
-  killed_ = true;
+  while (!ended_) {
+    const absl::Duration left = KillAt() - MonotonicTime::Now();
+    if (left <= absl::ZeroDuration()) break;
+    const auto news = [this, answered_at = answered_at_]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return ended_ || answered_at_ != answered_at;
+    };
+    AwaitFor(mutex_, absl::Condition(&news), left);
+  }
+  if (ended_) return;
+  killed_ = WhyKilled();
+  spdlog::warn("{} {}; killing it", options_.name, killed_);
   if (pid_ > 0) ::kill(pid_, SIGKILL);
   mutex_.Await(absl::Condition(&ended_));
+}
+
+MonotonicTime SupervisedProcess::KillAt() const {
+  const MonotonicTime first = terminated_at_ + options_.kill_after;
+  if (!options_.save_pause.has_value() || answered_at_ == MonotonicTime()) return first;
+  return std::max(first, answered_at_ + *options_.save_pause);
+}
+
+std::string SupervisedProcess::WhyKilled() const {
+  const bool saves = options_.save_pause.has_value();
+  if (saves && answered_at_ != MonotonicTime())
+    return absl::StrCat("saved nothing for ", absl::FormatDuration(*options_.save_pause));
+  return absl::StrCat("did not ", saves ? "answer a stop" : "end", " within ",
+                      absl::FormatDuration(options_.kill_after));
 }
 
 void SupervisedProcess::Start() {
@@ -92,10 +101,8 @@ absl::Status SupervisedProcess::status() const {
 }
 
 absl::Status SupervisedProcess::AskedEnd() const {
-  if (!killed_) return absl::OkStatus();
-  return absl::DeadlineExceededError(absl::StrCat(options_.name, " did not end within ",
-                                                  absl::FormatDuration(options_.kill_after),
-                                                  " and was killed"));
+  if (killed_.empty()) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat(options_.name, " ", killed_, " and was killed"));
 }
 
 bool SupervisedProcess::asked_to_end() const {
@@ -160,39 +167,30 @@ void SupervisedProcess::Supervise() {
 }
 
 absl::StatusOr<int> SupervisedProcess::RunOnce() {
-  std::vector<char*> arguments;
-  for (const std::string& argument : options_.command)
-    arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  int lines[2] = {-1, -1};
-  if (options_.on_line && ::pipe2(lines, O_CLOEXEC) != 0)
+  Pipe lines, answers;
+  if ((options_.on_line && !lines.Open()) || (options_.save_pause.has_value() && !answers.Open()))
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot make a pipe for ", options_.name, ": ", std::strerror(errno)));
+  if (answers.writing() >= 0) ::fcntl(answers.writing(), F_SETFL, O_NONBLOCK);
   const int log =
       options_.log_path.empty()
           ? -1
           : ::open(options_.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  const pid_t supervisor = ::getpid();
   pid_t child = 0;
   {
     absl::MutexLock lock(&mutex_);
+    answered_at_ = MonotonicTime();
     if (!terminate_) {
-      child = ::fork();
-      if (child == 0) Exec(arguments.data(), lines[1], log, supervisor);
+      child = StartChild(options_.command, lines.writing(), answers.writing(), log);
       pid_ = child < 0 ? 0 : child;
     }
   }
   if (log >= 0) ::close(log);
-  if (options_.on_line) ::close(lines[1]);
-  if (child <= 0) {
-    if (options_.on_line) ::close(lines[0]);
-    if (child == 0) return 0;  // Told to end before it started.
-    return absl::ResourceExhaustedError(absl::StrCat("cannot start ", options_.name));
-  }
-  if (options_.on_line) {
-    ReadLines(lines[0]);
-    ::close(lines[0]);
-  }
+  lines.CloseWriting();
+  answers.CloseWriting();
+  if (child == 0) return 0;  // Told to end before it started.
+  if (child < 0) return absl::ResourceExhaustedError(absl::StrCat("cannot start ", options_.name));
+  ReadPipes(lines.reading(), answers.reading());
   // The child stays a zombie, and its pid ours, until it is reaped under the lock.
   siginfo_t info;
   while (::waitid(P_PID, child, &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
@@ -205,20 +203,31 @@ absl::StatusOr<int> SupervisedProcess::RunOnce() {
   return wait_status;
 }
 
-void SupervisedProcess::ReadLines(int descriptor) {
-  std::string buffered;
-  char chunk[4096];
-  while (true) {
-    const ssize_t got = ::read(descriptor, chunk, sizeof chunk);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    buffered.append(chunk, static_cast<size_t>(got));
-    size_t begin = 0;
-    for (size_t end; (end = buffered.find('\n', begin)) != std::string::npos; begin = end + 1)
-      options_.on_line(absl::string_view(buffered).substr(begin, end - begin));
-    buffered.erase(0, begin);
+void SupervisedProcess::ReadPipes(int lines, int answers) {
+  std::string line;  // The beginning of the next one.
+  char bytes[4096];
+  // What was read; nothing, and never again, at the pipe's end.
+  const auto read = [&bytes](pollfd& pipe) -> absl::string_view {
+    if (pipe.revents == 0) return {};
+    const ssize_t got = ::read(pipe.fd, bytes, sizeof(bytes));
+    if (got == 0 || (got < 0 && errno != EINTR)) pipe.fd = -1;
+    return {bytes, got > 0 ? static_cast<size_t>(got) : 0};
+  };
+  pollfd pipes[] = {{lines, POLLIN, 0}, {answers, POLLIN, 0}};
+  while (pipes[0].fd >= 0 || pipes[1].fd >= 0) {
+    if (::poll(pipes, 2, /*timeout=*/-1) < 0) continue;  // EINTR.
+    absl::string_view text = read(pipes[0]);
+    for (size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {
+      line.append(text.data(), end);
+      options_.on_line(line);
+      line.clear();
+    }
+    line.append(text.data(), text.size());
+    if (read(pipes[1]).empty()) continue;
+    absl::MutexLock lock(&mutex_);
+    answered_at_ = MonotonicTime::Now();
   }
-  if (!buffered.empty()) options_.on_line(buffered);
+  if (!line.empty()) options_.on_line(line);
 }
 
 absl::Status SupervisedProcess::Judge(int wait_status) const {

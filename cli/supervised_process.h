@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,9 +38,12 @@ class SupervisedProcess {
     // ended well, failed for good, or was told to end.
     std::function<void()> on_end;
     int max_quick_deaths = 8;  // In a row, each within ten seconds of its start.
-    // How long the child may take to end once it was asked to, before it is killed: one that
-    // has something to save gets more.
-    absl::Duration kill_after = absl::Seconds(15);
+    // How long the child may take to end once it was asked to, before it is killed.
+    absl::Duration kill_after = absl::Seconds(2);
+    // Of one that has something to save, and says so (common/stop_answer.h): `kill_after` is how
+    // long it may take to answer, and `save_pause` how long it may say nothing from then on. Not
+    // set: it has nothing to save.
+    std::optional<absl::Duration> save_pause;
   };
 
   explicit SupervisedProcess(Options options);
@@ -55,8 +59,8 @@ class SupervisedProcess {
   // Waits until the child has ended for good. False after `timeout`.
   bool WaitFor(absl::Duration timeout);
 
-  // Terminate(), and waits until the child has ended; kills it `kill_after` it was first
-  // asked to. On the thread of Start().
+  // Terminate(), and waits until the child has ended; kills it where it takes too long, counted
+  // from when it was first asked to. On the thread of Start().
   void End();
 
   // Once ended: OK where the child exited with 0, or ended as it was asked to;
@@ -69,10 +73,15 @@ class SupervisedProcess {
  private:
   bool asked_to_end() const;
   absl::Status AskedEnd() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // When the child is to be killed, and why then.
+  MonotonicTime KillAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string WhyKilled() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Supervise();
   // Starts the child and waits for its end; its status as waitpid gives it.
   absl::StatusOr<int> RunOnce();
-  void ReadLines(int descriptor);
+  // What the child writes, until it has ended or closed them: lines for on_line, and the bytes of
+  // stop_answer.h. -1: there is none.
+  void ReadPipes(int lines, int answers);
   // What an end means: OK, an error for good, or UNAVAILABLE (start it again).
   absl::Status Judge(int wait_status) const;
 
@@ -81,7 +90,8 @@ class SupervisedProcess {
   pid_t pid_ ABSL_GUARDED_BY(mutex_) = 0;
   bool terminate_ ABSL_GUARDED_BY(mutex_) = false;
   MonotonicTime terminated_at_ ABSL_GUARDED_BY(mutex_);  // When it was first asked to end.
-  bool killed_ ABSL_GUARDED_BY(mutex_) = false;          // It did not end when it was asked to.
+  MonotonicTime answered_at_ ABSL_GUARDED_BY(mutex_);    // When it said last that it will.
+  std::string killed_ ABSL_GUARDED_BY(mutex_);           // Why it was; empty: it was not.
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   int restarts_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);

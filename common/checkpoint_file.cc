@@ -12,6 +12,7 @@
 #include "common/check.h"
 #include "common/file_io.h"
 #include "common/status_macros.h"
+#include "common/stop_answer.h"
 
 namespace cadre {
 namespace {
@@ -81,6 +82,7 @@ absl::Status CheckpointFileWriter::Commit() {
   CADRE_RETURN_IF_ERROR(FlushData());
   CADRE_RETURN_IF_ERROR(WriteBlock(kEnd, BytesOf(blocks_)));
   if (fsync(fd_) != 0) return Failed("sync");
+  NoteSaved();
   // Where a late write error may show.
   if (close(std::exchange(fd_, -1)) != 0) return Failed("close");
   CADRE_RETURN_IF_ERROR(RenameIntoPlace(writing_path_, path_));
@@ -105,13 +107,9 @@ absl::Status CheckpointFileWriter::WriteBlock(uint32_t kind, absl::string_view p
 }
 
 absl::Status CheckpointFileWriter::Write(absl::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(fd_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Failed("write");
-    bytes.remove_prefix(static_cast<size_t>(written));
-    bytes_ += written;
-  }
+  const int error = WriteInPieces(fd_, bytes, unsynced_);
+  if (error != 0) return FileError("write", writing_path_, error);
+  bytes_ += static_cast<int64_t>(bytes.size());
   return absl::OkStatus();
 }
 

@@ -62,6 +62,7 @@ class CheckpointFileWriter {
   int fd_ = -1;
   bool exists_ = false;  // writing_path_.
   int64_t bytes_ = 0;
+  int64_t unsynced_ = 0;  // Of them.
   uint64_t blocks_ = 0;
   std::string data_;  // The next data block.
 };

@@ -17,6 +17,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/stop_answer.h"
 
 namespace cadre {
 namespace {
@@ -68,22 +69,13 @@ class Descriptor {
   int fd_;
 };
 
-// All of these: 0 or errno.
-int WriteAll(int fd, absl::string_view contents) {
-  while (!contents.empty()) {
-    const ssize_t written = write(fd, contents.data(), contents.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    contents.remove_prefix(static_cast<size_t>(written));
-  }
-  return 0;
-}
-
 int WriteAndSync(const std::string& path, absl::string_view contents) {
   Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (file.get() < 0) return errno;
-  if (const int error = WriteAll(file.get(), contents); error != 0) return error;
+  int64_t unsynced = 0;
+  if (const int error = WriteInPieces(file.get(), contents, unsynced); error != 0) return error;
   if (fsync(file.get()) != 0) return errno;
+  NoteSaved();
   return file.Close();
 }
 
@@ -128,6 +120,25 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
     if (got < 0) return FileError("read", path, errno);
     contents.append(block, static_cast<size_t>(got));
   }
+}
+
+int WriteInPieces(int fd, absl::string_view contents, int64_t& unsynced) {
+  constexpr size_t kPiece = size_t{4} << 20;
+  constexpr int64_t kMostUnsynced = int64_t{64} << 20;
+  while (!contents.empty()) {
+    NoteSaved();
+    const ssize_t written = write(fd, contents.data(), std::min(contents.size(), kPiece));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    contents.remove_prefix(static_cast<size_t>(written));
+    unsynced += written;
+    if (unsynced < kMostUnsynced) continue;
+    unsynced = 0;
+    // Not every file can be synced.
+    if (fdatasync(fd) != 0 && errno != EINVAL) return errno;
+  }
+  NoteSaved();
+  return 0;
 }
 
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents) {

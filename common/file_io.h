@@ -21,6 +21,12 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 // one is gone.
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents);
 
+// Writes all of `contents` to `fd`: 0 or errno. In pieces, each of which goes to the disk soon and
+// is told to whoever waits for this process to save (stop_answer.h): so a sync at the end is short,
+// and a large file is not taken for a process that hangs. `unsynced` counts over the calls for one
+// file, from 0.
+int WriteInPieces(int fd, absl::string_view contents, int64_t& unsynced);
+
 // For files that are written piece by piece beside their place: gives the whole and synced
 // file `from` the name `to`, in the same folder, and syncs that.
 absl::Status RenameIntoPlace(const std::string& from, const std::string& to);

@@ -134,6 +134,11 @@ class ParameterSink {
 
   virtual absl::Status SetRunState(v1::RunState state) = 0;
 
+  // There is no time left: what waits for a server ends, CANCELLED, and later calls wait for it
+  // kLastCall at most. From any thread.
+  virtual void CutShort() {}
+  static constexpr absl::Duration kLastCall = absl::Milliseconds(500);
+
   virtual void Close() = 0;
 };
 
@@ -166,6 +171,7 @@ class GradientSink {
   // The model with its optimiser, for a checkpoint.
   virtual absl::StatusOr<v1::SharedModel> Fetch(const std::string& model) = 0;
 
+  virtual void CutShort() {}  // As ParameterSink's.
   virtual void Close() = 0;
 };
 

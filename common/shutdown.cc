@@ -19,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/check.h"
 #include "common/event.h"
+#include "common/stop_answer.h"
 
 namespace cadre {
 namespace {
@@ -186,6 +187,7 @@ void ShutdownSignal::Impl::StartShutdown(int number) {
   sigemptyset(&interrupt);
   sigaddset(&interrupt, SIGINT);
   requested.Notify();
+  AnswerStop();
   pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
 }
 

@@ -48,9 +48,8 @@ namespace {
 // A supervisor redraws a display; more often than this nobody sees it.
 constexpr absl::Duration kLineInterval = absl::Milliseconds(50);
 
-// Whoever stops the learner may have stopped the parameter server as well: so long it
-// is waited for, before the learner saves.
-constexpr absl::Duration kStopGrace = absl::Seconds(1);
+// How long joining the other learners may go on after a stop.
+constexpr absl::Duration kJoinGrace = absl::Seconds(1);
 
 // Calls back once the run is FINISHED, for learners that do not finish it themselves.
 class FinishWatch {
@@ -142,6 +141,10 @@ struct Connections {
   // What the learner publishes to.
   ParameterSink& parameters() const {
     return recorded != nullptr ? static_cast<ParameterSink&>(*recorded) : *sink;
+  }
+  void CutSinksShort() const {
+    sink->CutShort();
+    if (gradients != nullptr) gradients->CutShort();
   }
   void CloseSinks() const {
     sink->Close();
@@ -235,7 +238,7 @@ absl::StatusOr<std::unique_ptr<Collective>> JoinLearners(const LearnerProcessOpt
   std::unique_ptr<Timer> patience;
   const StopLink stop(shutdown, [&] {
     patience = std::make_unique<Timer>(
-        kStopGrace, [&] { std::_Exit(ReportAndExitCode(StoppedEarly(options), "cadre_learner")); });
+        kJoinGrace, [&] { std::_Exit(ReportAndExitCode(StoppedEarly(options), "cadre_learner")); });
   });
   return JoinC10d({.address = options.rendezvous,
                    .rank = options.rank,
@@ -302,7 +305,8 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   std::unique_ptr<Timer> grace;
   const StopLink stop(shutdown, [&] {
     trainer.RequestStop();
-    grace = std::make_unique<Timer>(kStopGrace, [&] { connections.CloseSinks(); });
+    // Whoever stops the learner may have stopped the parameter server as well.
+    grace = std::make_unique<Timer>(Trainer::kSinkGrace, [&] { connections.CutSinksShort(); });
     ports.Close();
   });
   std::unique_ptr<FinishWatch> finish;

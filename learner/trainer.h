@@ -9,9 +9,11 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/episode_statistics.h"
 #include "common/monotonic_time.h"
 #include "common/ports.h"
@@ -66,8 +68,13 @@ class Trainer final {
   // A checkpoint of the state as it is, unless there is one of as many steps.
   absl::Status SaveIfUnsaved();
 
+  // How long after a stop, or the end of its time, a learner waits for a parameter server that
+  // does not answer: then the sinks are to be cut short (ParameterSink::CutShort).
+  static constexpr absl::Duration kSinkGrace = absl::Seconds(1);
+
   // Trains until a stop condition of the config, or RequestStop. Either way the first
-  // learner saves a last checkpoint and sets the run FINISHED. Others may be closed then.
+  // learner saves a last checkpoint and sets the run FINISHED. Others may be closed then. The end
+  // of its time closes `source`, and cuts the sinks short.
   absl::Status Run(const ExperiencePorts& source, ParameterSink& sink);
 
   // Run saves and returns after the update at hand. From any thread.
@@ -109,8 +116,10 @@ class Trainer final {
   bool done() const;
   bool enough_learned() const;
   bool time_is_over() const;
-  // Closes `source` when the time is over. Null where there is no such time.
-  std::unique_ptr<Timer> MakeTimeLimit(const ExperiencePorts& source);
+  // Close `source` when the time is over, and cut the sinks short. None where there is no such
+  // time.
+  std::vector<std::unique_ptr<Timer>> MakeTimeLimits(const ExperiencePorts& source,
+                                                     ParameterSink& sink);
   // What an end of the ports' waits means that was asked for.
   absl::Status Stopped() const;
   // OK, or of a run that stays open and was stopped before it is over: ABORTED.

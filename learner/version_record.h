@@ -59,6 +59,7 @@ class RecordingParameterSink final : public ParameterSink {
 
   absl::Status Publish(ParametersPtr parameters) override;
   absl::Status SetRunState(v1::RunState state) override { return sink_->SetRunState(state); }
+  void CutShort() override { sink_->CutShort(); }
   void Close() override { sink_->Close(); }
 
  private:

@@ -55,6 +55,7 @@ class RemoteGradientSink final : public GradientSink {
   // FAILED_PRECONDITION also where the model was not started here.
   absl::StatusOr<PushedGradient> Push(v1::Gradient gradient) override;
   absl::StatusOr<v1::SharedModel> Fetch(const std::string& model) override;
+  void CutShort() override { calls_.CutShort(ParameterSink::kLastCall); }
   void Close() override;
 
  private:

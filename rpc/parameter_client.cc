@@ -232,11 +232,14 @@ absl::Status RemoteParameterSink::SetRunState(v1::RunState state) {
   return absl::OkStatus();
 }
 
-void RemoteParameterSink::Close() { calls_.Close(); }
+void RemoteParameterSink::Close() {
+  sends_.Close();
+  calls_.Close();
+}
 
 absl::Status RemoteParameterSink::Send(const v1::Parameters& parameters) {
   const LentPublishRequest request(options_.run_id, parameters);
-  return CallWithRetry(calls_, options_.retry, peer_, [&](grpc::ClientContext& context) {
+  return CallWithRetry(sends_, options_.retry, peer_, [&](grpc::ClientContext& context) {
     v1::PublishResponse response;
     return stub_->Publish(&context, request.get(), &response);
   });
@@ -246,7 +249,7 @@ absl::Status RemoteParameterSink::SendRunState(v1::RunState state) {
   v1::SetRunStateRequest request;
   request.set_run_id(options_.run_id);
   request.set_run_state(state);
-  return CallWithRetry(calls_, options_.retry, peer_, [&](grpc::ClientContext& context) {
+  return CallWithRetry(sends_, options_.retry, peer_, [&](grpc::ClientContext& context) {
     v1::SetRunStateResponse response;
     return stub_->SetRunState(&context, request, &response);
   });

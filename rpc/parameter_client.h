@@ -96,6 +96,7 @@ class RemoteParameterSink final : public ParameterSink {
 
   absl::Status Publish(ParametersPtr parameters) override;
   absl::Status SetRunState(v1::RunState state) override;
+  void CutShort() override { sends_.CutShort(kLastCall); }
   void Close() override;
 
   // For other calls to the same server.
@@ -114,7 +115,8 @@ class RemoteParameterSink final : public ParameterSink {
   const std::string peer_;  // For messages.
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ParameterService::Stub> stub_;
-  CallGroup calls_;
+  CallGroup sends_;  // Publications and run states.
+  CallGroup calls_;  // All else.
 
   absl::Mutex mutex_;  // Held for a moment only.
   absl::flat_hash_map<std::string, ParametersPtr> stored_ ABSL_GUARDED_BY(mutex_);  // By model.

@@ -20,7 +20,8 @@ struct RetryPolicy {
 
 // Calls `attempt` until it succeeds, fails for good (see IsTransient) or time is up;
 // then the last error is returned. Each attempt gets a context of its own that has a
-// deadline and is in `calls`. CANCELLED once `calls` is closed. `peer` is for
+// deadline and is in `calls`. CANCELLED once `calls` is closed, and where it is cut short or was
+// and the time that is left then is up. `peer` is for
 // messages: "parameter server at 127.0.0.1:5000". Any thread.
 absl::Status CallWithRetry(CallGroup& calls, const RetryPolicy& policy, absl::string_view peer,
                            absl::FunctionRef<grpc::Status(grpc::ClientContext&)> attempt);

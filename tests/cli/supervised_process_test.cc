@@ -1,6 +1,7 @@
 #include "cli/supervised_process.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 #include <atomic>
 #include <memory>
@@ -81,6 +82,52 @@ TEST(SupervisedProcessTest, OneThatDoesNotEndIsKilledAfterItsTime) {
   EXPECT_EQ(process.status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(process.status().message()),
               HasSubstr("worker 1 did not end within 10ms and was killed"));
+}
+
+// In a script: what common/stop_answer.h does.
+constexpr char kAnswer[] = "echo . > /proc/self/fd/$CADRE_STOP_PIPE; ";
+
+// Starts a child that does `then` when it is asked to end, and ends it.
+absl::Status EndOneThat(const std::string& then, absl::Duration kill_after,
+                        absl::Duration save_pause) {
+  SupervisedProcess::Options options =
+      Shell(absl::StrCat("trap '", then, "' TERM; echo up; while :; do sleep 0.05; done"));
+  absl::Notification up;
+  options.on_line = [&](absl::string_view) { up.Notify(); };
+  options.kill_after = kill_after;
+  options.save_pause = save_pause;
+  SupervisedProcess process(std::move(options));
+  process.Start();
+  up.WaitForNotification();
+  process.End();
+  EXPECT_TRUE(process.ended());
+  return process.status();
+}
+
+TEST(SupervisedProcessTest, OneThatSavesIsGivenTheTimeItTakes) {
+  // Longer than it would have without an answer, and than it may be silent.
+  const absl::Status status =
+      EndOneThat(absl::StrCat(kAnswer, "for i in 1 2 3 4 5; do sleep 1; ", kAnswer, "done; exit 0"),
+                 /*kill_after=*/absl::Seconds(2), /*save_pause=*/absl::Seconds(4));
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(SupervisedProcessTest, OneThatSavesAndDoesNotAnswerIsKilledAtOnce) {
+  EXPECT_EQ(
+      EndOneThat("", absl::Milliseconds(10), kLong),
+      absl::DeadlineExceededError("worker 1 did not answer a stop within 10ms and was killed"));
+}
+
+TEST(SupervisedProcessTest, OneThatAnswersAndThenHangsIsKilledAfterThePause) {
+  EXPECT_EQ(EndOneThat(kAnswer, absl::Seconds(2), absl::Milliseconds(10)),
+            absl::DeadlineExceededError("worker 1 saved nothing for 10ms and was killed"));
+}
+
+TEST(SupervisedProcessTest, AChildThatHasNothingToSaveIsNotTakenForOneThatHas) {
+  ASSERT_EQ(setenv("CADRE_STOP_PIPE", "1", 1), 0);  // Of whoever supervises this process.
+  const auto process = RunToEnd(Shell("test -z \"$CADRE_STOP_PIPE\""));
+  unsetenv("CADRE_STOP_PIPE");
+  EXPECT_TRUE(process->status().ok()) << process->status();
 }
 
 TEST(SupervisedProcessTest, AChildThatASignalKillsIsStartedAgain) {

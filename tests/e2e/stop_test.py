@@ -8,9 +8,11 @@ import socket
 
 import cadre_run
 
-# For a run in which servers and actors hang: each wait is two seconds at most, but the machine
-# may be busy. Far below what any of the waits would take that a stop did not end.
-SOON = 30.0
+# Where parts of a run hang, a stop ends each wait for one of them after WAIT seconds, and the waits
+# come one after the other; what the processes do besides takes some tenths of a second. BUSY is for
+# what else runs on the machine: with six processes that did nothing but compute on two processors,
+# a stop took up to six seconds longer. A wait that a stop did not end would add 13 or 18 seconds.
+WAIT, BUSY = 2.0, 9.0
 
 
 class StopTest(cadre_run.CadreTest):
@@ -75,7 +77,42 @@ class StopTest(cadre_run.CadreTest):
             if name != "cadre_learner":
                 os.kill(pid, signal.SIGSTOP)
         process.send(signal.SIGTERM)
-        self.assert_stopped(process, run, SOON)
+        # The learner's for the servers; for actors; for an account; for the servers' end.
+        self.assert_stopped(process, run, 4 * WAIT + BUSY)
+
+    def test_a_learner_that_hangs(self):
+        run, process = self.begin("processes", "--set", "checkpoint.every_env_steps=2000")
+        os.kill(process.child("cadre_learner"), signal.SIGSTOP)
+        process.send(signal.SIGTERM)
+        # For the learner.
+        process.wait(WAIT + BUSY)
+        self.assert_ended(process)
+        self.assert_error(process, cadre_run.UNREACHABLE,
+                          "learner did not answer a stop within 2s and was killed")
+        self.assertTrue(run.checkpoints())
+
+    def test_a_replay_server_that_hangs_with_a_table_to_save(self):
+        run = cadre_run.Run(self.folder / "run")
+        process = self.start("cadre", "train", cadre_run.CONFIGS / "dqn_cartpole.textproto",
+                             "--mode", "processes", "--out", run,
+                             "--set", "evaluation.every_env_steps=0")
+        cadre_run.wait_until(lambda: run.steps() >= 5_000, "5,000 steps", process)
+        os.kill(process.child("cadre_replay_server"), signal.SIGSTOP)
+        process.send(signal.SIGTERM)
+        # For actors, an account, and its end.
+        self.assert_stopped(process, run, 3 * WAIT + BUSY)
+        self.assertIn("replay server did not answer a stop within 2s; killing it", process.stderr)
+        self.assertIn("the replay server saved no last table", process.stderr)
+
+    def test_a_parameter_server_that_hangs_when_the_time_is_over(self):
+        run, process = self.begin("processes", "--set", "stop.wall_seconds=20",
+                                  "--set", "stop.env_steps=100000000")
+        os.kill(process.child("cadre_param_server"), signal.SIGSTOP)
+        cadre_run.wait_until((run.path / "summary.json").exists, "the learner's end", process)
+        # The learner has waited for it for a second and a half, and not for a minute.
+        self.assertLess(run.summary()["wall_seconds"], 20 + WAIT + BUSY)
+        process.send(signal.SIGTERM)
+        self.assert_stopped(process, run, 2 * WAIT + BUSY)
 
     def begin_whose_actor_hangs(self):
         """A run whose learner is done, and which waits for an actor that does not end."""
@@ -96,8 +133,9 @@ class StopTest(cadre_run.CadreTest):
         cadre_run.wait_until(lambda: "waiting for the other processes" in process.stderr,
                              "its wait", process)
         process.send(signal.SIGTERM)
-        # Less than what is left of the time that actors have where nobody asks for a stop.
-        self.assert_stopped(process, run, 15.0)
+        # For the actor, and for its end. Less than what is left of the time that actors have where
+        # nobody asks for a stop.
+        self.assert_stopped(process, run, 2 * WAIT + BUSY)
         self.assertIn("an actor did not end by itself within 2s", process.stderr)
 
     def test_a_run_that_waits_for_its_account(self):
@@ -113,7 +151,8 @@ class StopTest(cadre_run.CadreTest):
         port = replay[replay.index("--address") + 1].rpartition(":")[2]
         cadre_run.wait_until(lambda: connected(int(port)), "its question", process)
         process.send(signal.SIGTERM)
-        self.assert_stopped(process, run, SOON)
+        # For the account, and for the server's end.
+        self.assert_stopped(process, run, 2 * WAIT + BUSY)
         self.assertNotIn("an actor did not end", process.stderr)
         self.assertIn("gave up after 2s", process.stderr)
 

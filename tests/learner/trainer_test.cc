@@ -428,6 +428,37 @@ TEST_F(TrainerTest, TheEndOfItsTimeEndsTheWaitForExperienceAndSaves) {
   EXPECT_GE(trainer->summary().wall_seconds, 0.01);
 }
 
+// For a learner whose parameter server hangs.
+TEST_F(TrainerTest, TheEndOfItsTimeEndsTheWaitForTheParameterServerAndSaves) {
+  // Waits in each call until it is cut short, and then in none.
+  class HangingSink final : public ParameterSink {
+   public:
+    absl::Status Publish(ParametersPtr parameters) override {
+      // The first publication arrives.
+      if (parameters->version() == 1) return absl::OkStatus();
+      return SetRunState(v1::RUN_STATE_RUNNING);
+    }
+    absl::Status SetRunState(v1::RunState) override {
+      cut_.Wait();
+      return absl::CancelledError("cut short");
+    }
+    void CutShort() override { cut_.Notify(); }
+    void Close() override {}
+
+   private:
+    Event cut_;
+  };
+  ExperimentConfig config = Config();
+  config.mutable_stop()->set_wall_seconds(0.01);
+  auto trainer = Make(config);
+  HangingSink sink;
+  FakeSource source(trainer->experience_spec(), 0);
+  const absl::Status status = trainer->Run({.queue = &source}, sink);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_GE(trainer->summary().wall_seconds, 0.01 + absl::ToDoubleSeconds(Trainer::kSinkGrace));
+  EXPECT_TRUE(FindCheckpoint(folder_.path(), "last").ok());
+}
+
 TEST_F(TrainerTest, AStopEndsAnEvaluationAndSaves) {
   ExperimentConfig config = Config();
   config.mutable_evaluation()->set_every_env_steps(kBatch);

@@ -108,6 +108,41 @@ TEST(RetryTest, CloseEndsThePause) {
   calling.join();
 }
 
+TEST(RetryTest, CutShortEndsThePauseAndTheAttempt) {
+  RetryPolicy policy = Patient();
+  policy.backoff = {absl::Minutes(30), absl::Minutes(30), 1};
+  for (const bool in_pause : {false, true}) {
+    CallGroup calls;
+    absl::Notification tried;
+    std::thread calling([&] {
+      const absl::Status status = CallWithRetry(calls, policy, kPeer, [&](grpc::ClientContext&) {
+        tried.Notify();
+        if (!in_pause)  // As an attempt that is cancelled is.
+          while (calls.cuts() == 0) std::this_thread::yield();
+        return in_pause ? kUnavailable : grpc::Status(grpc::StatusCode::CANCELLED, "");
+      });
+      EXPECT_EQ(status,
+                absl::CancelledError("parameter server at a:1: there was no time left for it"));
+    });
+    tried.WaitForNotification();
+    calls.CutShort(absl::Hours(1));
+    calling.join();
+  }
+}
+
+TEST(RetryTest, AfterACutThereIsALittleTime) {
+  CallGroup calls;
+  calls.CutShort(absl::Milliseconds(20));
+  EXPECT_FALSE(calls.closed());
+  int attempts = 0;
+  EXPECT_TRUE(CallWithRetry(calls, Patient(), kPeer, [&](grpc::ClientContext&) {
+                return ++attempts < 2 ? kUnavailable : grpc::Status::OK;
+              }).ok());
+  EXPECT_EQ(
+      CallWithRetry(calls, Patient(), kPeer, [&](grpc::ClientContext&) { return kUnavailable; }),
+      absl::CancelledError("parameter server at a:1: there was no time left for it"));
+}
+
 TEST(CallGroupTest, SleepsUnlessClosed) {
   CallGroup calls;
   EXPECT_TRUE(calls.Sleep(absl::Microseconds(1)));
