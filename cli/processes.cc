@@ -1,11 +1,9 @@
 #include "cli/processes.h"
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,7 +12,7 @@
 #include "cli/process_commands.h"
 #include "cli/run_account.h"
 #include "cli/supervised_process.h"
-#include "common/bottleneck.h"
+#include "cli/verdict_watch.h"
 #include "common/monotonic_time.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
@@ -38,33 +36,6 @@ constexpr absl::Duration kStopDrain = absl::Seconds(2);
 constexpr absl::Duration kSavePause = absl::Seconds(15);
 // After that it says that it waits.
 constexpr absl::Duration kQuietDrain = absl::Seconds(2);
-constexpr absl::Duration kVerdictInterval = absl::Seconds(5);
-
-// Asks a parameter server every few seconds what holds its run back.
-class VerdictWatch {
- public:
-  VerdictWatch(std::string address, std::function<void(const std::string&)> on_verdict)
-      : address_(std::move(address)), on_verdict_(std::move(on_verdict)), thread_([this] {
-          while (calls_.Sleep(kVerdictInterval)) Ask();
-        }) {}
-  ~VerdictWatch() {
-    calls_.Close();
-    thread_.join();
-  }
-
- private:
-  void Ask() {
-    const absl::StatusOr<v1::WorkInfoResponse> work = FetchWorkInfo(address_, &calls_);
-    if (!work.ok()) return;
-    const bool bound = work->bottleneck().verdict() != VerdictName(Verdict::kNone);
-    on_verdict_(bound ? work->bottleneck().text() : "");
-  }
-
-  const std::string address_;
-  const std::function<void(const std::string&)> on_verdict_;
-  CallGroup calls_;
-  std::thread thread_;
-};
 
 // The processes of one run.
 class ProcessRun {

@@ -25,7 +25,7 @@ TIME_STAMPS = {
     "learner/run_folder.cc": "TensorBoard's events",
     "learner/run_lock.cc": "since when a run is locked, for people",
     "learner/trainer.cc": "when an update was not finite, for people",
-    "cli/processes.cc": "a run id that no earlier run has",
+    "cli/process_commands.cc": "a run id that no earlier run has",
     "cli/supervised_process.cc": "a seed",
 }
 WAITS = {
