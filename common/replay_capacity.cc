@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "common/replay_config.h"
@@ -34,6 +35,13 @@ int64_t DividedUp(int64_t a, int64_t b) { return a / b + (a % b != 0); }
 
 // Rows of so many steps in segments of `length`.
 int64_t RowsOf(int64_t steps, int64_t length) { return Plus(steps, DividedUp(steps, length)); }
+
+// The most rollouts of its writer that a window needs after the one in which it begins. Episodes
+// begin with a segment, so of full segments the last step at which a window can begin is
+// `length` - gcd(period, length).
+int64_t RolloutsAfterFirst(const WindowShape& shape, int64_t length) {
+  return DividedUp(std::max<int64_t>(0, shape.length - std::gcd(shape.period, length)), length);
+}
 
 // What a selector takes for each slot, rounded up.
 int64_t SelectorBytesPerSlot(const SelectorConfig& selector) {
@@ -90,7 +98,11 @@ int64_t LeastRowsOfLongEpisodes(const TableConfig& config, const TableWriters& w
   const int64_t items = Times(config.rate_limiter().min_size() - 1, shape.period) + 1;
   // The segment in which the oldest window begins is kept whole.
   const int64_t oldest = waiting > 0 ? writers.segment_length : 1;
-  return RowsOf(Plus(waiting, std::max(items, oldest)), writers.segment_length);
+  // From the rollout in which a window begins to the one that completes it.
+  const int64_t rollouts =
+      Plus(Times(writers.count, RolloutsAfterFirst(shape, writers.segment_length)), 1);
+  return std::max(RowsOf(Plus(waiting, std::max(items, oldest)), writers.segment_length),
+                  Times(rollouts, RowsOf(writers.steps_per_rollout(), writers.segment_length)));
 }
 
 int64_t RowsForItems(const TableConfig& config) {

@@ -50,7 +50,8 @@ int64_t StepsForWindows(const WindowShape& shape, const TableWriters& writers);
 int64_t LeastRows(const TableConfig& config, const TableWriters& writers);
 // Fewer are too few whoever writes: one environment, in a single segment.
 int64_t LeastRowsOfAny(const TableConfig& config);
-// Fewer are too few for these writers, even if no episode ends.
+// With fewer, some windows of these writers are never completed, or rate_limiter.min_size items
+// are never held, even if no episode ends.
 int64_t LeastRowsOfLongEpisodes(const TableConfig& config, const TableWriters& writers);
 
 // Rows that capacity_items are worth: more would never be used. 0: no bound.

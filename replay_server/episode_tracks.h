@@ -76,6 +76,14 @@ class EpisodeTracks {
     reader.Check(free_.size() + by_environment_.size() == tracks_.size());
   }
 
+  int64_t size() const { return static_cast<int64_t>(by_environment_.size()); }
+  // How many there are of each writer.
+  absl::flat_hash_map<uint64_t, int64_t> ByWriter() const {
+    absl::flat_hash_map<uint64_t, int64_t> counts;
+    for (const auto& [key, track] : by_environment_) ++counts[key.first];
+    return counts;
+  }
+
   EpisodeTrack& operator[](uint32_t track) { return tracks_[track]; }
   const EpisodeTrack& operator[](uint32_t track) const { return tracks_[track]; }
   // Those in use are among the first so many; of the others, last_segment is kNone.

@@ -45,7 +45,8 @@ namespace cadre {
 struct TableOptions {
   TableConfig config;  // Valid; see replay_config.h.
   // Who will write, where that is known: a table too small for them is refused before the
-  // first stream, else with their rollouts.
+  // first stream. Who comes besides them and does not fit is refused with its rollouts, as
+  // everybody is if nothing is known.
   std::optional<TableWriters> writers;
   // Data of other runs is refused. Empty: the run of whoever opens a stream first.
   std::string run_id;

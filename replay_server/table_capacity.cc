@@ -51,15 +51,15 @@ absl::StatusOr<int64_t> TableRows(const TableConfig& config, const v1::Experienc
 }
 
 absl::Status CheckTableHolds(const TableConfig& config, const v1::ExperienceSpec& spec,
-                             int64_t rows, const TableWriters& writers) {
-  const int64_t wanted = LeastRowsOfLongEpisodes(config, writers);
-  if (rows >= wanted) return absl::OkStatus();
+                             int64_t rows, const TableWriters& writers, const TableWriters& all) {
+  if (rows >= LeastRowsOfLongEpisodes(config, writers)) return absl::OkStatus();
   // What is said to be enough is enough whatever the episodes are like.
-  const int64_t enough = LeastRows(config, writers);
-  return absl::InvalidArgumentError(absl::StrCat(
-      "there is room for ", rows, " observations; wanted ", enough, " or more, ", Reason(config),
-      ", of ", writers.all_environments(), " environments in segments of ", writers.segment_length,
-      Smallest(config, spec, enough)));
+  const int64_t enough = LeastRows(config, all);
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is room for ", rows, " observations; wanted ", enough, " or more, ",
+                   Reason(config), ", of ", all.all_environments(), " environments",
+                   all.count > 1 ? absl::StrCat(" of ", all.count, " writers") : "",
+                   " in segments of ", all.segment_length, Smallest(config, spec, enough)));
 }
 
 }  // namespace cadre

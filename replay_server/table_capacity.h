@@ -19,9 +19,10 @@ namespace cadre {
 absl::StatusOr<int64_t> TableRows(const TableConfig& config, const v1::ExperienceSpec& spec,
                                   const std::optional<TableWriters>& writers = std::nullopt);
 
-// INVALID_ARGUMENT, with the smallest capacity that works, where a table of `rows` rows can
-// never complete the windows of these writers, or never holds what the rate limiter waits for.
+// INVALID_ARGUMENT if a table of `rows` rows can never complete all windows of `writers`, or
+// never holds what the rate limiter waits for. The message has the smallest capacity that works
+// for `all`, which may be more writers.
 absl::Status CheckTableHolds(const TableConfig& config, const v1::ExperienceSpec& spec,
-                             int64_t rows, const TableWriters& writers);
+                             int64_t rows, const TableWriters& writers, const TableWriters& all);
 
 }  // namespace cadre

@@ -137,8 +137,13 @@ class Table::Impl {
   std::string Where() const;  // "table 'replay': ".
 
   absl::Status CheckRollout(const ParkedAppend& append) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Whether a table that is full of such rollouts, `rows` rows each, can complete their windows.
+  // Whether a table that is full can complete the windows of such rollouts, `rows` rows each,
+  // besides those of the writers that came earlier. These are never refused for the later ones.
   absl::Status CheckWindowsFit(const ParkedAppend& append, int64_t rows) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The writers that came before `writer` and still have windows to complete, and it with so many
+  // environments.
+  TableWriters EarlierAnd(uint64_t writer, int64_t environments, int64_t segment_length) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether `append` is done with: answered, or on its way to its rows. If not, nothing
   // has changed and it waits.

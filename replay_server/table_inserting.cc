@@ -13,6 +13,8 @@ namespace {
 // Batches that are copied after an insert had to wait for rows that were being sent.
 constexpr int64_t kBatchesWithoutPins = 64;
 
+int64_t DividedUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 }  // namespace
 
 void Table::Impl::Effects::Answer(AppendDone done, absl::Status status) {
@@ -82,28 +84,49 @@ absl::Status Table::Impl::CheckRollout(const ParkedAppend& append) const {
 }
 
 absl::Status Table::Impl::CheckWindowsFit(const ParkedAppend& append, int64_t rows) const {
-  // Who writes is known, or there is room as yet.
-  if (options_.writers.has_value() || rows <= items_->segments().free_rows())
-    return absl::OkStatus();
+  if (rows <= items_->segments().free_rows()) return absl::OkStatus();  // There is room as yet.
   const int64_t capacity = items_->segments().capacity();
   // As if every segment were another environment's: most tables hold even these.
-  const TableWriters most{streams_.streams(), static_cast<int64_t>(append.rollout.segments.size()),
-                          1};
-  if (LeastRowsOfLongEpisodes(options_.config, most) + 2 * append.steps <= capacity)
+  const TableWriters most{.environments = items_->open_episodes() +
+                                          static_cast<int64_t>(append.rollout.segments.size())};
+  if (LeastRowsOfLongEpisodes(options_.config, most) +
+          2 * (streams_.streams() + 1) * append.steps <=
+      capacity)
     return absl::OkStatus();
   // Those whose windows go on; an episode's end completes all of its own.
   absl::flat_hash_map<int32_t, bool> goes_on;
   for (const v1::Segment& segment : append.rollout.segments)
     goes_on[segment.environment()] = segment.end() == v1::SEGMENT_END_CUT;
-  const auto all = static_cast<int64_t>(goes_on.size());
   const int64_t open = std::count_if(goes_on.begin(), goes_on.end(),
                                      [](const auto& environment) { return environment.second; });
-  const absl::Status status = CheckTableHolds(options_.config, layout_->spec, capacity,
-                                              {.count = streams_.writers(),
-                                               .environments = open,
-                                               .segment_length = (append.steps + all - 1) / all});
+  const int64_t segment_length = DividedUp(append.steps, static_cast<int64_t>(goes_on.size()));
+  const TableWriters up_to_this = EarlierAnd(append.writer, open, segment_length);
+  const TableWriters all{.count = streams_.writers(),
+                         .environments = std::max(open, up_to_this.environments),
+                         .segment_length = segment_length};
+  const absl::Status status =
+      CheckTableHolds(options_.config, layout_->spec, capacity, up_to_this, all);
   if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat(Where(), status.message()));
+  std::string line = absl::StrCat(Where(), status.message());
+  if (options_.writers.has_value())
+    absl::StrAppend(&line, "; it was sized for the config's ",
+                    options_.writers->all_environments());
+  return absl::Status(status.code(), line);
+}
+
+TableWriters Table::Impl::EarlierAnd(uint64_t writer, int64_t environments,
+                                     int64_t segment_length) const {
+  // One of which nothing is held does not compete for room, such as one that died.
+  const absl::flat_hash_set<uint64_t> earlier = streams_.WritersBefore(writer);
+  TableWriters all{.count = 1, .environments = environments, .segment_length = segment_length};
+  if (environments == 0) return all;
+  for (const auto& [other, episodes] : items_->OpenEpisodesByWriter()) {
+    if (!earlier.contains(other)) continue;
+    ++all.count;
+    all.environments += episodes;
+  }
+  all.environments /= all.count;  // Rounded down, as nobody is to be refused by mistake.
+  return all;
 }
 
 bool Table::Impl::TryAdmit(ParkedAppend& append, Effects& effects) {

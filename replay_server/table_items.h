@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "common/random.h"
@@ -67,6 +68,11 @@ class TableItems {
   // Steps of this writer are missing from here on: nothing leads across them, and the items
   // that lack some of them never come.
   void BreakEpisodes(uint64_t writer) { tracks_.RemoveAllOf(writer); }
+
+  // Episodes that go on and of which steps are held, where items are longer than a step: in
+  // all, and of each writer.
+  int64_t open_episodes() const { return tracks_.size(); }
+  absl::flat_hash_map<uint64_t, int64_t> OpenEpisodesByWriter() const { return tracks_.ByWriter(); }
 
   // --- Sampling ---
 

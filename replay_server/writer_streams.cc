@@ -1,8 +1,8 @@
 #include "replay_server/writer_streams.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
-
-#include "absl/container/flat_hash_set.h"
 
 namespace cadre {
 
@@ -33,6 +33,16 @@ int64_t WriterStreams::writers() const {
   absl::flat_hash_set<uint64_t> different;
   for (const auto& [stream, writer] : writers_) different.insert(writer);
   return static_cast<int64_t>(different.size());
+}
+
+absl::flat_hash_set<uint64_t> WriterStreams::WritersBefore(uint64_t writer) const {
+  uint64_t first = std::numeric_limits<uint64_t>::max();
+  for (const auto& [stream, other] : writers_)
+    if (other == writer) first = std::min(first, stream);
+  absl::flat_hash_set<uint64_t> before;
+  for (const auto& [stream, other] : writers_)
+    if (stream < first) before.insert(other);
+  return before;
 }
 
 std::shared_ptr<const SettledListener> WriterStreams::Settled(uint64_t writer, uint64_t settled) {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 
 namespace cadre {
 
@@ -15,7 +16,7 @@ using SettledListener = std::function<void(uint64_t settled_sequence)>;
 
 class WriterStreams {
  public:
-  // `settled`: what the listener knows already.
+  // `stream`: larger than those before it. `settled`: what the listener knows already.
   void Open(uint64_t stream, uint64_t writer, uint64_t settled, SettledListener listener);
   // Its writer; none where it is not open.
   std::optional<uint64_t> Close(uint64_t stream);
@@ -24,6 +25,8 @@ class WriterStreams {
   // How many streams are open, and of how many different writers.
   int64_t streams() const { return static_cast<int64_t>(writers_.size()); }
   int64_t writers() const;
+  // The other writers of which a stream was open before any open stream of `writer` was.
+  absl::flat_hash_set<uint64_t> WritersBefore(uint64_t writer) const;
 
   // All of `writer` up to `settled` is settled: whom to tell, or null where they know.
   std::shared_ptr<const SettledListener> Settled(uint64_t writer, uint64_t settled);

@@ -1,7 +1,12 @@
 #include "common/replay_capacity.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <deque>
 #include <string>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/config.h"
 #include "common/replay_config.h"
 #include "gmock/gmock.h"
@@ -31,6 +36,60 @@ TEST(ReplayCapacityTest, AWindowExtendsOverTheRolloutsOfAllEnvironments) {
             12 * 5 * 4)
       << "and one more, as writers change their order";
   EXPECT_EQ(StepsForWindows({1, 1}, {.count = 3, .environments = 4, .segment_length = 5}), 20);
+}
+
+// Whether a table of `rows` rows completes every window: the writers append in turn, the oldest
+// segments make room for each rollout, and no episode ends.
+bool CompletesEveryWindow(const WindowShape& shape, const TableWriters& writers, int64_t rows) {
+  const int64_t length = writers.segment_length;
+  std::deque<std::pair<int64_t, int64_t>> held;  // Environment and first step of each segment.
+  const auto free = [&] { return rows - static_cast<int64_t>(held.size()) * (length + 1); };
+  for (int64_t step = 0; step < 5 * (shape.length + length); step += length) {
+    for (int64_t w = 0; w < writers.count; ++w) {
+      while (free() < writers.environments * (length + 1)) {
+        if (held.empty()) return false;
+        held.pop_front();
+      }
+      for (int64_t e = 0; e < writers.environments; ++e)
+        held.emplace_back(w * writers.environments + e, step);
+      for (int64_t e = 0; e < writers.environments; ++e) {
+        const auto oldest = std::find_if(held.begin(), held.end(), [&](const auto& segment) {
+          return segment.first == w * writers.environments + e;
+        });
+        // Of the windows that end with one of the rollout's steps.
+        for (int64_t begin = std::max<int64_t>(0, step + 1 - shape.length);
+             begin + shape.length <= step + length; ++begin)
+          if (begin % shape.period == 0 && begin < oldest->second) return false;
+      }
+    }
+  }
+  return true;
+}
+
+TEST(ReplayCapacityTest, WithOneRowLessThanTheLeastSomeWindowsAreNeverCompleted) {
+  const int64_t periods[] = {1, 3, 8};
+  for (const int64_t length : {2, 5, 16, 33}) {
+    for (const int64_t period : periods) {
+      for (const int64_t segment : {1, 2, 4, 7, 40}) {
+        for (const TableWriters& writers :
+             {TableWriters{1, 8, segment}, TableWriters{3, 4, segment},
+              TableWriters{2, 9, segment}}) {
+          TableConfig config;
+          config.mutable_rate_limiter()->set_min_size(1);
+          config.mutable_sequences()->set_length(static_cast<int32_t>(length));
+          config.mutable_sequences()->set_period(static_cast<int32_t>(period));
+          const int64_t least = LeastRowsOfLongEpisodes(config, writers);
+          const std::string where = absl::StrCat(length, " ", period, " ", segment, " ",
+                                                 writers.count, " ", writers.environments);
+          EXPECT_TRUE(CompletesEveryWindow(WindowShapeOf(config), writers, least)) << where;
+          EXPECT_LE(least, LeastRows(config, writers)) << where;
+          if (period == 1) {
+            EXPECT_FALSE(CompletesEveryWindow(WindowShapeOf(config), writers, least - 1)) << where;
+          }
+        }
+      }
+    }
+  }
 }
 
 TEST(ReplayCapacityTest, ShardsShareTheWriters) {

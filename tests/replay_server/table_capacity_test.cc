@@ -255,6 +255,111 @@ TEST(TableCapacityTest, RolloutsWhoseWindowsNeverFitAreRefusedWithTheSmallestTha
   EXPECT_EQ(items, 30 * 7) << "of period 40";
 }
 
+// Writers whose episodes never end, with one step of each environment in a rollout.
+class EndlessWriters {
+ public:
+  EndlessWriters(Table* table, int writers, int environments) : environments_(environments) {
+    for (int w = 0; w < writers; ++w)
+      writers_.push_back(std::make_unique<TestWriter>(table, 100 + w));
+  }
+
+  // The next rollout of writer `w`.
+  absl::Status Append(size_t w) {
+    v1::Rollout rollout = EmptyReplayRollout();
+    for (int e = 0; e < environments_; ++e)
+      AddSegment(&rollout, e, step_, 1, v1::SEGMENT_END_CUT, e);
+    const TestWriter::Answer answer = writers_[w]->Append(std::move(rollout));
+    return answer->empty() ? absl::InternalError("parked") : answer->front();
+  }
+  // Of every writer, so many rounds; what each was answered in the last round.
+  std::vector<absl::Status> Play(int rounds) {
+    std::vector<absl::Status> last(writers_.size());
+    for (int round = 0; round < rounds; ++round, ++step_)
+      for (size_t w = 0; w < writers_.size(); ++w) last[w] = Append(w);
+    return last;
+  }
+
+ private:
+  const int environments_;
+  std::vector<std::unique_ptr<TestWriter>> writers_;
+  int64_t step_ = 0;
+};
+
+// The smallest table for two writers with three environments each, and windows of ten steps.
+TableOptions SmallestForTwo() {
+  TableOptions options = ReplayTableOptions();
+  options.config.mutable_transitions()->set_n_step(10);
+  options.config.set_capacity_bytes(1);
+  options.writers = TableWriters{.count = 2, .environments = 3, .segment_length = 1};
+  const absl::Status refused =
+      (*Table::Create(options))->OpenSampler(kReplayRun, ReplaySpec()).status();
+  options.config.set_capacity_bytes(
+      NumberAfter(std::string(refused.message()), "capacity_bytes is 1 and would be "));
+  return options;
+}
+
+int64_t SmallestThatIsNamed(const TableOptions& options, const absl::Status& refusal) {
+  return NumberAfter(
+      std::string(refusal.message()),
+      absl::StrCat("capacity_bytes is ", options.config.capacity_bytes(), " and would be "));
+}
+
+TEST(TableCapacityTest, WritersBeyondTheConfigsAreRefusedAndTheOthersContinue) {
+  TableOptions options = SmallestForTwo();
+  absl::Status refusal;
+  {
+    const auto table = *Table::Create(options);
+    EndlessWriters six(table.get(), 6, 3);
+    const std::vector<absl::Status> last = six.Play(100);
+    EXPECT_EQ(last[0], absl::OkStatus());
+    EXPECT_EQ(last[1], absl::OkStatus());
+    for (size_t w = 2; w < 6; ++w) {
+      EXPECT_EQ(last[w].code(), absl::StatusCode::kInvalidArgument);
+      EXPECT_THAT(
+          std::string(last[w].message()),
+          HasSubstr("of 18 environments of 6 writers in segments of 1, capacity_bytes is "));
+      EXPECT_THAT(std::string(last[w].message()), HasSubstr("; it was sized for the config's 6"));
+    }
+    refusal = last[5];
+    const int64_t before = table->Info().inserted_items();
+    six.Play(50);
+    EXPECT_EQ(table->Info().inserted_items() - before, 50 * 2 * 3) << "one for each step";
+  }
+  options.config.set_capacity_bytes(SmallestThatIsNamed(options, refusal));
+  const auto table = *Table::Create(options);
+  EndlessWriters six(table.get(), 6, 3);
+  for (const absl::Status& status : six.Play(100)) EXPECT_EQ(status, absl::OkStatus());
+  EXPECT_EQ(table->Info().inserted_items(), (100 - 9) * 6 * 3);
+}
+
+TEST(TableCapacityTest, EnvironmentsBeyondTheConfigsAreRefused) {
+  TableOptions options = SmallestForTwo();
+  absl::Status refusal;
+  {
+    const auto table = *Table::Create(options);
+    refusal = EndlessWriters(table.get(), 1, 30).Play(100).front();
+    EXPECT_EQ(refusal.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(refusal.message()), HasSubstr("of 30 environments in segments of 1"));
+  }
+  options.config.set_capacity_bytes(SmallestThatIsNamed(options, refusal));
+  const auto table = *Table::Create(options);
+  EXPECT_EQ(EndlessWriters(table.get(), 1, 30).Play(100).front(), absl::OkStatus());
+  EXPECT_EQ(table->Info().inserted_items(), (100 - 9) * 30);
+}
+
+TEST(TableCapacityTest, AWriterOfWhichNothingIsHeldLeavesItsPlaceToAnother) {
+  const auto table = *Table::Create(SmallestForTwo());
+  EndlessWriters three(table.get(), 3, 3);
+  EXPECT_FALSE(three.Play(100)[2].ok());
+  // The first one is still connected, but appends no more.
+  absl::Status last;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(three.Append(1), absl::OkStatus());
+    last = three.Append(2);
+  }
+  EXPECT_EQ(last, absl::OkStatus());
+}
+
 TEST(TableCapacityTest, AWarmUpThatTheTableCannotHoldIsRefused) {
   TableOptions options = ReplayTableOptions();
   options.config.set_capacity_bytes(100'000);  // Some 1,100 rows.

@@ -2,10 +2,14 @@
 
 #include <optional>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace cadre {
 namespace {
+
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 TEST(WriterStreamsTest, AStreamIsItsWritersUntilItIsClosed) {
   WriterStreams streams;
@@ -43,6 +47,20 @@ TEST(WriterStreamsTest, TheNewestStreamOfAWriterHearsEvenWhenAnOlderOneCloses) {
   EXPECT_EQ(second, 1);
   EXPECT_EQ(streams.Close(2), 70);
   EXPECT_EQ(streams.Settled(70, 2), nullptr);
+}
+
+TEST(WriterStreamsTest, AWriterKeepsItsPlaceWhileAnyOfItsStreamsIsOpen) {
+  WriterStreams streams;
+  streams.Open(1, 70, 0, nullptr);
+  streams.Open(2, 71, 0, nullptr);
+  EXPECT_THAT(streams.WritersBefore(70), IsEmpty());
+  EXPECT_THAT(streams.WritersBefore(71), UnorderedElementsAre(70));
+  EXPECT_THAT(streams.WritersBefore(72), UnorderedElementsAre(70, 71)) << "it has none";
+  streams.Open(3, 70, 0, nullptr);
+  EXPECT_THAT(streams.WritersBefore(70), IsEmpty());
+  streams.Close(1);
+  EXPECT_THAT(streams.WritersBefore(70), UnorderedElementsAre(71));
+  EXPECT_THAT(streams.WritersBefore(71), IsEmpty());
 }
 
 }  // namespace
