@@ -130,7 +130,7 @@ absl::StatusOr<ModelUpdater::Pushed> ModelUpdater::Push(const v1::Gradient& grad
     ++refused_;
   } else if (!no_step) {
     ++applied_;
-    max_lag_ = std::max(max_lag_, lag);
+    max_lag_ = std::max(max_lag_.load(), lag);
   }
   LearnerOf(gradient.learner_id()) = {gradient.sequence(), too_old, lag, ++turns_, all_steps};
   const Outcome outcome = no_step   ? Outcome::kNoStep
@@ -256,9 +256,7 @@ v1::SharedModel ModelUpdater::Save() const {
 }
 
 void ModelUpdater::SaveCounters(v1::ModelInfo& info) const {
-  absl::MutexLock lock(&mutex_);
   info.set_shared(true);
-  info.set_env_steps(newest_->env_steps());
   info.set_applied_gradients(applied_);
   info.set_refused_gradients(refused_);
   info.set_duplicate_gradients(duplicates_);
@@ -267,7 +265,6 @@ void ModelUpdater::SaveCounters(v1::ModelInfo& info) const {
 }
 
 void ModelUpdater::RestoreCounters(const v1::ModelInfo& info) {
-  absl::MutexLock lock(&mutex_);
   applied_ = info.applied_gradients();
   refused_ = info.refused_gradients();
   duplicates_ = info.duplicate_gradients();

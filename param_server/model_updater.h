@@ -75,7 +75,7 @@ class ModelUpdater {
   // All of it at one moment.
   v1::SharedModel Save() const;
 
-  // Sets what a shared model has in a ModelInfo, and from one, after a restart.
+  // Sets what a shared model has in a ModelInfo, and from one, after a restart. Waits for no push.
   void SaveCounters(v1::ModelInfo& info) const;
   void RestoreCounters(const v1::ModelInfo& info);
 
@@ -108,17 +108,15 @@ class ModelUpdater {
   const int64_t max_gradient_lag_;  // -1: none.
   const int64_t size_;              // P
   const std::shared_ptr<VersionPool> pool_;
-  std::atomic<int64_t> broken_ = 0;
+
+  // Read at any time; all but broken_ change under mutex_.
+  std::atomic<int64_t> applied_ = 0, refused_ = 0, duplicates_ = 0, broken_ = 0, max_lag_ = 0;
 
   mutable absl::Mutex mutex_;  // Held through a step: milliseconds for a million parameters.
   ParametersPtr newest_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<FlatOptimizer> optimizer_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, Learner> learners_ ABSL_GUARDED_BY(mutex_);  // By id.
   uint64_t turns_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t duplicates_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t max_lag_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cadre

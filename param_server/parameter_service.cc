@@ -139,14 +139,24 @@ grpc::ServerUnaryReactor* ParameterService::FetchModel(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* ParameterService::Fetch(grpc::CallbackServerContext* context,
                                                   const grpc::ByteBuffer* request,
                                                   grpc::ByteBuffer* response) {
-  absl::StatusOr<grpc::ByteBuffer> fetched = FetchNewer(*request);
-  if (fetched.ok()) *response = *std::move(fetched);
-  return Finished(context, fetched.status());
+  v1::FetchRequest fetch;
+  if (const absl::Status status = ParseMessage(*request, &fetch); !status.ok())
+    return Finished(context, status);
+  const bool encodes = fetch.encoding() == v1::VALUE_ENCODING_BFLOAT16;
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const auto answer = [=, this, fetch = std::move(fetch)] {
+    absl::StatusOr<grpc::ByteBuffer> fetched = FetchNewer(fetch);
+    if (fetched.ok()) *response = *std::move(fetched);
+    reactor->Finish(ToGrpcStatus(fetched.status()));
+  };
+  if (encodes)
+    sender_.Run(answer);
+  else
+    answer();
+  return reactor;
 }
 
-absl::StatusOr<grpc::ByteBuffer> ParameterService::FetchNewer(const grpc::ByteBuffer& request) {
-  v1::FetchRequest fetch;
-  CADRE_RETURN_IF_ERROR(ParseMessage(request, &fetch));
+absl::StatusOr<grpc::ByteBuffer> ParameterService::FetchNewer(const v1::FetchRequest& fetch) {
   CADRE_RETURN_IF_ERROR(store_->CheckRunId(fetch.run_id()));
   const ParameterStore::View view = store_->Read(fetch.model());
   const bool newer = view.newest != nullptr && view.newest->version() > fetch.known_version();

@@ -56,7 +56,7 @@ class ParameterService final : public ParameterServiceMethods {
 
  private:
   absl::Status StorePublished(const grpc::ByteBuffer& request);
-  absl::StatusOr<grpc::ByteBuffer> FetchNewer(const grpc::ByteBuffer& request);
+  absl::StatusOr<grpc::ByteBuffer> FetchNewer(const v1::FetchRequest& request);
   absl::StatusOr<grpc::ByteBuffer> ApplyPushed(const grpc::ByteBuffer& request);
   void CountVersion(const v1::Parameters& parameters);
   // FAILED_PRECONDITION for another run, and on a replica.
@@ -66,6 +66,7 @@ class ParameterService final : public ParameterServiceMethods {
   ParameterMetrics* const metrics_;
   const std::string upstream_;
   Bfloat16Cache bfloat16_;
+  // Sends what others brought, and encodes.
   SerialExecutor sender_{"param-send"};
   // Does what takes milliseconds, one after the other, while gRPC's threads serve readers.
   SerialExecutor worker_{"param-apply"};

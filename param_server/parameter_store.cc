@@ -182,22 +182,18 @@ void ParameterStore::Close() {
 }
 
 std::vector<v1::ModelInfo> ParameterStore::Models() const {
-  std::vector<std::pair<Model, v1::ModelInfo>> models;
+  std::vector<v1::ModelInfo> infos;
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [name, model] : models_) {
-      v1::ModelInfo& info = models.emplace_back(model, v1::ModelInfo()).second;
+      v1::ModelInfo& info = infos.emplace_back();
       info.set_model(name);
       info.set_version(model.newest->version());
       info.set_bytes(static_cast<int64_t>(model.newest->values().size()));
       info.set_publications(model.publications);
       info.set_env_steps(model.newest->env_steps());
+      if (model.updater != nullptr) model.updater->SaveCounters(info);
     }
-  }
-  std::vector<v1::ModelInfo> infos;
-  for (auto& [model, info] : models) {
-    if (model.updater != nullptr) model.updater->SaveCounters(info);  // It has a lock of its own.
-    infos.push_back(std::move(info));
   }
   std::sort(infos.begin(), infos.end(),
             [](const v1::ModelInfo& a, const v1::ModelInfo& b) { return a.model() < b.model(); });

@@ -27,7 +27,11 @@ WatchReactor::WatchReactor(ParameterStore* store, ParameterMetrics* metrics,
 
 void WatchReactor::SendOrWait() {
   if (!store_->AddWaiter(this, model_, sent_version_, sent_state_)) {
-    Send();
+    // A version may have to be encoded first, or is just being encoded for others.
+    if (encoding_ == v1::VALUE_ENCODING_BFLOAT16)
+      OnChange();
+    else
+      Send();
     return;
   }
   // A cancellation before AddWaiter found nothing to remove. In a reaction `this`

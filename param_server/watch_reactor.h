@@ -24,7 +24,8 @@ class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
  public:
   // Refuses a request that is malformed or of another run. Deletes itself when done. What
   // there is to send when a version comes in is sent by `sender`, so that whoever brought
-  // it never waits for its readers. All must outlive the server.
+  // it never waits for its readers, and what is to be encoded is sent by it at any time. All
+  // must outlive the server.
   WatchReactor(ParameterStore* store, ParameterMetrics* metrics, Bfloat16Cache* bfloat16,
                SerialExecutor* sender, const grpc::ByteBuffer& request);
 

@@ -48,15 +48,22 @@ void AppendReactor::Open(const v1::AppendOpen& open) {
   absl::StatusOr<std::unique_ptr<AppendTarget>> target =
       FindAppendTarget(*directory_, open.target());
   if (!target.ok()) return End(ToGrpcStatus(target.status()));
+  if ((*target)->opens_at_once()) return OpenTarget(open, *std::move(target));
+  openers_->Run([self = Shared(this), open, target = *std::move(target)]() mutable {
+    self->OpenTarget(open, std::move(target));
+  });
+}
+
+void AppendReactor::OpenTarget(const v1::AppendOpen& open, std::unique_ptr<AppendTarget> target) {
   const absl::StatusOr<uint64_t> settled =
-      (*target)->Open(open, [weak = std::weak_ptr<AppendReactor>(Shared(this))](uint64_t sequence) {
+      target->Open(open, [weak = std::weak_ptr<AppendReactor>(Shared(this))](uint64_t sequence) {
         if (const auto self = weak.lock()) self->OnSettled(sequence);
       });
   if (!settled.ok()) return End(ToGrpcStatus(settled.status()));
   name_ = open.name().empty() ? "a writer" : open.name();
   writer_ = open.writer_id();
   spdlog::info("{} writes to '{}' as {:x}", name_, open.target(), writer_);
-  target_ = *std::move(target);
+  target_ = std::move(target);
   bool ended;
   {
     absl::MutexLock lock(&mutex_);

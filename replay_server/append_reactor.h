@@ -12,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "common/thread_pool.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "proto/experience.pb.h"
 #include "replay_server/append_target.h"
@@ -23,9 +24,9 @@ namespace cadre {
 
 class AppendReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  // Both must outlive the server.
-  AppendReactor(const ExperienceDirectory* directory, RefusalLog* refusal_log)
-      : directory_(directory), refusal_log_(refusal_log) {}
+  // All must outlive the server. `openers` opens what does not open at once.
+  AppendReactor(const ExperienceDirectory* directory, RefusalLog* refusal_log, ThreadPool* openers)
+      : directory_(directory), refusal_log_(refusal_log), openers_(openers) {}
 
  private:
   struct Refusal {
@@ -40,11 +41,13 @@ class AppendReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
 
   void OnFirst(const grpc::ByteBuffer& message);
   void Open(const v1::AppendOpen& open);
+  void OpenTarget(const v1::AppendOpen& open, std::unique_ptr<AppendTarget> target);
   void OnAppended(uint64_t sequence, const absl::Status& status);
   void OnSettled(uint64_t sequence);
 
   const ExperienceDirectory* const directory_;
   RefusalLog* const refusal_log_;
+  ThreadPool* const openers_;
   std::string name_;                      // The writer's; constant once the stream has opened.
   uint64_t writer_ = 0;                   // As name_.
   std::unique_ptr<AppendTarget> target_;  // Constant once the stream has opened; null before.

@@ -20,6 +20,8 @@ class QueueTarget final : public AppendTarget {
  public:
   explicit QueueTarget(Queue* queue) : queue_(queue) {}
 
+  bool opens_at_once() const override { return true; }
+
   absl::StatusOr<uint64_t> Open(const v1::AppendOpen& open, SettledListener listener) override {
     CADRE_ASSIGN_OR_RETURN(
         const Queue::WriterStream stream,
@@ -50,6 +52,8 @@ class QueueTarget final : public AppendTarget {
 class TableTarget final : public AppendTarget {
  public:
   explicit TableTarget(Table* table) : table_(table) {}
+
+  bool opens_at_once() const override { return table_->allocated(); }
 
   absl::StatusOr<uint64_t> Open(const v1::AppendOpen& open, SettledListener listener) override {
     CADRE_ASSIGN_OR_RETURN(const Table::WriterStream stream,

@@ -24,6 +24,9 @@ class AppendTarget {
 
   virtual ~AppendTarget() = default;
 
+  // Whether Open returns at once. Otherwise it may wait for a disk.
+  virtual bool opens_at_once() const = 0;
+
   // First of all, once. Returns the last sequence that the writer has settled.
   virtual absl::StatusOr<uint64_t> Open(const v1::AppendOpen& open, SettledListener listener) = 0;
 

@@ -35,11 +35,12 @@ ExperienceService::ExperienceService(std::vector<Queue*> queues, std::vector<Tab
                                      TableCheckpointer* checkpointer)
     : directory_(std::move(queues), std::move(tables)),
       checkpointer_(checkpointer),
-      gatherers_("sample", GathererThreads()) {}
+      gatherers_("sample", GathererThreads()),
+      openers_("open", 1) {}
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Append(
     grpc::CallbackServerContext* /*context*/) {
-  return std::make_shared<AppendReactor>(&directory_, &refusal_log_)->Start(&streams_);
+  return std::make_shared<AppendReactor>(&directory_, &refusal_log_, &openers_)->Start(&streams_);
 }
 
 grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* ExperienceService::Consume(
@@ -49,7 +50,8 @@ grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* ExperienceServ
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Sample(
     grpc::CallbackServerContext* context) {
-  return std::make_shared<SampleReactor>(&directory_, &gatherers_, context)->Start(&streams_);
+  return std::make_shared<SampleReactor>(&directory_, &gatherers_, &openers_, context)
+      ->Start(&streams_);
 }
 
 grpc::ServerUnaryReactor* ExperienceService::Info(grpc::CallbackServerContext* context,
@@ -80,22 +82,26 @@ grpc::ServerUnaryReactor* ExperienceService::Checkpoint(grpc::CallbackServerCont
   return reactor;
 }
 
+// Answered when the table is empty: after its checkpoint, if that is being written.
 grpc::ServerUnaryReactor* ExperienceService::Reset(grpc::CallbackServerContext* context,
                                                    const v1::ResetRequest* request,
                                                    v1::ResetResponse* /*response*/) {
-  return Answer(context, ResetTable(*request));
+  const absl::StatusOr<Table*> table = FindTableOfRun(*request);
+  if (!table.ok()) return Answer(context, table.status());
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  (*table)->Reset([reactor, name = request->table()](const absl::Status& status) {
+    if (status.ok()) spdlog::info("table '{}' was emptied on request", name);
+    reactor->Finish(status.ok() ? grpc::Status::OK : OpenStreams::StoppingStatus());
+  });
+  return reactor;
 }
 
-absl::Status ExperienceService::ResetTable(const v1::ResetRequest& request) const {
+absl::StatusOr<Table*> ExperienceService::FindTableOfRun(const v1::ResetRequest& request) const {
   CADRE_ASSIGN_OR_RETURN(Table* const table, directory_.FindTable(request.table()));
   const std::string run_id = table->Info().run_id();
-  if (request.run_id() != run_id)
-    return absl::FailedPreconditionError(absl::StrCat("table '", request.table(), "': got run id '",
-                                                      request.run_id(), "'; wanted '", run_id,
-                                                      "'"));
-  table->Reset();
-  spdlog::info("table '{}' was emptied on request", request.table());
-  return absl::OkStatus();
+  if (request.run_id() == run_id) return table;
+  return absl::FailedPreconditionError(absl::StrCat("table '", request.table(), "': got run id '",
+                                                    request.run_id(), "'; wanted '", run_id, "'"));
 }
 
 }  // namespace cadre

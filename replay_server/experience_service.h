@@ -58,13 +58,16 @@ class ExperienceService final : public ExperienceServiceMethods {
                                   v1::ResetResponse* response) override;
 
  private:
-  absl::Status ResetTable(const v1::ResetRequest& request) const;
+  absl::StatusOr<Table*> FindTableOfRun(const v1::ResetRequest& request) const;
 
   const ExperienceDirectory directory_;
   TableCheckpointer* const checkpointer_;
   RefusalLog refusal_log_;
   OpenStreams streams_;
   ThreadPool gatherers_;  // For all Sample streams.
+  // Opens the streams of tables that have no columns yet, as these may be in a file: none of
+  // gRPC's threads waits for a disk.
+  ThreadPool openers_;
 };
 
 }  // namespace cadre

@@ -47,20 +47,27 @@ void SampleReactor::OnRequest(grpc::ByteBuffer& request) {
 void SampleReactor::Open(const v1::SampleOpen& open) {
   const absl::StatusOr<Table*> table = directory_->FindTable(open.table());
   if (!table.ok()) return End(ToGrpcStatus(table.status()));
+  if ((*table)->allocated()) return OpenTable(open, *table);
+  openers_->Run([self = shared_from_this(), open, table = *table] {
+    static_cast<SampleReactor&>(*self).OpenTable(open, table);
+  });
+}
+
+void SampleReactor::OpenTable(const v1::SampleOpen& open, Table* table) {
   const absl::StatusOr<uint64_t> sampler =
-      (*table)->OpenSampler(open.run_id(), open.spec(), [weak = weak_from_this()] {
+      table->OpenSampler(open.run_id(), open.spec(), [weak = weak_from_this()] {
         if (const auto self = weak.lock()) static_cast<SampleReactor&>(*self).LetGo();
       });
   if (!sampler.ok()) return End(ToGrpcStatus(sampler.status()));
   // There by now, as `open` carries the spec.
-  const absl::StatusOr<std::vector<v1::ColumnSpec>> columns = (*table)->batch_columns();
+  const absl::StatusOr<std::vector<v1::ColumnSpec>> columns = table->batch_columns();
   if (!columns.ok()) {
-    (*table)->CloseSampler(*sampler);
+    table->CloseSampler(*sampler);
     return End(ToGrpcStatus(columns.status()));
   }
   spdlog::info("{} samples table '{}'", open.name().empty() ? "a learner" : open.name(),
                open.table());
-  table_ = *table;
+  table_ = table;
   sampler_ = *sampler;
   item_bytes_ = BatchItemBytes(*columns);
   bool ended;

@@ -37,10 +37,11 @@ class SampleReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   static constexpr size_t kReadyBatches = 2;
   static constexpr int kBatchesOfATurn = 8;
 
-  // `directory` and `gatherers`, which all streams share, must outlive the server.
-  SampleReactor(const ExperienceDirectory* directory, ThreadPool* gatherers,
+  // `directory` and the threads, which all streams share, must outlive the server. `openers`
+  // opens what does not open at once.
+  SampleReactor(const ExperienceDirectory* directory, ThreadPool* gatherers, ThreadPool* openers,
                 grpc::CallbackServerContext* context)
-      : directory_(directory), gatherers_(gatherers), context_(context) {}
+      : directory_(directory), gatherers_(gatherers), openers_(openers), context_(context) {}
 
  private:
   void OnRequest(grpc::ByteBuffer& request) override;
@@ -50,6 +51,7 @@ class SampleReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   void OnGone() override;
 
   void Open(const v1::SampleOpen& open);
+  void OpenTable(const v1::SampleOpen& open, Table* table);
   void Want(const v1::SampleWant& want);
   absl::Status CheckWant(const v1::SampleWant& want) const;
   void UpdatePriorities(const v1::PriorityUpdate& update);
@@ -67,6 +69,7 @@ class SampleReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
 
   const ExperienceDirectory* const directory_;
   ThreadPool* const gatherers_;                 // There until OnGone.
+  ThreadPool* const openers_;                   // Likewise.
   grpc::CallbackServerContext* const context_;  // Of gRPC, until OnDone.
   Table* table_ = nullptr;                      // Constant once the stream has opened.
   uint64_t sampler_ = 0;                        // Likewise.

@@ -39,6 +39,7 @@ absl::StatusOr<Table::WriterStream> Table::Impl::OpenWriter(absl::string_view ru
                                                             const v1::ExperienceSpec& spec,
                                                             uint64_t first_sequence,
                                                             SettledListener listener) {
+  CADRE_RETURN_IF_ERROR(AllocateOnce(run_id, spec));
   absl::MutexLock lock(&mutex_);
   CADRE_RETURN_IF_ERROR(CheckOpen(run_id, spec));
   const uint64_t stream = ++last_id_;
@@ -79,6 +80,7 @@ void Table::Impl::CloseWriter(uint64_t stream) {
 absl::StatusOr<uint64_t> Table::Impl::OpenSampler(absl::string_view run_id,
                                                   const v1::ExperienceSpec& spec,
                                                   std::function<void()> overdue) {
+  CADRE_RETURN_IF_ERROR(AllocateOnce(run_id, spec));
   absl::MutexLock lock(&mutex_);
   CADRE_RETURN_IF_ERROR(CheckOpen(run_id, spec));
   const uint64_t id = ++last_id_;
@@ -111,17 +113,32 @@ absl::StatusOr<std::vector<v1::ColumnSpec>> Table::Impl::batch_columns() const {
   return layout_->batch_columns;
 }
 
-void Table::Impl::Reset() {
+bool Table::Impl::allocated() const {
+  absl::MutexLock lock(&mutex_);
+  return layout_ != nullptr;
+}
+
+void Table::Impl::Reset(absl::AnyInvocable<void(absl::Status)> done) {
   Effects effects;
   {
     absl::MutexLock lock(&mutex_);
-    AwaitNoSave();
-    if (items_ != nullptr) items_->Clear();
-    limiter_.set_state({.inserted = planned_items_});
-    counts_ = {};
+    if (closed_) {
+      effects.Answer(std::move(done), ClosedError());
+    } else {
+      resets_.push_back(std::move(done));
+      if (!saving_) Empty(effects);
+    }
     Advance(effects);
   }
   Finish(std::move(effects));
+}
+
+void Table::Impl::Empty(Effects& effects) {
+  if (items_ != nullptr) items_->Clear();
+  limiter_.set_state({.inserted = planned_items_});
+  counts_ = {};
+  for (auto& done : resets_) effects.Answer(std::move(done), absl::OkStatus());
+  resets_.clear();
 }
 
 void Table::Impl::Close() {
@@ -134,6 +151,8 @@ void Table::Impl::Close() {
       effects.Answer(std::move(append.done), ClosedError());
     }
     parked_.clear();
+    for (auto& done : resets_) effects.Answer(std::move(done), ClosedError());
+    resets_.clear();
     Advance(effects);
   }
   Finish(std::move(effects));
@@ -180,7 +199,8 @@ v1::TableInfo Table::Impl::Info() const {
   return info;
 }
 
-absl::Status Table::Impl::CheckOpen(absl::string_view run_id, const v1::ExperienceSpec& spec) {
+absl::Status Table::Impl::CheckOpen(absl::string_view run_id,
+                                    const v1::ExperienceSpec& spec) const {
   if (closed_) return ClosedError();
   if (run_id.empty())
     return absl::InvalidArgumentError(absl::StrCat(Where(), "the stream opened without a run id"));
@@ -189,27 +209,55 @@ absl::Status Table::Impl::CheckOpen(absl::string_view run_id, const v1::Experien
         absl::StrCat(Where(), "got run id '", run_id, "'; wanted '", run_id_, "'"));
   absl::Status status = layout_ != nullptr ? CheckSameSpec(layout_->spec, spec) : absl::OkStatus();
   status.Update(agreement_.Check(spec));
-  if (status.ok() && layout_ == nullptr) status = Allocate(spec);
-  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(Where(), status.message()));
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(Where(), status.message()));
+}
+
+absl::Status Table::Impl::AllocateOnce(absl::string_view run_id, const v1::ExperienceSpec& spec) {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto decided = [this] {
+      mutex_.AssertHeld();
+      return !allocating_;
+    };
+    mutex_.Await(absl::Condition(&decided));
+    if (layout_ != nullptr) return absl::OkStatus();
+    CADRE_RETURN_IF_ERROR(CheckOpen(run_id, spec));
+    allocating_ = true;
+  }
+  absl::StatusOr<Allocation> allocation = Allocate(spec);
+  absl::MutexLock lock(&mutex_);
+  allocating_ = false;
+  if (!allocation.ok())
+    return absl::Status(allocation.status().code(),
+                        absl::StrCat(Where(), allocation.status().message()));
+  Install(*std::move(allocation));
   run_id_ = std::string(run_id);
   return absl::OkStatus();
 }
 
-absl::Status Table::Impl::Allocate(v1::ExperienceSpec spec) {
+absl::StatusOr<Table::Impl::Allocation> Table::Impl::Allocate(v1::ExperienceSpec spec) {
   const TableConfig& config = options_.config;
   spec.clear_agreed();  // Of processes, not of the rows.
   CADRE_RETURN_IF_ERROR(ValidateSpec(spec));
   CADRE_ASSIGN_OR_RETURN(std::vector<v1::ColumnSpec> columns, BatchColumns(config, spec));
   CADRE_ASSIGN_OR_RETURN(const int64_t rows, TableRows(config, spec, options_.writers));
   CADRE_ASSIGN_OR_RETURN(RowStorage storage, RowStorage::Create(spec, rows, options_.storage_path));
+  Allocation allocation;
   CADRE_ASSIGN_OR_RETURN(
-      items_, TableItems::Create(config, rows, Random::ForStream(options_.seed, kRemoving)()));
+      allocation.items,
+      TableItems::Create(config, rows, Random::ForStream(options_.seed, kRemoving)()));
   const int64_t item_bytes = BatchItemBytes(columns);
-  auto layout = absl::WrapUnique(new Layout{spec, std::move(columns), item_bytes,
-                                            std::move(storage), TableGather(config, spec)});
-  CADRE_RETURN_IF_ERROR(StartPins(*layout));
-  layout_ = std::move(layout);
-  return absl::OkStatus();
+  allocation.layout.reset(new Layout{spec, std::move(columns), item_bytes, std::move(storage),
+                                     TableGather(config, spec)});
+  CADRE_ASSIGN_OR_RETURN(allocation.pins, StartPins(*allocation.layout));
+  return allocation;
+}
+
+void Table::Impl::Install(Allocation allocation) {
+  layout_ = std::move(allocation.layout);
+  items_ = std::move(allocation.items);
+  pins_ = std::move(allocation.pins);
 }
 
 absl::Status Table::Impl::ClosedError() const {
@@ -266,7 +314,8 @@ absl::Status Table::UpdatePriorities(absl::Span<const uint64_t> keys,
 absl::StatusOr<std::vector<v1::ColumnSpec>> Table::batch_columns() const {
   return impl_->batch_columns();
 }
-void Table::Reset() { impl_->Reset(); }
+bool Table::allocated() const { return impl_->allocated(); }
+void Table::Reset(absl::AnyInvocable<void(absl::Status)> done) { impl_->Reset(std::move(done)); }
 absl::Status Table::Save(const StateSink& write) const { return impl_->Save(write); }
 absl::Status Table::CheckSaved(const StateSource& read) const { return impl_->CheckSaved(read); }
 absl::Status Table::Restore(const StateSource& read) { return impl_->Restore(read); }

@@ -85,8 +85,9 @@ class Table {
   // --- Writers; as Queue's, callbacks included (queue.h) ---
 
   // `first_sequence`: the oldest that the writer still holds, 0 where unknown. What
-  // came before it and is not known here was lost, and is counted. Allocates the
-  // columns when the first spec comes: RESOURCE_EXHAUSTED where that is impossible.
+  // came before it and is not known here was lost, and is counted. Allocates the columns
+  // when the first spec comes, which waits for a disk if they are in a file (allocated()):
+  // RESOURCE_EXHAUSTED where that is impossible.
   absl::StatusOr<WriterStream> OpenWriter(absl::string_view run_id, uint64_t writer_id,
                                           const v1::ExperienceSpec& spec, uint64_t first_sequence,
                                           SettledListener listener);
@@ -140,8 +141,13 @@ class Table {
 
   // --- All ---
 
-  // Empties the table and its limiter; waiting requests go on waiting.
-  void Reset();
+  // Whether there are columns. Then nothing here but Save, Restore and Sample waits.
+  bool allocated() const;
+
+  // Empties the table and its limiter; waiting requests go on waiting. `done` is called once,
+  // with OK when the table is empty, which is after a Save that is under way, on the thread
+  // of that. CANCELLED: the table was closed.
+  void Reset(absl::AnyInvocable<void(absl::Status)> done);
 
   // A consistent state of everything (rows, items, priorities, limiter, who has
   // written what, random numbers), in pieces for table_checkpoint.h: inserts wait

@@ -64,7 +64,8 @@ class Table::Impl {
   absl::Status CheckSaved(const StateSource& read) const;
   absl::Status Restore(const StateSource& read);
 
-  void Reset();
+  bool allocated() const;
+  void Reset(absl::AnyInvocable<void(absl::Status)> done);
   void Close();
   v1::TableInfo Info() const;
   double sampling_seconds() const {
@@ -130,9 +131,21 @@ class Table::Impl {
     void Answer(AppendDone done, absl::Status status);
   };
 
-  absl::Status CheckOpen(absl::string_view run_id, const v1::ExperienceSpec& spec)
+  // What the first spec brings.
+  struct Allocation {
+    std::shared_ptr<Layout> layout;
+    std::unique_ptr<TableItems> items;
+    std::unique_ptr<RowPins> pins;
+  };
+
+  absl::Status CheckOpen(absl::string_view run_id, const v1::ExperienceSpec& spec) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Allocate(v1::ExperienceSpec spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of a stream that opens with `spec`, which is checked. Others wait for nothing meanwhile,
+  // but for those that open.
+  absl::Status AllocateOnce(absl::string_view run_id, const v1::ExperienceSpec& spec)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Allocation> Allocate(v1::ExperienceSpec spec);
+  void Install(Allocation allocation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ClosedError() const;
   std::string Where() const;  // "table 'replay': ".
 
@@ -166,8 +179,8 @@ class Table::Impl {
   // From a promise on MaySample of others leaves so many items to `sampler`.
   void Promise(Sampler& sampler, int64_t items) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Unpromise(Sampler& sampler) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Once for the table: RESOURCE_EXHAUSTED where there is no thread for it.
-  absl::Status StartPins(const Layout& layout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Null where rows are copied. RESOURCE_EXHAUSTED where there is no thread for it.
+  absl::StatusOr<std::unique_ptr<RowPins>> StartPins(const Layout& layout);
   // Whether large rows of this batch may be sent from where they stand.
   bool MayPin(const SampleOptions& options) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndGathers(const std::vector<uint64_t>& gathers) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -185,6 +198,8 @@ class Table::Impl {
   Identity ReadIdentity(StateReader& reader) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Identity RestoreIdentity(StateReader& reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitNoSave() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Does what Reset was called for.
+  void Empty(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Lets updates in again, those that came meanwhile first.
   void ResumeUpdates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -204,6 +219,7 @@ class Table::Impl {
   std::string run_id_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;  // Of streams and samplers.
 
+  bool allocating_ ABSL_GUARDED_BY(mutex_) = false;  // Some stream that opens does.
   // Null before the first spec. What they point to stays until the table goes.
   std::shared_ptr<Layout> layout_ ABSL_GUARDED_BY(mutex_);  // Shared with pinned rows.
   std::unique_ptr<TableItems> items_ ABSL_GUARDED_BY(mutex_) ABSL_PT_GUARDED_BY(mutex_);
@@ -228,6 +244,8 @@ class Table::Impl {
   bool saving_ ABSL_GUARDED_BY(mutex_) = false;
   bool updates_deferred_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::pair<uint64_t, float>> deferred_updates_ ABSL_GUARDED_BY(mutex_);
+  // Callbacks of Reset that wait for the save's end.
+  std::vector<absl::AnyInvocable<void(absl::Status)>> resets_ ABSL_GUARDED_BY(mutex_);
 
   absl::flat_hash_map<uint64_t, std::shared_ptr<Sampler>> samplers_ ABSL_GUARDED_BY(mutex_);
   Clock::duration writers_blocked_ ABSL_GUARDED_BY(mutex_){};  // Those that no longer are.

@@ -91,21 +91,20 @@ absl::StatusOr<std::optional<BatchInPlace>> Table::Impl::TrySample(uint64_t samp
   return sampled;
 }
 
-absl::Status Table::Impl::StartPins(const Layout& layout) {
+absl::StatusOr<std::unique_ptr<RowPins>> Table::Impl::StartPins(const Layout& layout) {
   // What may have to come from a disk is not to be waited for while sending.
-  if (!options_.storage_path.empty() || !layout.gather.refers()) return absl::OkStatus();
+  if (!options_.storage_path.empty() || !layout.gather.refers()) return nullptr;
   const std::vector<RowStorage::Column>& columns = layout.storage.columns();
   if (std::none_of(columns.begin(), columns.end(), [](const RowStorage::Column& column) {
         return column.row_bytes > kMostCopiedBytes;
       }))
-    return absl::OkStatus();
+    return nullptr;
   try {
-    pins_ = std::make_unique<RowPins>(
+    return std::make_unique<RowPins>(
         [this](const std::vector<uint64_t>& gathers) { EndGathers(gathers); });
   } catch (const std::system_error& error) {
     return absl::ResourceExhaustedError(absl::StrCat("cannot start a thread: ", error.what()));
   }
-  return absl::OkStatus();
 }
 
 bool Table::Impl::MayPin(const SampleOptions& options) {

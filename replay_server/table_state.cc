@@ -67,6 +67,7 @@ absl::Status Table::Impl::Save(const StateSink& write) {
   {
     absl::MutexLock lock(&mutex_);
     saving_ = false;
+    if (!resets_.empty()) Empty(effects);
     Advance(effects);
   }
   Finish(std::move(effects));
@@ -154,8 +155,12 @@ Table::Impl::Identity Table::Impl::RestoreIdentity(StateReader& reader) {
   if (!reader.status().ok()) return saved;
   if (layout_ != nullptr)
     reader.Fail(absl::FailedPreconditionError("the table is in use; wanted one without streams"));
-  else if (saved.spec.columns_size() > 0)
-    reader.Fail(Allocate(saved.spec));
+  else if (saved.spec.columns_size() > 0) {
+    if (absl::StatusOr<Allocation> allocation = Allocate(saved.spec); allocation.ok())
+      Install(*std::move(allocation));
+    else
+      reader.Fail(allocation.status());
+  }
   if (reader.status().ok() && !saved.run_id.empty()) run_id_ = saved.run_id;
   return saved;
 }

@@ -70,6 +70,18 @@ TEST_P(OneWorkerTest, ThePushedGradientsMoveTheModelAsALocalOptimiserWouldBitFor
   }
 }
 
+TEST(ModelUpdaterTest, CountersAreReadWhileAPushIsUnderWay) {
+  const auto updater = Updater(MakeSharedModel(kSum, 3));
+  EXPECT_TRUE(updater->Push(MakeGradient(1, {1, 2, 3}, 7, 1), Ignore).ok());
+  // Called with the updater's lock.
+  int64_t applied = 0;
+  const auto install = [&](const ParametersPtr&) {
+    applied = Counters(*updater).applied_gradients();
+  };
+  EXPECT_TRUE(updater->Push(MakeGradient(2, {1, 2, 3}, 7, 2), install).ok());
+  EXPECT_EQ(applied, 1);
+}
+
 TEST(ModelUpdaterTest, OfEightWorkersThatPushAtOnceNoUpdateIsLost) {
   constexpr int kWorkers = 8, kPushes = 500, kSize = 257;
   const auto updater = Updater(MakeSharedModel(kSum, kSize));
@@ -136,7 +148,7 @@ TEST(ModelUpdaterTest, WhatIsTooOldIsLeftOutAndItsStepsCountAtOnceAndOnce) {
   }
   // Maybe none follows: whoever asks sees them, and so do a snapshot and a checkpoint.
   EXPECT_EQ(installed, updater->newest());
-  EXPECT_EQ(Counters(*updater).env_steps(), 30);
+  EXPECT_EQ(updater->newest()->env_steps(), 30);
   EXPECT_EQ(updater->Save().parameters().env_steps(), 30);
   EXPECT_EQ(before->env_steps(), 20) << "what somebody holds does not change";
   EXPECT_EQ(before->values(), updater->newest()->values());

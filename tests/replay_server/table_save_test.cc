@@ -322,5 +322,48 @@ TEST(TableRestoreTest, AFailedSaveLeavesTheTableAsItWas) {
   EXPECT_THAT(Saved(*table), Not(IsEmpty()));
 }
 
+TEST(TableSaveTest, AResetIsDoneAfterASaveThatIsUnderWayAndWaitsForNothing) {
+  const auto table = *Table::Create(ReplayTableOptions());
+  TestWriter(table.get(), 1).Append(ReplayRollout(1, 6));
+  std::vector<absl::Status> resets;
+  std::string saved;
+  int pieces = 0;
+  // On the thread that saves: a Reset that waited for it would wait for ever.
+  ASSERT_TRUE(table
+                  ->Save([&](absl::Span<const std::byte> piece) {
+                    if (pieces++ == 0) {
+                      table->Reset([&](absl::Status status) { resets.push_back(status); });
+                      EXPECT_EQ(table->Info().items(), 6);
+                    }
+                    EXPECT_THAT(resets, IsEmpty());
+                    saved.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_THAT(resets, ElementsAre(absl::OkStatus()));
+  EXPECT_EQ(table->Info().items(), 0);
+  const auto restored = *Table::Create(ReplayTableOptions());
+  ASSERT_EQ(RestoreFrom(saved, restored.get()), absl::OkStatus());
+  EXPECT_EQ(restored->Info().items(), 6) << "as it was before the reset";
+}
+
+TEST(TableSaveTest, AResetThatWaitsIsCancelledIfTheTableCloses) {
+  const auto table = *Table::Create(ReplayTableOptions());
+  TestWriter(table.get(), 1).Append(ReplayRollout(1, 6));
+  std::vector<absl::StatusCode> resets;
+  const auto reset = [&] {
+    table->Reset([&](const absl::Status& status) { resets.push_back(status.code()); });
+  };
+  ASSERT_TRUE(table
+                  ->Save([&](absl::Span<const std::byte>) {
+                    if (resets.empty()) reset();
+                    table->Close();
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  reset();
+  EXPECT_THAT(resets, ElementsAre(absl::StatusCode::kCancelled, absl::StatusCode::kCancelled));
+}
+
 }  // namespace
 }  // namespace cadre

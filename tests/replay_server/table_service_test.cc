@@ -1,7 +1,18 @@
 // The service with a table: what its streams and calls have in common.
+#include <fcntl.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/event.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "rpc/call_timeout.h"
 #include "tests/replay_server/table_streams.h"
 
 namespace cadre {
@@ -80,6 +91,95 @@ TEST_F(TableServiceTest, ResetEmptiesTheTableOfItsRunAlone) {
   grpc::ClientContext context;
   EXPECT_TRUE(stub_->Reset(&context, request, &response).ok());
   EXPECT_EQ(Info().items(), 0);
+}
+
+// More calls than the server has threads.
+constexpr int kManyCalls = 64;
+
+TEST_F(TableServiceTest, OthersAreServedWhileResetsWaitForACheckpoint) {
+  Serve(OpenTable());
+  Insert(7, 2);
+  Event saving, go_on;
+  std::thread saver([&] {
+    EXPECT_TRUE(server_->table
+                    ->Save([&](absl::Span<const std::byte>) {
+                      saving.Notify();
+                      go_on.Wait();
+                      return absl::OkStatus();
+                    })
+                    .ok());
+  });
+  saving.Wait();
+  struct Call {
+    grpc::ClientContext context;
+    v1::ResetResponse response;
+    Event done;
+    grpc::Status status;
+  };
+  v1::ResetRequest request;
+  request.set_table("replay");
+  request.set_run_id(kRun);
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < kManyCalls; ++i) {
+    Call* const call = calls.emplace_back(std::make_unique<Call>()).get();
+    stub_->async()->Reset(&call->context, &request, &call->response, [call](grpc::Status status) {
+      call->status = std::move(status);
+      call->done.Notify();
+    });
+  }
+  grpc::ClientContext context;
+  SetTimeout(context, absl::Seconds(30));
+  v1::InfoResponse info;
+  const grpc::Status status = stub_->Info(&context, {}, &info);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  go_on.Notify();
+  saver.join();
+  for (const auto& call : calls) {
+    call->done.Wait();
+    EXPECT_TRUE(call->status.ok()) << call->status.error_message();
+  }
+  EXPECT_EQ(Info().items(), 0);
+}
+
+// A file that cannot be opened for writing while it exists: the kernel keeps who tries waiting.
+class LeasedFile {
+ public:
+  explicit LeasedFile(const std::string& path) {
+    close(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    signal(SIGIO, SIG_IGN);  // By which the kernel asks for the lease back.
+    leased_ = fcntl(file_, F_SETLEASE, F_RDLCK) == 0;
+  }
+  ~LeasedFile() { close(file_); }
+
+  bool leased() const { return leased_; }
+  bool wanted() const { return fcntl(file_, F_GETLEASE) != F_RDLCK; }
+  void Release() { fcntl(file_, F_SETLEASE, F_UNLCK); }
+
+ private:
+  int file_ = -1;
+  bool leased_ = false;
+};
+
+TEST_F(TableServiceTest, OthersAreServedWhileATablesFileIsOpened) {
+  TableOptions options = OpenTable();
+  options.storage_path = testing::TempDir() + "/table_service_test.rows";
+  LeasedFile file(options.storage_path);
+  if (!file.leased()) GTEST_SKIP() << "this file system has no leases";
+  Serve(options);
+  std::vector<std::unique_ptr<Appender>> appenders;
+  for (int i = 0; i < kManyCalls; ++i) appenders.push_back(Append(AppendOpen(i + 1)));
+  auto sampler = Sample(SampleOpen());
+  ASSERT_TRUE(Eventually([&] { return file.wanted(); }));
+  grpc::ClientContext context;
+  SetTimeout(context, absl::Seconds(30));
+  v1::InfoResponse info;
+  const grpc::Status status = stub_->Info(&context, {}, &info);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(file.wanted()) << "it still waits";
+  file.Release();
+  for (const auto& appender : appenders) EXPECT_TRUE(appender->stream->Read(&appender->response));
+  EXPECT_TRUE(sampler->stream->Read(&sampler->response));
 }
 
 TEST_F(TableServiceTest, InfoCounts) {

@@ -407,7 +407,9 @@ TEST_F(TableTest, ResetEmptiesItAndRemembersWriters) {
   const ReplayBatch old = *Sample(1);
   const TestWriter::Answer parked = writer_->Append(ReplayRollout(2, 5));
   ASSERT_THAT(*parked, IsEmpty());
-  table_->Reset();
+  absl::Status reset = absl::InternalError("not yet");
+  table_->Reset([&](absl::Status status) { reset = std::move(status); });
+  EXPECT_EQ(reset, absl::OkStatus());
   EXPECT_TRUE(IsOk(parked)) << "the empty table has room for it";
   EXPECT_EQ(table_->Info().items(), 5);
   EXPECT_EQ(table_->Info().inserted_steps(), 5);

@@ -90,7 +90,7 @@ TEST_F(TableWaitingTest, WhatWasRemovedMeanwhileIsWaitedForAgain) {
   const uint64_t sampler = OpenSampler();
   Wait(sampler);
   Insert();
-  table_->Reset();
+  table_->Reset([](const absl::Status&) {});
   EXPECT_FALSE(Samples(sampler));
   const auto calls = Wait(sampler);
   EXPECT_EQ(*calls, 0);
