@@ -24,9 +24,8 @@ std::string WithoutNumbers(absl::string_view text) {
 }  // namespace
 
 int64_t RepeatedEvents::Count(uint64_t source, absl::string_view text, Time now) {
-  if (sources_.size() >= kMostSources && !sources_.contains(source)) ForgetQuiet(now);
-  Kinds& kinds = sources_[source];
-  std::string name = WithoutNumbers(text);
+  auto& kinds = SourceOf(source, now).kinds;
+  std::string name = WithoutNumbers(text.substr(0, kLongestKind));
   if (kinds.size() >= kMostKinds && !kinds.contains(name)) name = "other reasons";
   const auto [it, first] = kinds.try_emplace(std::move(name));
   Kind& kind = it->second;
@@ -36,18 +35,28 @@ int64_t RepeatedEvents::Count(uint64_t source, absl::string_view text, Time now)
   return std::exchange(kind.since, 0);
 }
 
-std::vector<RepeatedEvents::Unlogged> RepeatedEvents::TakeUnlogged(uint64_t source) {
+std::vector<RepeatedEvents::Unlogged> RepeatedEvents::TakeUnlogged(uint64_t source, Time now) {
   std::vector<Unlogged> unlogged;
   const auto it = sources_.find(source);
   if (it == sources_.end()) return unlogged;
-  for (auto& [name, kind] : it->second)
+  std::optional<Time>& taken = it->second.taken;
+  if (taken.has_value() && now - *taken < kInterval) return unlogged;
+  for (auto& [name, kind] : it->second.kinds)
     if (kind.since > 0) unlogged.push_back({name, std::exchange(kind.since, 0)});
+  if (!unlogged.empty()) taken = now;
   return unlogged;
+}
+
+RepeatedEvents::Source& RepeatedEvents::SourceOf(uint64_t source, Time now) {
+  if (const auto it = sources_.find(source); it != sources_.end()) return it->second;
+  if (sources_.size() >= kMostSources) ForgetQuiet(now);
+  return sources_.size() < kMostSources ? sources_[source] : others_;
 }
 
 void RepeatedEvents::ForgetQuiet(Time now) {
   absl::erase_if(sources_, [now](const auto& source) {
-    return std::all_of(source.second.begin(), source.second.end(),
+    const auto& kinds = source.second.kinds;
+    return std::all_of(kinds.begin(), kinds.end(),
                        [now](const auto& kind) { return now - kind.second.logged >= kInterval; });
   });
 }

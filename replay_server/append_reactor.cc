@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "rpc/message_bytes.h"
 #include "rpc/replay_codec.h"
-#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -62,7 +61,8 @@ void AppendReactor::OpenTarget(const v1::AppendOpen& open, std::unique_ptr<Appen
   if (!settled.ok()) return End(ToGrpcStatus(settled.status()));
   name_ = open.name().empty() ? "a writer" : open.name();
   writer_ = open.writer_id();
-  spdlog::info("{} writes to '{}' as {:x}", name_, open.target(), writer_);
+  log_->Info(name_, absl::StrCat("writes to '", open.target(), "'"),
+             absl::StrCat(" as ", absl::Hex(writer_)));
   target_ = std::move(target);
   bool ended;
   {
@@ -86,7 +86,7 @@ void AppendReactor::OnAppended(uint64_t sequence, const absl::Status& status) {
       too_many = refusals_.size() > kMostUntoldRefusals;
       Wake();
     }
-    refusal_log_->Refused(writer_, name_, status.message());
+    log_->Refused(writer_, name_, status.message());
     if (too_many)
       return End({grpc::StatusCode::RESOURCE_EXHAUSTED, "Append: too many refusals not read"});
   } else if (absl::IsCancelled(status)) {
@@ -123,7 +123,7 @@ void AppendReactor::OnEnd() {
     if (!opened_) return;
   }
   target_->Close();
-  refusal_log_->StreamEnded(writer_, name_);
+  log_->StreamEnded(writer_, name_);
 }
 
 }  // namespace cadre

@@ -17,7 +17,7 @@
 #include "proto/experience.pb.h"
 #include "replay_server/append_target.h"
 #include "replay_server/experience_directory.h"
-#include "replay_server/refusal_log.h"
+#include "replay_server/stream_log.h"
 #include "replay_server/stream_reactor.h"
 
 namespace cadre {
@@ -25,8 +25,8 @@ namespace cadre {
 class AppendReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   // All must outlive the server. `openers` opens what does not open at once.
-  AppendReactor(const ExperienceDirectory* directory, RefusalLog* refusal_log, ThreadPool* openers)
-      : directory_(directory), refusal_log_(refusal_log), openers_(openers) {}
+  AppendReactor(const ExperienceDirectory* directory, StreamLog* log, ThreadPool* openers)
+      : directory_(directory), log_(log), openers_(openers) {}
 
  private:
   struct Refusal {
@@ -46,7 +46,7 @@ class AppendReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   void OnSettled(uint64_t sequence);
 
   const ExperienceDirectory* const directory_;
-  RefusalLog* const refusal_log_;
+  StreamLog* const log_;
   ThreadPool* const openers_;
   std::string name_;                      // The writer's; constant once the stream has opened.
   uint64_t writer_ = 0;                   // As name_.

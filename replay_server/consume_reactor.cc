@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -40,8 +39,8 @@ void ConsumeReactor::Open(const v1::ConsumeOpen& open) {
   if (!queue.ok()) return End(ToGrpcStatus(queue.status()));
   absl::StatusOr<uint64_t> consumer = (*queue)->OpenConsumer(open.run_id(), open.spec());
   if (!consumer.ok()) return End(ToGrpcStatus(consumer.status()));
-  spdlog::info("{} consumes queue '{}'", open.name().empty() ? "a consumer" : open.name(),
-               open.queue());
+  log_->Info(open.name().empty() ? "a consumer" : open.name(),
+             absl::StrCat("consumes queue '", open.queue(), "'"));
   queue_ = *queue;
   consumer_ = *consumer;
   bool ended;
@@ -148,7 +147,8 @@ void ConsumeReactor::OnGone() {
   }
   for (auto& [lease_id, response] : leases) ReturnLease(lease_id, *response);
   if (!leases.empty())
-    spdlog::warn("a consumer went away; {} leases go back to the queue", leases.size());
+    log_->Warn("a consumer", "went away;",
+               absl::StrCat(" ", leases.size(), " leases go back to the queue"));
 }
 
 }  // namespace cadre

@@ -12,14 +12,16 @@
 #include "proto/experience.pb.h"
 #include "replay_server/experience_directory.h"
 #include "replay_server/queue.h"
+#include "replay_server/stream_log.h"
 #include "replay_server/stream_reactor.h"
 
 namespace cadre {
 
 class ConsumeReactor final : public StreamReactor<v1::ConsumeRequest, v1::ConsumeResponse> {
  public:
-  // `directory` must outlive the server.
-  explicit ConsumeReactor(const ExperienceDirectory* directory) : directory_(directory) {}
+  // Both must outlive the server.
+  ConsumeReactor(const ExperienceDirectory* directory, StreamLog* log)
+      : directory_(directory), log_(log) {}
 
  private:
   void OnRequest(v1::ConsumeRequest& request) override;
@@ -35,6 +37,7 @@ class ConsumeReactor final : public StreamReactor<v1::ConsumeRequest, v1::Consum
   void ReturnLease(uint64_t lease_id, v1::ConsumeResponse& response);
 
   const ExperienceDirectory* const directory_;
+  StreamLog* const log_;
   Queue* queue_ = nullptr;  // Constant once the stream has opened.
   uint64_t consumer_ = 0;   // Likewise; 0 before.
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;

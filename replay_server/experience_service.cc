@@ -40,17 +40,17 @@ ExperienceService::ExperienceService(std::vector<Queue*> queues, std::vector<Tab
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Append(
     grpc::CallbackServerContext* /*context*/) {
-  return std::make_shared<AppendReactor>(&directory_, &refusal_log_, &openers_)->Start(&streams_);
+  return std::make_shared<AppendReactor>(&directory_, &log_, &openers_)->Start(&streams_);
 }
 
 grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* ExperienceService::Consume(
     grpc::CallbackServerContext* /*context*/) {
-  return std::make_shared<ConsumeReactor>(&directory_)->Start(&streams_);
+  return std::make_shared<ConsumeReactor>(&directory_, &log_)->Start(&streams_);
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExperienceService::Sample(
     grpc::CallbackServerContext* context) {
-  return std::make_shared<SampleReactor>(&directory_, &gatherers_, &openers_, context)
+  return std::make_shared<SampleReactor>(&directory_, &log_, &gatherers_, &openers_, context)
       ->Start(&streams_);
 }
 

@@ -12,7 +12,7 @@
 #include "replay_server/experience_directory.h"
 #include "replay_server/open_streams.h"
 #include "replay_server/queue.h"
-#include "replay_server/refusal_log.h"
+#include "replay_server/stream_log.h"
 #include "replay_server/table.h"
 #include "replay_server/table_checkpointer.h"
 
@@ -62,7 +62,7 @@ class ExperienceService final : public ExperienceServiceMethods {
 
   const ExperienceDirectory directory_;
   TableCheckpointer* const checkpointer_;
-  RefusalLog refusal_log_;
+  StreamLog log_;
   OpenStreams streams_;
   ThreadPool gatherers_;  // For all Sample streams.
   // Opens the streams of tables that have no columns yet, as these may be in a file: none of

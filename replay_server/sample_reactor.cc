@@ -11,7 +11,6 @@
 #include "grpcpp/server_context.h"
 #include "rpc/message_bytes.h"
 #include "rpc/replay_codec.h"
-#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -65,8 +64,8 @@ void SampleReactor::OpenTable(const v1::SampleOpen& open, Table* table) {
     table->CloseSampler(*sampler);
     return End(ToGrpcStatus(columns.status()));
   }
-  spdlog::info("{} samples table '{}'", open.name().empty() ? "a learner" : open.name(),
-               open.table());
+  log_->Info(open.name().empty() ? "a learner" : open.name(),
+             absl::StrCat("samples table '", open.table(), "'"));
   table_ = table;
   sampler_ = *sampler;
   item_bytes_ = BatchItemBytes(*columns);
@@ -161,10 +160,9 @@ void SampleReactor::TakeTurn() {
 void SampleReactor::LetGo() {
   absl::MutexLock lock(&mutex_);
   if (gone_ || std::exchange(let_go_, true)) return;
-  spdlog::warn(
-      "a learner does not read its batches of table '{}', which keeps writers waiting: its stream "
-      "is cut off",
-      table_->options().config.name());
+  log_->Warn("a learner",
+             absl::StrCat("does not read its batches of table '", table_->options().config.name(),
+                          "', which keeps writers waiting: its stream is cut off"));
   context_->TryCancel();
 }
 

@@ -25,6 +25,7 @@
 #include "grpcpp/support/byte_buffer.h"
 #include "proto/experience.pb.h"
 #include "replay_server/experience_directory.h"
+#include "replay_server/stream_log.h"
 #include "replay_server/stream_reactor.h"
 #include "replay_server/table.h"
 
@@ -37,11 +38,15 @@ class SampleReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   static constexpr size_t kReadyBatches = 2;
   static constexpr int kBatchesOfATurn = 8;
 
-  // `directory` and the threads, which all streams share, must outlive the server. `openers`
+  // `directory`, `log` and the threads, which all streams share, must outlive the server. `openers`
   // opens what does not open at once.
-  SampleReactor(const ExperienceDirectory* directory, ThreadPool* gatherers, ThreadPool* openers,
-                grpc::CallbackServerContext* context)
-      : directory_(directory), gatherers_(gatherers), openers_(openers), context_(context) {}
+  SampleReactor(const ExperienceDirectory* directory, StreamLog* log, ThreadPool* gatherers,
+                ThreadPool* openers, grpc::CallbackServerContext* context)
+      : directory_(directory),
+        log_(log),
+        gatherers_(gatherers),
+        openers_(openers),
+        context_(context) {}
 
  private:
   void OnRequest(grpc::ByteBuffer& request) override;
@@ -68,6 +73,7 @@ class SampleReactor final : public StreamReactor<grpc::ByteBuffer, grpc::ByteBuf
   void LetGo();  // Of rows that others wait for.
 
   const ExperienceDirectory* const directory_;
+  StreamLog* const log_;
   ThreadPool* const gatherers_;                 // There until OnGone.
   ThreadPool* const openers_;                   // Likewise.
   grpc::CallbackServerContext* const context_;  // Of gRPC, until OnDone.

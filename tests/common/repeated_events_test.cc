@@ -42,15 +42,41 @@ TEST_F(RepeatedEventsTest, TextsThatAlwaysDifferAreNoFlood) {
 
 TEST_F(RepeatedEventsTest, WhatWasNotLoggedIsTakenOnce) {
   events_.Count(1, "row 3 is nan", now_);
-  EXPECT_TRUE(events_.TakeUnlogged(1).empty());
+  EXPECT_TRUE(events_.TakeUnlogged(1, now_).empty());
   events_.Count(1, "row 4 is nan", now_);
   events_.Count(1, "row 5 is nan", now_);
-  const auto unlogged = events_.TakeUnlogged(1);
+  const auto unlogged = events_.TakeUnlogged(1, now_);
   ASSERT_EQ(unlogged.size(), 1);
   EXPECT_EQ(unlogged[0].kind, "row # is nan");
   EXPECT_EQ(unlogged[0].count, 2);
-  EXPECT_TRUE(events_.TakeUnlogged(1).empty());
+  EXPECT_TRUE(events_.TakeUnlogged(1, now_).empty());
   EXPECT_EQ(events_.Count(1, "row 6 is nan", now_), 0) << "a writer that comes back is the same";
+  EXPECT_TRUE(events_.TakeUnlogged(1, now_ + seconds(59)).empty()) << "as often as it may come";
+  EXPECT_EQ(events_.TakeUnlogged(1, now_ + seconds(60)).size(), 1);
+}
+
+TEST_F(RepeatedEventsTest, SourcesThatAreAlwaysNewAreNoFloodAndNoMemory) {
+  constexpr uint64_t kMost = RepeatedEvents::kMostSources;
+  for (int minute = 0; minute < 3; ++minute, now_ += RepeatedEvents::kInterval) {
+    int64_t logged = 0, counted = 0;
+    for (uint64_t i = 0; i < 100'000; ++i) {
+      const int64_t count = events_.Count(1'000'000 * minute + i, "row 3 is nan", now_);
+      logged += count > 0;
+      counted += count;
+    }
+    EXPECT_EQ(logged, kMost + 1) << "the others are one source";
+    EXPECT_LE(events_.sources(), kMost);
+    if (minute == 1) {
+      EXPECT_GT(counted, 50'000) << "and those that were not logged are counted";
+    }
+  }
+  EXPECT_EQ(events_.Count(2'000'000, "row 3 is nan", now_), 1) << "one that has its own place";
+}
+
+TEST_F(RepeatedEventsTest, LongTextsThatBeginAlikeAreOneKind) {
+  const std::string begin(RepeatedEvents::kLongestKind, 'x');
+  EXPECT_EQ(events_.Count(1, begin + "a", now_), 1);
+  EXPECT_EQ(events_.Count(1, begin + "b", now_), 0);
 }
 
 TEST(RefusedInARowTest, AWriterOfWhichNoneWasTakenGivesUpSoon) {
