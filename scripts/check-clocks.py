@@ -5,9 +5,10 @@ Fails where a duration could depend on the wall clock, which people and machines
 it, and waits until one of its moments. common/monotonic_time.h has what to use instead. The
 wall clock is for time stamps that somebody reads; where it may be read is listed here.
 """
-import pathlib
 import re
 import sys
+
+import sources
 
 ROOMS = ("common", "envs", "policy", "rpc", "replay_server", "param_server", "actor", "learner",
          "cli")
@@ -34,30 +35,15 @@ WAITS = {
 COMMENT = re.compile(r"//.*$")
 
 
-def violations(root: pathlib.Path):
-    for room in ROOMS:
-        for path in sorted((root / room).rglob("*")):
-            if path.suffix not in (".h", ".cc", ".inc", ".cu"):
-                continue
-            name = path.relative_to(root).as_posix()
-            for number, line in enumerate(path.read_text().splitlines(), 1):
-                code = COMMENT.sub("", line)
-                for pattern, allowed in ((WALL_CLOCK, TIME_STAMPS), (WALL_WAIT, WAITS)):
-                    match = pattern.search(code)
-                    if match and name not in allowed:
-                        yield (f"{name}:{number}: {match.group(0)} keeps to the wall clock; wanted "
-                               "common/monotonic_time.h, or a line in scripts/check-clocks.py")
-
-
-def main() -> int:
-    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
-    found = list(violations(root))
-    for line in found:
-        print(line)
-    if not found:
-        print("clocks: no duration depends on the wall clock")
-    return 1 if found else 0
+def violations():
+    for name, number, line in sources.lines(ROOMS):
+        code = COMMENT.sub("", line)
+        for pattern, allowed in ((WALL_CLOCK, TIME_STAMPS), (WALL_WAIT, WAITS)):
+            match = pattern.search(code)
+            if match and name not in allowed:
+                yield name, number, (f"{match.group(0)} keeps to the wall clock; wanted "
+                                     "common/monotonic_time.h, or a line in scripts/check-clocks.py")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(sources.report(violations(), "clocks: no duration depends on the wall clock"))
