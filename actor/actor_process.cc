@@ -1,9 +1,7 @@
 #include "actor/actor_process.h"
 
 #include <chrono>
-#include <limits>
 #include <memory>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -12,6 +10,7 @@
 #include "actor/actor_metrics.h"
 #include "actor/experience_target.h"
 #include "common/config.h"
+#include "common/finish_watch.h"
 #include "common/metrics.h"
 #include "common/process_metrics.h"
 #include "common/replay_config.h"
@@ -28,27 +27,6 @@
 
 namespace cadre {
 namespace {
-
-// Ends the loop when the run is FINISHED: an Append that is held back, and a rollout that
-// nobody will want.
-class FinishWatch {
- public:
-  FinishWatch(ParameterSource* source, ExperienceSink* sink, ActLoop* loop)
-      : source_(source), thread_([source, sink, loop] {
-          constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-          static_cast<void>(source->WaitNewer(kNever, absl::InfiniteDuration()));
-          if (source->run_state() == v1::RUN_STATE_FINISHED) loop->RequestStop();
-          sink->Close();
-        }) {}
-  ~FinishWatch() {
-    source_->Close();
-    thread_.join();
-  }
-
- private:
-  ParameterSource* const source_;
-  std::thread thread_;
-};
 
 // Actors are spread over the replicas of a parameter server by their index.
 absl::StatusOr<std::string> OneOfAddresses(const std::string& addresses, int32_t index) {
@@ -160,7 +138,12 @@ absl::Status RunActorProcess(ActorProcessOptions options, ShutdownSignal& shutdo
   if (status.ok()) {
     spdlog::info("actor {} of '{}' acts for run '{}'", options.index, config.name(),
                  options.run_id);
-    const FinishWatch watch(source.get(), sink.get(), loop.get());
+    // Ends the loop when the run is FINISHED: an Append that is held back, and a rollout that
+    // nobody will want.
+    CADRE_ASSIGN_OR_RETURN(const auto watch, FinishWatch::Start(source.get(), [&](bool finished) {
+                             if (finished) loop->RequestStop();
+                             sink->Close();
+                           }));
     const WorkReporter reporter(
         {.channel = source->channel(), .run_id = options.run_id},
         [&](CallGroup&) { return ReportOf(config, *loop, *sink, sink_options.name); });

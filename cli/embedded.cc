@@ -11,6 +11,7 @@
 #include "cli/embedded_experience.h"
 #include "common/check.h"
 #include "common/run_topology.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "learner/checkpoint.h"
@@ -42,12 +43,12 @@ class ActorThread {
 
   // An actor that fails ends the others' and the learner's waits.
   void Start(EmbeddedExperience* experience) {
-    thread_ = std::thread([this, experience] {
-      absl::Status status = loop_->Run();
-      if (!status.ok()) experience->Close();
-      absl::MutexLock lock(&mutex_);
-      status_ = std::move(status);
-    });
+    absl::StatusOr<std::thread> thread =
+        StartThread("actor", [this, experience] { Ended(loop_->Run(), experience); });
+    if (thread.ok())
+      thread_ = *std::move(thread);
+    else
+      Ended(thread.status(), experience);
   }
 
   // Ends it within a step; its ports are closed besides.
@@ -61,6 +62,12 @@ class ActorThread {
 
  private:
   ActorThread() = default;
+
+  void Ended(absl::Status status, EmbeddedExperience* experience) {
+    if (!status.ok()) experience->Close();
+    absl::MutexLock lock(&mutex_);
+    status_ = std::move(status);
+  }
 
   std::unique_ptr<ExperienceSink> sink_;
   std::unique_ptr<ActLoop> loop_;
@@ -96,19 +103,19 @@ class EmbeddedLearner {
 
   absl::Status Run() {
     const absl::Status status = trainer_->Run(ports_, sink_);
-    trainer_->set_collective(nullptr);
-    member_.reset();  // Nobody waits for it any more.
+    LeaveGroup();
     return status;
   }
 
   // On a thread of its own. Where it fails it ends the others' waits.
   void Start() {
-    thread_ = std::thread([this] {
-      absl::Status status = Run();
-      if (!status.ok()) experience_->Close();
-      absl::MutexLock lock(&mutex_);
-      status_ = std::move(status);
-    });
+    absl::StatusOr<std::thread> thread = StartThread("learner", [this] { Ended(Run()); });
+    if (thread.ok()) {
+      thread_ = *std::move(thread);
+    } else {
+      LeaveGroup();
+      Ended(thread.status());
+    }
   }
 
   void RequestStop() {
@@ -123,6 +130,17 @@ class EmbeddedLearner {
   }
 
  private:
+  // Nobody waits for it any more.
+  void LeaveGroup() {
+    trainer_->set_collective(nullptr);
+    member_.reset();
+  }
+  void Ended(absl::Status status) {
+    if (!status.ok()) experience_->Close();
+    absl::MutexLock lock(&mutex_);
+    status_ = std::move(status);
+  }
+
   Trainer* const trainer_;
   EmbeddedExperience* const experience_;
   StoreSource first_;

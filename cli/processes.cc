@@ -16,6 +16,7 @@
 #include "common/monotonic_time.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
 #include "learner/progress_json.h"

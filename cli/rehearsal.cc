@@ -18,11 +18,12 @@
 #include "cli/interval_times.h"
 #include "cli/rehearsal_stage.h"
 #include "common/config.h"
-#include "common/event.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "common/stop_link.h"
+#include "common/timer.h"
 #include "learner/trainer.h"
 #include "policy/off_policy_columns.h"
 #include "policy/on_policy_columns.h"
@@ -107,12 +108,16 @@ class RecordedActor {
   }
 
   // `on_failure` is told where it ends by itself.
-  void Start(std::function<void(absl::Status)> on_failure) {
-    thread_ = std::thread([this, on_failure = std::move(on_failure)] {
+  void Start(const std::function<void(absl::Status)>& on_failure) {
+    absl::StatusOr<std::thread> thread = StartThread("recorded-actor", [this, on_failure] {
       const absl::Status status = Run();
       const bool finished = source_->run_state() == v1::RUN_STATE_FINISHED;
       if (!finished && !absl::IsCancelled(status)) on_failure(status);
     });
+    if (thread.ok())
+      thread_ = *std::move(thread);
+    else
+      on_failure(thread.status());
   }
   void Close() {
     sink_->Close();
@@ -242,18 +247,16 @@ class Rehearsal {
 
   absl::StatusOr<RehearsedCosts> Run(ShutdownSignal& shutdown) {
     const StopLink stop(shutdown, [this] { End(absl::CancelledError("interrupted")); });
-    Event over;
-    std::thread watch([this, &over] {
-      if (!over.WaitFor(kPatience))
-        End(absl::DeadlineExceededError(absl::StrCat("the rehearsal made no third update within ",
-                                                     absl::FormatDuration(kPatience),
-                                                     "; plan a smaller update and scale")));
-    });
+    CADRE_ASSIGN_OR_RETURN(
+        auto patience, Timer::Start(kPatience, [this] {
+          End(absl::DeadlineExceededError(absl::StrCat("the rehearsal made no third update within ",
+                                                       absl::FormatDuration(kPatience),
+                                                       "; plan a smaller update and scale")));
+        }));
     for (const auto& actor : actors_)
       actor->Start([this](const absl::Status& status) { End(status); });
     const absl::Status status = trainer_->Run(stage_->ports(), *stage_->parameter_sink());
-    over.Notify();
-    watch.join();
+    patience.reset();
     stage_->Close();
     actors_.clear();
     absl::MutexLock lock(&mutex_);

@@ -18,6 +18,8 @@
 #include "cli/child_process.h"
 #include "common/file_io.h"
 #include "common/random.h"
+#include "common/shutdown.h"
+#include "common/start_thread.h"
 #include "rpc/backoff.h"
 #include "spdlog/spdlog.h"
 
@@ -80,7 +82,20 @@ std::string SupervisedProcess::WhyKilled() const {
 }
 
 void SupervisedProcess::Start() {
-  thread_ = std::thread([this] { Supervise(); });
+  absl::StatusOr<std::thread> thread = StartThread("supervise", [this] { Supervise(); });
+  if (thread.ok())
+    thread_ = *std::move(thread);
+  else
+    Ended(thread.status());
+}
+
+void SupervisedProcess::Ended(absl::Status status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    status_ = std::move(status);
+    ended_ = true;
+  }
+  if (options_.on_end) options_.on_end();
 }
 
 void SupervisedProcess::Terminate() {
@@ -158,12 +173,7 @@ void SupervisedProcess::Supervise() {
       break;
     }
   }
-  {
-    absl::MutexLock lock(&mutex_);
-    status_ = std::move(status);
-    ended_ = true;
-  }
-  if (options_.on_end) options_.on_end();
+  Ended(std::move(status));
 }
 
 absl::StatusOr<int> SupervisedProcess::RunOnce() {

@@ -34,7 +34,7 @@ class SupervisedProcess {
     // Asked on the supervising thread when the child has exited with status 0 unasked, as it
     // does on anybody else's SIGTERM: true starts it again. Null: it is done.
     std::function<bool()> still_needed;
-    // Runs on the supervising thread when the child will not be started again: it
+    // Runs on the supervising thread, or in Start(), when the child will not be started again: it
     // ended well, failed for good, or was told to end.
     std::function<void()> on_end;
     int max_quick_deaths = 8;  // In a row, each within ten seconds of its start.
@@ -51,6 +51,7 @@ class SupervisedProcess {
   SupervisedProcess(const SupervisedProcess&) = delete;
   SupervisedProcess& operator=(const SupervisedProcess&) = delete;
 
+  // Where there is no thread for it, it has ended with RESOURCE_EXHAUSTED.
   void Start();
 
   // Asks the child to end (SIGTERM) and does not start it again.
@@ -77,6 +78,7 @@ class SupervisedProcess {
   MonotonicTime KillAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WhyKilled() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Supervise();
+  void Ended(absl::Status status);
   // Starts the child and waits for its end; its status as waitpid gives it.
   absl::StatusOr<int> RunOnce();
   // What the child writes, until it has ended or closed them: lines for on_line, and the bytes of

@@ -9,21 +9,30 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/bottleneck.h"
+#include "common/start_thread.h"
 #include "rpc/call_group.h"
 #include "rpc/server_info.h"
+#include "spdlog/spdlog.h"
 
 namespace cadre {
 
 class VerdictWatch {
  public:
-  // `on_verdict` is called on a thread of this object's; with an empty text where nothing does.
+  // `on_verdict` is called on a thread of this object's; with an empty text if nothing does.
   VerdictWatch(std::string address, std::function<void(const std::string&)> on_verdict)
-      : address_(std::move(address)), on_verdict_(std::move(on_verdict)), thread_([this] {
-          while (calls_.Sleep(kInterval)) Ask();
-        }) {}
+      : address_(std::move(address)), on_verdict_(std::move(on_verdict)) {
+    absl::StatusOr<std::thread> thread = StartThread("verdict", [this] {
+      while (calls_.Sleep(kInterval)) Ask();
+    });
+    if (thread.ok())
+      thread_ = *std::move(thread);
+    else
+      spdlog::warn("{}; what holds the run back is not shown",
+                   std::string(thread.status().message()));
+  }
   ~VerdictWatch() {
     calls_.Close();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
   }
 
  private:

@@ -1,11 +1,10 @@
 #include "common/checkpointer.h"
 
-#include <pthread.h>
-
 #include <utility>
 
 #include "absl/synchronization/notification.h"
 #include "common/monotonic_time.h"
+#include "common/start_thread.h"
 
 namespace cadre {
 namespace {
@@ -18,7 +17,7 @@ Checkpointer::Checkpointer(SaveFunction save, absl::Duration period, Listener li
     : save_(std::move(save)),
       period_(period),
       listener_(std::move(listener)),
-      thread_([this] { Run(); }) {}
+      thread_(StartThreadOrExit("checkpoint", [this] { Run(); })) {}
 
 Checkpointer::~Checkpointer() { Stop(); }
 
@@ -53,7 +52,6 @@ void Checkpointer::Stop() {
 }
 
 void Checkpointer::Run() {
-  pthread_setname_np(pthread_self(), "checkpoint");
   std::vector<Done> requests;
   while (WaitForWork(&requests)) {
     const MonotonicTime begin = MonotonicTime::Now();

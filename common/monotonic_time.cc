@@ -1,12 +1,17 @@
 #include "common/monotonic_time.h"
 
-#include <pthread.h>
-
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <utility>
+
+#include "common/start_thread.h"
+#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -24,9 +29,15 @@ class Alarms {
     bool up = false;  // Guarded by *mutex.
   };
 
-  static Alarms& Get() {
-    static Alarms* const alarms = new Alarms;
-    return *alarms;
+  // Null where there is no thread for it now.
+  static Alarms* Get() {
+    static std::atomic<Alarms*> alarms{nullptr};
+    if (Alarms* const started = alarms.load(std::memory_order_acquire)) return started;
+    static std::mutex starting;
+    const std::lock_guard<std::mutex> lock(starting);
+    if (alarms.load(std::memory_order_relaxed) == nullptr)
+      alarms.store(Start(), std::memory_order_release);
+    return alarms.load(std::memory_order_relaxed);
   }
 
   void Add(Alarm& alarm, Clock::time_point at) {
@@ -55,10 +66,23 @@ class Alarms {
   }
 
  private:
-  Alarms() : thread_([this] { Run(); }) {}
+  Alarms() = default;
+
+  static Alarms* Start() {
+    auto alarms = std::unique_ptr<Alarms>(new Alarms);
+    absl::StatusOr<std::thread> thread = StartThread("alarms", [a = alarms.get()] { a->Run(); });
+    if (thread.ok()) {
+      alarms->thread_ = *std::move(thread);
+      return alarms.release();
+    }
+    static bool said = false;
+    if (!std::exchange(said, true))
+      spdlog::warn("{}; until there is one, waits end by the wall clock",
+                   std::string(thread.status().message()));
+    return nullptr;
+  }
 
   void Run() {
-    pthread_setname_np(pthread_self(), "alarms");
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
       if (alarms_.empty()) {
@@ -100,14 +124,16 @@ bool AwaitFor(absl::Mutex& mutex, const absl::Condition& condition, absl::Durati
     mutex.Await(condition);
     return true;
   }
+  Alarms* const alarms = Alarms::Get();
+  if (alarms == nullptr) return mutex.AwaitWithTimeout(condition, timeout);
   Alarms::Alarm alarm{&mutex};
   const Clock::time_point at = Clock::now() + absl::ToChronoNanoseconds(timeout);
-  Alarms::Get().Add(alarm, at);
+  alarms->Add(alarm, at);
   const auto over = [&] { return alarm.up || condition.Eval(); };
   mutex.Await(absl::Condition(&over));
-  if (!Alarms::Get().Remove(alarm, at)) {
+  if (!alarms->Remove(alarm, at)) {
     mutex.Unlock();
-    Alarms::Get().WaitUntilGoneOff(alarm);
+    alarms->WaitUntilGoneOff(alarm);
     mutex.Lock();
   }
   return condition.Eval();

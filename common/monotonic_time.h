@@ -43,7 +43,8 @@ class MonotonicTime {
 };
 
 // Waits for `condition`, at most for `timeout`; returns whether it holds. Infinite: as long as
-// it takes. As absl::Mutex::AwaitWithTimeout, but for the clock.
+// it takes. As absl::Mutex::AwaitWithTimeout, but for the clock, unless the process may not have
+// the one thread that it takes.
 bool AwaitFor(absl::Mutex& mutex, const absl::Condition& condition, absl::Duration timeout)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 

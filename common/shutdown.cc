@@ -19,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/check.h"
 #include "common/event.h"
+#include "common/start_thread.h"
 #include "common/stop_answer.h"
 
 namespace cadre {
@@ -128,8 +129,7 @@ ShutdownSignal::Impl::Impl() {
   CADRE_CHECK(sigaction(SIGPIPE, nullptr, &former_pipe) == 0);
   ignores_broken_pipes = former_pipe.sa_handler == SIG_DFL;
   if (ignores_broken_pipes) Handle(SIGPIPE, SIG_IGN);
-  thread = std::thread([this] { Run(); });
-  pthread_setname_np(thread.native_handle(), "shutdown");
+  thread = StartThreadOrExit("shutdown", [this] { Run(); });
 }
 
 ShutdownSignal::Impl::~Impl() {

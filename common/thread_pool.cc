@@ -1,22 +1,20 @@
 #include "common/thread_pool.h"
 
-#include <pthread.h>
-
-#include <system_error>
 #include <utility>
 
 #include "common/check.h"
+#include "common/start_thread.h"
 
 namespace cadre {
 
-ThreadPool::ThreadPool(std::string thread_name, int threads)
-    : thread_name_(std::move(thread_name)) {
+ThreadPool::ThreadPool(const std::string& thread_name, int threads) {
   CADRE_CHECK(threads >= 1);
   threads_.reserve(static_cast<size_t>(threads));
-  try {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
-  } catch (const std::system_error&) {
-    if (threads_.empty()) throw;
+  threads_.push_back(StartThreadOrExit(thread_name, [this] { Work(); }));
+  while (threads_.size() < static_cast<size_t>(threads)) {
+    absl::StatusOr<std::thread> thread = StartThread(thread_name, [this] { Work(); });
+    if (!thread.ok()) return;
+    threads_.push_back(*std::move(thread));
   }
 }
 
@@ -34,7 +32,6 @@ void ThreadPool::Run(Task task) {
 }
 
 void ThreadPool::Work() {
-  pthread_setname_np(pthread_self(), thread_name_.c_str());
   while (true) {
     Task task;
     {

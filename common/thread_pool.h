@@ -18,9 +18,9 @@ class ThreadPool {
  public:
   using Task = absl::AnyInvocable<void()>;
 
-  // `threads`: at least 1. Fewer, but one, if the process may not have more; throws
-  // std::system_error if it may not have that one.
-  ThreadPool(std::string thread_name, int threads);
+  // `threads`: at least 1. Fewer, but one, if the process may not have more; ends the process if
+  // it may not have that one (StartThreadOrExit).
+  ThreadPool(const std::string& thread_name, int threads);
   ~ThreadPool();  // Runs what is left, and joins.
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -31,7 +31,6 @@ class ThreadPool {
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);  // Each thread.
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return ending_ || !tasks_.empty(); }
 
-  const std::string thread_name_;
   absl::Mutex mutex_;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Task> tasks_ ABSL_GUARDED_BY(mutex_);

@@ -5,10 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +15,7 @@
 #include "absl/time/time.h"
 #include "common/agreed_settings.h"
 #include "common/exit_code.h"
+#include "common/finish_watch.h"
 #include "common/monotonic_time.h"
 #include "common/replay_config.h"
 #include "common/run_topology.h"
@@ -50,25 +49,6 @@ constexpr absl::Duration kLineInterval = absl::Milliseconds(50);
 
 // How long joining the other learners may go on after a stop.
 constexpr absl::Duration kJoinGrace = absl::Seconds(1);
-
-// Calls back once the run is FINISHED, for learners that do not finish it themselves.
-class FinishWatch {
- public:
-  FinishWatch(ParameterSource* source, std::function<void()> finished)
-      : source_(source), thread_([source, finished = std::move(finished)] {
-          constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-          static_cast<void>(source->WaitNewer(kNever, absl::InfiniteDuration()));
-          if (source->run_state() == v1::RUN_STATE_FINISHED) finished();
-        }) {}
-  ~FinishWatch() {
-    source_->Close();
-    thread_.join();
-  }
-
- private:
-  ParameterSource* const source_;
-  std::thread thread_;
-};
 
 // What a learner left that died before its first checkpoint is replaced, as nobody could go
 // on from it.
@@ -237,7 +217,7 @@ absl::StatusOr<std::unique_ptr<Collective>> JoinLearners(const LearnerProcessOpt
   // one falls silent, and cannot be stopped: then the process ends in the middle of it.
   std::unique_ptr<Timer> patience;
   const StopLink stop(shutdown, [&] {
-    patience = std::make_unique<Timer>(
+    patience = Timer::StartOrCall(
         kJoinGrace, [&] { std::_Exit(ReportAndExitCode(StoppedEarly(options), "cadre_learner")); });
   });
   return JoinC10d({.address = options.rendezvous,
@@ -306,16 +286,17 @@ absl::Status RunLearnerProcess(const LearnerProcessOptions& options, ShutdownSig
   const StopLink stop(shutdown, [&] {
     trainer.RequestStop();
     // Whoever stops the learner may have stopped the parameter server as well.
-    grace = std::make_unique<Timer>(Trainer::kSinkGrace, [&] { connections.CutSinksShort(); });
+    grace = Timer::StartOrCall(Trainer::kSinkGrace, [&] { connections.CutSinksShort(); });
     ports.Close();
   });
-  std::unique_ptr<FinishWatch> finish;
+  std::unique_ptr<FinishWatch> finish;  // Of learners that do not finish the run themselves.
   if (ports.first != nullptr) {
-    finish = std::make_unique<FinishWatch>(ports.first, [&] {
-      trainer.RequestStop();
-      connections.CloseSinks();
-      ports.Close();
-    });
+    CADRE_ASSIGN_OR_RETURN(finish, FinishWatch::Start(ports.first, [&](bool finished) {
+                             if (!finished) return;
+                             trainer.RequestStop();
+                             connections.CloseSinks();
+                             ports.Close();
+                           }));
   }
   // The first alone asks the replay servers, for all.
   std::unique_ptr<ReplayWatch> replay;

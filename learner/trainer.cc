@@ -67,7 +67,8 @@ absl::Status Trainer::TakeOverFromFirst() {
 
 absl::Status Trainer::Run(const ExperiencePorts& source, ParameterSink& sink) {
   started_ = MonotonicTime::Now();
-  const std::vector<std::unique_ptr<Timer>> limits = MakeTimeLimits(source, sink);
+  CADRE_ASSIGN_OR_RETURN(const std::vector<std::unique_ptr<Timer>> limits,
+                         StartTimeLimits(source, sink));
   times_.Enter(LearnStage::kWaitForExperience);
   absl::Status status;
   try {
@@ -85,23 +86,26 @@ absl::Status Trainer::Run(const ExperiencePorts& source, ParameterSink& sink) {
   return source.first != nullptr && Finished(*source.first, unsure) ? absl::OkStatus() : status;
 }
 
-std::vector<std::unique_ptr<Timer>> Trainer::MakeTimeLimits(const ExperiencePorts& source,
-                                                            ParameterSink& sink) {
+absl::StatusOr<std::vector<std::unique_ptr<Timer>>> Trainer::StartTimeLimits(
+    const ExperiencePorts& source, ParameterSink& sink) {
   std::vector<std::unique_ptr<Timer>> limits;
   // Learners that push end when the first one finishes the run.
   if (!config_.stop().has_wall_seconds() || (!first() && PushesGradients(config_))) return limits;
   const absl::Duration left =
       absl::Seconds(config_.stop().wall_seconds()) - absl::Seconds(earlier_seconds_);
-  limits.push_back(std::make_unique<Timer>(left, [this, &source] {
+  CADRE_ASSIGN_OR_RETURN(std::unique_ptr<Timer> learning, Timer::Start(left, [this, &source] {
     time_is_up_ = true;
     stops_learning_ = true;
     source.Close();
   }));
-  limits.push_back(
-      std::make_unique<Timer>(std::max(left, absl::ZeroDuration()) + kSinkGrace, [&source, &sink] {
+  CADRE_ASSIGN_OR_RETURN(
+      std::unique_ptr<Timer> sinks,
+      Timer::Start(std::max(left, absl::ZeroDuration()) + kSinkGrace, [&source, &sink] {
         sink.CutShort();
         if (source.gradients != nullptr) source.gradients->CutShort();
       }));
+  limits.push_back(std::move(learning));
+  limits.push_back(std::move(sinks));
   return limits;
 }
 

@@ -116,9 +116,8 @@ class Trainer final {
   bool done() const;
   bool enough_learned() const;
   bool time_is_over() const;
-  // Close `source` when the time is over, and cut the sinks short. None where there is no such
-  // time.
-  std::vector<std::unique_ptr<Timer>> MakeTimeLimits(const ExperiencePorts& source,
+  // Close `source` when the time is over, and cut the sinks short. None if there is no such time.
+  absl::StatusOr<std::vector<std::unique_ptr<Timer>>> StartTimeLimits(const ExperiencePorts& source,
                                                      ParameterSink& sink);
   // What an end of the ports' waits means that was asked for.
   absl::Status Stopped() const;

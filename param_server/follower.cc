@@ -1,10 +1,9 @@
 #include "param_server/follower.h"
 
-#include <pthread.h>
-
 #include <utility>
 
 #include "absl/time/time.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "rpc/call_timeout.h"
 #include "rpc/channel.h"
@@ -23,7 +22,10 @@ absl::StatusOr<std::unique_ptr<Follower>> Follower::Create(const std::string& up
                                                            ParameterStore* store,
                                                            ParameterMetrics* metrics) {
   CADRE_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, MakeChannel(upstream));
-  return std::unique_ptr<Follower>(new Follower(upstream, channel, store, metrics));
+  auto follower = std::unique_ptr<Follower>(new Follower(upstream, channel, store, metrics));
+  CADRE_ASSIGN_OR_RETURN(follower->thread_,
+                         StartThread("param-discover", [f = follower.get()] { f->Discover(); }));
+  return follower;
 }
 
 Follower::Follower(const std::string& upstream, const std::shared_ptr<grpc::Channel>& channel,
@@ -31,16 +33,14 @@ Follower::Follower(const std::string& upstream, const std::shared_ptr<grpc::Chan
     : upstream_(upstream),
       store_(store),
       metrics_(metrics),
-      stub_(v1::ParameterService::NewStub(channel)),
-      thread_([this] { Discover(); }) {}
+      stub_(v1::ParameterService::NewStub(channel)) {}
 
 Follower::~Follower() {
   calls_.Close();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Follower::Discover() {
-  pthread_setname_np(pthread_self(), "param-discover");
   Follow("");  // The run's state, whatever models there are.
   do {
     grpc::ClientContext context;

@@ -1,13 +1,14 @@
 #include "replay_server/row_pins.h"
 
-#include <pthread.h>
-
 #include <map>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/memory/memory.h"
 #include "absl/synchronization/mutex.h"
 #include "common/monotonic_time.h"
+#include "common/start_thread.h"
+#include "common/status_macros.h"
 
 namespace cadre {
 
@@ -51,9 +52,17 @@ struct RowPins::Owner {
   }
 };
 
-RowPins::RowPins(Returned returned, absl::Duration longest_wait)
-    : state_(std::make_shared<State>(longest_wait)),
-      thread_([state = state_, returned = std::move(returned)] { Run(*state, returned); }) {}
+absl::StatusOr<std::unique_ptr<RowPins>> RowPins::Create(Returned returned,
+                                                         absl::Duration longest_wait) {
+  auto state = std::make_shared<State>(longest_wait);
+  CADRE_ASSIGN_OR_RETURN(
+      std::thread thread,
+      StartThread("row-pins", [state, returned = std::move(returned)] { Run(*state, returned); }));
+  return absl::WrapUnique(new RowPins(std::move(state), std::move(thread)));
+}
+
+RowPins::RowPins(std::shared_ptr<State> state, std::thread thread)
+    : state_(std::move(state)), thread_(std::move(thread)) {}
 
 RowPins::~RowPins() {
   {
@@ -83,7 +92,6 @@ bool RowPins::Wanted() {
 }
 
 void RowPins::Run(State& state, const Returned& returned) {
-  pthread_setname_np(pthread_self(), "row-pins");
   while (true) {
     std::vector<uint64_t> gathers;
     std::vector<Overdue> overdue;

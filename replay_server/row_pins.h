@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 namespace cadre {
@@ -25,7 +26,9 @@ class RowPins {
   using Returned = std::function<void(const std::vector<uint64_t>& gathers)>;
   using Overdue = std::function<void()>;
 
-  explicit RowPins(Returned returned, absl::Duration longest_wait = kLongestWait);
+  // RESOURCE_EXHAUSTED where there is no thread for it.
+  static absl::StatusOr<std::unique_ptr<RowPins>> Create(
+      Returned returned, absl::Duration longest_wait = kLongestWait);
   ~RowPins();
 
   // The owner of the rows of `gather`, which keeps `memory` too. `overdue`, which may be
@@ -39,6 +42,7 @@ class RowPins {
  private:
   struct State;
   struct Owner;
+  RowPins(std::shared_ptr<State> state, std::thread thread);
   static void Run(State& state, const Returned& returned);
 
   const std::shared_ptr<State> state_;  // Shared with owners.

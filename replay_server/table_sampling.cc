@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -99,12 +98,7 @@ absl::StatusOr<std::unique_ptr<RowPins>> Table::Impl::StartPins(const Layout& la
         return column.row_bytes > kMostCopiedBytes;
       }))
     return nullptr;
-  try {
-    return std::make_unique<RowPins>(
-        [this](const std::vector<uint64_t>& gathers) { EndGathers(gathers); });
-  } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(absl::StrCat("cannot start a thread: ", error.what()));
-  }
+  return RowPins::Create([this](const std::vector<uint64_t>& gathers) { EndGathers(gathers); });
 }
 
 bool Table::Impl::MayPin(const SampleOptions& options) {

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,12 +9,13 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "common/descriptors.h"
+#include "common/start_thread.h"
+#include "common/status_macros.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {
@@ -63,11 +63,8 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Create(std::vector<int> list
   if (spare < 0)
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot accept connections: ", std::strerror(error)));
-  try {
-    acceptor->thread_ = std::thread([self = acceptor.get()] { self->Run(); });
-  } catch (const std::system_error& why) {
-    return absl::ResourceExhaustedError(absl::StrCat("cannot start a thread: ", why.what()));
-  }
+  CADRE_ASSIGN_OR_RETURN(acceptor->thread_,
+                         StartThread("accept", [self = acceptor.get()] { self->Run(); }));
   return acceptor;
 }
 
@@ -87,7 +84,6 @@ Acceptor::~Acceptor() {
 }
 
 void Acceptor::Run() {
-  pthread_setname_np(pthread_self(), "accept");
   std::vector<pollfd> polled;
   polled.push_back({.fd = stop_, .events = POLLIN, .revents = 0});
   for (const int listener : listeners_)

@@ -1,5 +1,3 @@
-#include <pthread.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -8,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/experience_spec.h"
 #include "common/monotonic_time.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "rpc/experience_client.h"
 #include "rpc/message_bytes.h"
@@ -44,8 +43,11 @@ absl::StatusOr<std::unique_ptr<RemoteExperienceSink>> RemoteExperienceSink::Crea
                                                    kLargestWindow));
   CADRE_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
                          MakeChannel(options.address, options.channel));
-  return std::unique_ptr<RemoteExperienceSink>(
+  auto sink = std::unique_ptr<RemoteExperienceSink>(
       new RemoteExperienceSink(std::move(options), std::move(channel)));
+  CADRE_ASSIGN_OR_RETURN(sink->thread_,
+                         StartThread("append-send", [sink = sink.get()] { sink->Run(); }));
+  return sink;
 }
 
 RemoteExperienceSink::RemoteExperienceSink(ExperienceSinkOptions options,
@@ -55,12 +57,11 @@ RemoteExperienceSink::RemoteExperienceSink(ExperienceSinkOptions options,
       writer_id_(RandomWriterId()),
       channel_(std::move(channel)),
       outage_(options_.outage),
-      refused_in_a_row_(options_.max_refusals),
-      thread_([this] { Run(); }) {}
+      refused_in_a_row_(options_.max_refusals) {}
 
 RemoteExperienceSink::~RemoteExperienceSink() {
   Close();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 absl::Status RemoteExperienceSink::Append(v1::Rollout rollout) {
@@ -158,7 +159,6 @@ RemoteExperienceSink::Counts RemoteExperienceSink::counts() const {
 }
 
 void RemoteExperienceSink::Run() {
-  pthread_setname_np(pthread_self(), "append-send");
   absl::Status status;
   while (status.ok()) {
     status = outage_.Pause(calls_, StreamOnce());
@@ -178,8 +178,8 @@ absl::Status RemoteExperienceSink::StreamOnce() {
   const std::unique_ptr<Stream> stream =
       OpenStream<grpc::ByteBuffer, v1::AppendResponse>(*channel_, kAppendMethod, &context);
   v1::AppendResponse answer;
+  absl::Status reading;
   if (stream->Write(SerializeMessage(OpenRequest())) && stream->Read(&answer)) {
-    outage_.Over();
     {
       absl::MutexLock lock(&mutex_);
       ++counts_.connections;
@@ -187,11 +187,19 @@ absl::Status RemoteExperienceSink::StreamOnce() {
       next_to_send_ = 0;
       OnResponse(answer);
     }
-    std::thread reader([this, &stream] { ReadResponses(stream.get()); });
-    SendRollouts(stream.get());
-    reader.join();
+    absl::StatusOr<std::thread> reader =
+        StartThread("append-read", [this, &stream] { ReadResponses(stream.get()); });
+    if (reader.ok()) {
+      outage_.Over();
+      SendRollouts(stream.get());
+      reader->join();
+    } else {
+      reading = PassingError(reader.status());
+      context.TryCancel();
+    }
   }
   const grpc::Status status = stream->Finish();
+  if (!reading.ok()) return reading;
   return status.ok() ? absl::UnavailableError(absl::StrCat(peer_, ": the stream ended"))
                      : FromGrpcStatus(status, peer_);
 }
@@ -229,7 +237,6 @@ RemoteExperienceSink::RequestPtr RemoteExperienceSink::NextToSend() {
 }
 
 void RemoteExperienceSink::ReadResponses(Stream* stream) {
-  pthread_setname_np(pthread_self(), "append-read");
   v1::AppendResponse response;
   while (stream->Read(&response)) {
     {

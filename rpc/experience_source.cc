@@ -1,10 +1,9 @@
-#include <pthread.h>
-
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/experience_spec.h"
 #include "common/monotonic_time.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "common/timer.h"
 #include "rpc/experience_client.h"
@@ -16,8 +15,20 @@ namespace cadre {
 // takes, so that gRPC has a thread to answer the server's pings with.
 class RemoteExperienceSource::Connection {
  public:
-  Connection(CallGroup& calls, v1::ExperienceService::Stub* stub)
-      : member_(calls, context_), stream_(stub->Consume(&context_)), reader_([this] { Run(); }) {}
+  // A transient error where there is no thread for it.
+  static absl::StatusOr<std::unique_ptr<Connection>> Create(CallGroup& calls,
+                                                            v1::ExperienceService::Stub* stub) {
+    std::unique_ptr<Connection> connection(new Connection(calls, stub));
+    absl::StatusOr<std::thread> reader =
+        StartThread("consume-read", [connection = connection.get()] { connection->Run(); });
+    if (reader.ok()) {
+      connection->reader_ = *std::move(reader);
+      return connection;
+    }
+    connection->context_.TryCancel();
+    connection->stream_->Finish();
+    return PassingError(reader.status());
+  }
   ~Connection() {
     if (reader_.joinable()) Finish(absl::ZeroDuration());
   }
@@ -49,8 +60,10 @@ class RemoteExperienceSource::Connection {
   }
 
  private:
+  Connection(CallGroup& calls, v1::ExperienceService::Stub* stub)
+      : member_(calls, context_), stream_(stub->Consume(&context_)) {}
+
   void Run() {
-    pthread_setname_np(pthread_self(), "consume-read");
     v1::ConsumeResponse response;
     while (stream_->Read(&response)) {
       absl::MutexLock lock(&mutex_);
@@ -139,7 +152,8 @@ absl::Status RemoteExperienceSource::TakeMore(int64_t steps, int64_t version) {
 }
 
 absl::StatusOr<RemoteExperienceSource::Connection*> RemoteExperienceSource::Connect() {
-  auto connection = std::make_unique<Connection>(calls_, stub_.get());
+  CADRE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                         Connection::Create(calls_, stub_.get()));
   v1::ConsumeRequest request;
   request.mutable_open()->set_run_id(options_.run_id);
   request.mutable_open()->set_queue(options_.target);
@@ -189,7 +203,7 @@ void RemoteExperienceSource::AcknowledgeToServer(const std::vector<uint64_t>& se
 void RemoteExperienceSource::Close() {
   if (!calls_.closed() && take_mutex_.TryLock()) {
     // Whatever writes to a server that reads nothing any more.
-    const Timer patience(kGrace, [this] { calls_.Close(); });
+    const auto patience = Timer::StartOrCall(kGrace, [this] { calls_.Close(); });
     std::unique_ptr<Connection> connection;
     {
       absl::MutexLock lock(&mutex_);

@@ -1,7 +1,5 @@
 #include "rpc/parameter_client.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -9,6 +7,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "common/monotonic_time.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "rpc/status.h"
 #include "rpc/value_encoding.h"
@@ -68,7 +67,10 @@ absl::StatusOr<std::unique_ptr<RemoteParameterSource>> RemoteParameterSource::Cr
     const ParameterClientOptions& options) {
   CADRE_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
                          MakeChannel(options.address, options.channel));
-  return std::unique_ptr<RemoteParameterSource>(new RemoteParameterSource(options, channel));
+  auto source = std::unique_ptr<RemoteParameterSource>(new RemoteParameterSource(options, channel));
+  CADRE_ASSIGN_OR_RETURN(source->thread_,
+                         StartThread("param-watch", [source = source.get()] { source->Follow(); }));
+  return source;
 }
 
 RemoteParameterSource::RemoteParameterSource(const ParameterClientOptions& options,
@@ -76,16 +78,14 @@ RemoteParameterSource::RemoteParameterSource(const ParameterClientOptions& optio
     : options_(options),
       peer_(PeerName(options)),
       channel_(channel),
-      stub_(v1::ParameterService::NewStub(channel_)),
-      thread_([this] { Follow(); }) {}
+      stub_(v1::ParameterService::NewStub(channel_)) {}
 
 RemoteParameterSource::~RemoteParameterSource() {
   Close();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void RemoteParameterSource::Follow() {
-  pthread_setname_np(pthread_self(), "param-watch");
   // Every moment without is one in which actors that wait for nobody make steps that are too old.
   BackoffOptions pauses = options_.retry.backoff;
   pauses.maximum = std::min(pauses.maximum, kLongestPause);
@@ -201,7 +201,10 @@ absl::StatusOr<std::unique_ptr<RemoteParameterSink>> RemoteParameterSink::Create
     const ParameterClientOptions& options) {
   CADRE_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
                          MakeChannel(options.address, options.channel));
-  return std::unique_ptr<RemoteParameterSink>(new RemoteParameterSink(options, channel));
+  auto sink = std::unique_ptr<RemoteParameterSink>(new RemoteParameterSink(options, channel));
+  CADRE_ASSIGN_OR_RETURN(sink->thread_,
+                         StartThread("param-guard", [sink = sink.get()] { sink->Guard(); }));
+  return sink;
 }
 
 RemoteParameterSink::RemoteParameterSink(const ParameterClientOptions& options,
@@ -209,12 +212,11 @@ RemoteParameterSink::RemoteParameterSink(const ParameterClientOptions& options,
     : options_(options),
       peer_(PeerName(options)),
       channel_(channel),
-      stub_(v1::ParameterService::NewStub(channel_)),
-      thread_([this] { Guard(); }) {}
+      stub_(v1::ParameterService::NewStub(channel_)) {}
 
 RemoteParameterSink::~RemoteParameterSink() {
   Close();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 absl::Status RemoteParameterSink::Publish(ParametersPtr parameters) {
@@ -256,7 +258,6 @@ absl::Status RemoteParameterSink::SendRunState(v1::RunState state) {
 }
 
 void RemoteParameterSink::Guard() {
-  pthread_setname_np(pthread_self(), "param-guard");
   const absl::Status status = RepeatUntilClosed(
       calls_, options_.retry.backoff, [this](Backoff* backoff) { return GuardOnce(backoff); });
   if (!calls_.closed()) spdlog::error("{}", std::string(status.message()));

@@ -1,11 +1,10 @@
 #include "rpc/replay_shard.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "common/monotonic_time.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "rpc/call_timeout.h"
 #include "spdlog/spdlog.h"
@@ -31,7 +30,8 @@ absl::StatusOr<std::unique_ptr<ReplayShard>> ReplayShard::Create(const ReplaySou
   CADRE_ASSIGN_OR_RETURN(
       shard->stream_,
       SampleStream::Create(patient, SampleStream::AfterBreak::kLose, std::move(on_change)));
-  shard->thread_ = std::thread([shard = shard.get()] { shard->Watch(); });
+  CADRE_ASSIGN_OR_RETURN(shard->thread_,
+                         StartThread("shard-watch", [shard = shard.get()] { shard->Watch(); }));
   return shard;
 }
 
@@ -100,7 +100,6 @@ void ReplayShard::LeaveOut() {
 }
 
 void ReplayShard::Watch() {
-  pthread_setname_np(pthread_self(), "shard-watch");
   while (!calls_.closed()) {
     AskOnce();
     on_change_();

@@ -1,13 +1,12 @@
 #include "rpc/sample_stream.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/experience_spec.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "rpc/raw_stream.h"
 #include "rpc/status.h"
@@ -43,8 +42,11 @@ absl::StatusOr<std::unique_ptr<SampleStream>> SampleStream::Create(
   CADRE_RETURN_IF_ERROR(ValidateSpec(options.spec));
   CADRE_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
                          MakeChannel(options.address, options.channel));
-  return std::unique_ptr<SampleStream>(
+  auto stream = std::unique_ptr<SampleStream>(
       new SampleStream(options, std::move(channel), after_break, std::move(on_change)));
+  CADRE_ASSIGN_OR_RETURN(stream->thread_,
+                         StartThread("sample-send", [stream = stream.get()] { stream->Run(); }));
+  return stream;
 }
 
 SampleStream::SampleStream(const ReplaySourceOptions& options,
@@ -55,12 +57,11 @@ SampleStream::SampleStream(const ReplaySourceOptions& options,
       channel_(std::move(channel)),
       after_break_(after_break),
       on_change_(std::move(on_change)),
-      outage_(options.outage),
-      thread_([this] { Run(); }) {}
+      outage_(options.outage) {}
 
 SampleStream::~SampleStream() {
   Close();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void SampleStream::Close() {
@@ -136,7 +137,6 @@ SampleStream::Counts SampleStream::counts() const {
 }
 
 void SampleStream::Run() {
-  pthread_setname_np(pthread_self(), "sample-send");
   absl::Status status;
   while (status.ok()) {
     status = outage_.Pause(calls_, StreamOnce());
@@ -154,13 +154,20 @@ absl::Status SampleStream::StreamOnce() {
   const auto stream =
       OpenStream<v1::SampleRequest, grpc::ByteBuffer>(*channel_, kSampleMethod, &context);
   const absl::Status opened = Open(stream.get());
+  absl::Status reading;
   if (opened.ok()) {
-    outage_.Over();
     SetContext(&context);
     on_change_();
-    std::thread reader([this, &stream, &context] { ReadBatches(stream.get(), &context); });
-    SendRequests(stream.get());
-    reader.join();
+    absl::StatusOr<std::thread> reader = StartThread(
+        "sample-read", [this, &stream, &context] { ReadBatches(stream.get(), &context); });
+    if (reader.ok()) {
+      outage_.Over();
+      SendRequests(stream.get());
+      reader->join();
+    } else {
+      reading = PassingError(reader.status());
+      context.TryCancel();
+    }
     SetContext(nullptr);
     OnBroken();
     on_change_();
@@ -168,6 +175,7 @@ absl::Status SampleStream::StreamOnce() {
     context.TryCancel();
   }
   const grpc::Status status = stream->Finish();
+  if (!reading.ok()) return reading;
   if (!opened.ok() && !absl::IsUnavailable(opened))
     return absl::Status(opened.code(), absl::StrCat(peer_, ": ", opened.message()));
   absl::MutexLock lock(&mutex_);
@@ -279,7 +287,6 @@ std::optional<v1::SampleRequest> SampleStream::NextToSend() {
 }
 
 void SampleStream::ReadBatches(Stream* stream, grpc::ClientContext* context) {
-  pthread_setname_np(pthread_self(), "sample-read");
   grpc::ByteBuffer message;
   absl::Status status;
   while (status.ok() && stream->Read(&message)) status = OnMessage(message);

@@ -1,7 +1,5 @@
 #include "rpc/sharded_experience_sink.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -9,6 +7,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "common/monotonic_time.h"
+#include "common/start_thread.h"
 #include "common/status_macros.h"
 #include "rpc/call_timeout.h"
 #include "spdlog/spdlog.h"
@@ -49,8 +48,10 @@ absl::StatusOr<std::unique_ptr<ShardedExperienceSink>> ShardedExperienceSink::Cr
     sharded->current_ = options.first;
     sharded->sink_ = std::move(sink);
   }
-  if (options.places.size() > 1)
-    sharded->thread_ = std::thread([sharded = sharded.get()] { sharded->Watch(); });
+  if (options.places.size() > 1) {
+    CADRE_ASSIGN_OR_RETURN(sharded->thread_,
+                           StartThread("shard-choice", [s = sharded.get()] { s->Watch(); }));
+  }
   return sharded;
 }
 
@@ -132,7 +133,6 @@ absl::Status ShardedExperienceSink::Flush(absl::Duration timeout) {
 }
 
 void ShardedExperienceSink::Watch() {
-  pthread_setname_np(pthread_self(), "shard-choice");
   ShardChoice choice(options_.places.size(), options_.first);
   absl::BitGen random;
   do {

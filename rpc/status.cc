@@ -39,6 +39,11 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
                       std::string(status.message()));
 }
 
+absl::Status PassingError(absl::Status error) {
+  error.SetPayload(kRetryInfo, absl::Cord(kRetryInfoValue));
+  return error;
+}
+
 absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer) {
   if (status.ok()) return absl::OkStatus();
   absl::Status converted(static_cast<absl::StatusCode>(status.error_code()),

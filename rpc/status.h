@@ -14,6 +14,10 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 // is an error, with a google.rpc.RetryInfo in its details. On the client's side it is transient.
 grpc::Status RefusedForNow(const absl::Status& why);
 
+// `error` of this process that may pass by itself, such as that there is no thread for a stream
+// now: transient.
+absl::Status PassingError(absl::Status error);
+
 // `peer` is "replay server at 127.0.0.1:5000"; it goes before the message.
 absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer);
 

@@ -1,13 +1,14 @@
 #include "rpc/work_reporter.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <limits>
 #include <utility>
 
 #include "absl/random/random.h"
+#include "common/start_thread.h"
 #include "rpc/call_timeout.h"
+#include "spdlog/spdlog.h"
 
 namespace cadre {
 namespace {
@@ -34,12 +35,17 @@ WorkReporter::WorkReporter(WorkReporterOptions options,
       read_(std::move(read)),
       host_(HostName()),
       worker_id_(RandomWorkerId()),
-      stub_(v1::WorkService::NewStub(options_.channel)),
-      thread_([this] { Run(); }) {}
+      stub_(v1::WorkService::NewStub(options_.channel)) {
+  absl::StatusOr<std::thread> thread = StartThread("work-report", [this] { Run(); });
+  if (thread.ok())
+    thread_ = *std::move(thread);
+  else
+    spdlog::warn("{}; nothing is reported", std::string(thread.status().message()));
+}
 
 WorkReporter::~WorkReporter() {
   calls_.Close();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   if (!known_) return;
   v1::WorkReport report;
   report.set_leaving(true);
@@ -49,7 +55,6 @@ WorkReporter::~WorkReporter() {
 }
 
 void WorkReporter::Run() {
-  pthread_setname_np(pthread_self(), "work-report");
   do {
     v1::WorkReport report = read_(calls_);
     grpc::ClientContext context;

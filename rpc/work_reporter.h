@@ -24,7 +24,8 @@ struct WorkReporterOptions {
 class WorkReporter {
  public:
   // `read` is called on the thread; worker id and host are filled in here. Calls that it
-  // makes should be in the group, which ends with the reporter.
+  // makes should be in the group, which ends with the reporter. Where there is no thread for
+  // it, that is logged and nothing is reported.
   WorkReporter(WorkReporterOptions options, std::function<v1::WorkReport(CallGroup&)> read);
   // Says good-bye, which takes a second where nobody answers.
   ~WorkReporter();

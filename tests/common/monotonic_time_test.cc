@@ -87,12 +87,12 @@ TEST(AwaitForTest, ManyWaitsEndAtOnce) {
 TEST(TimerTest, CallsOnceItsTimeIsUpAndNotBefore) {
   Event called;
   {
-    const Timer timer(absl::Milliseconds(1), [&] { called.Notify(); });
+    const auto timer = *Timer::Start(absl::Milliseconds(1), [&] { called.Notify(); });
     called.Wait();
   }
   bool too_early = false;
   {
-    const Timer timer(kLong, [&] { too_early = true; });
+    const auto timer = *Timer::Start(kLong, [&] { too_early = true; });
   }
   EXPECT_FALSE(too_early);
 }

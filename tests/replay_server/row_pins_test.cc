@@ -20,7 +20,7 @@ constexpr absl::Duration kShort = absl::Milliseconds(20);
 class RowPinsTest : public ::testing::Test {
  protected:
   void Make(absl::Duration longest_wait) {
-    pins_ = std::make_unique<RowPins>(
+    pins_ = *RowPins::Create(
         [this](const std::vector<uint64_t>& gathers) {
           absl::MutexLock lock(&mutex_);
           returned_.insert(returned_.end(), gathers.begin(), gathers.end());
