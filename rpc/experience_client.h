@@ -47,7 +47,8 @@ struct ExperienceSinkOptions : ExperienceClientOptions {
   int64_t max_unsettled_rollouts = 256;  // 1 to 1024.
   int64_t max_unsettled_bytes = int64_t{512} << 20;
   // So many refusals in a row by the server, if it took none before, end the sink. 1 where
-  // the writer cannot go on after one.
+  // the writer cannot go on after one: then values that are not finite are refused by Append,
+  // so that it can make another rollout.
   int64_t max_refusals = RefusedInARow::kFirst;
   // Runs on the sink's thread when it has ended by itself.
   std::function<void()> on_end;
@@ -65,8 +66,8 @@ class RemoteExperienceSink final : public ExperienceSink {
       ExperienceSinkOptions options);
   ~RemoteExperienceSink() override;  // Close(), and joins the threads.
 
-  // Refuses a rollout that does not fit the spec, or has a value that is not finite, with
-  // INVALID_ARGUMENT.
+  // Refuses a rollout that does not fit the spec with INVALID_ARGUMENT. Values are the server's
+  // to check; what it refuses is logged, and in Flush.
   absl::Status Append(v1::Rollout rollout) override;
 
   // Ends at once: what is not settled then may be lost. See Flush.

@@ -66,9 +66,9 @@ RemoteExperienceSink::~RemoteExperienceSink() {
 
 absl::Status RemoteExperienceSink::Append(v1::Rollout rollout) {
   CADRE_RETURN_IF_ERROR(ValidateRolloutShape(options_.spec, rollout));
-  // The server refuses it likewise, and so knows that its steps are missing. The caller need
-  // not wait for that.
-  const absl::Status values = CheckFiniteRollout(options_.spec, rollout);
+  // The server refuses it as well, and so knows that its steps are missing.
+  absl::Status values;
+  if (options_.max_refusals == 1) values = CheckFiniteRollout(options_.spec, rollout);
   rollout.set_run_id(options_.run_id);
   rollout.set_writer_id(writer_id_);
   const auto bytes = static_cast<int64_t>(rollout.ByteSizeLong());

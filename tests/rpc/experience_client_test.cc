@@ -206,14 +206,34 @@ TEST_F(ExperienceClientTest, WhatTheServerRefusesIsToldByFlushAndTheRestGoesOn) 
   EXPECT_EQ(sink->counts().refused, 1);
 }
 
-TEST_F(ExperienceClientTest, AValueThatIsNotFiniteIsRefusedAtOnceAndByTheServer) {
-  ExperienceSinkOptions options = SinkOptions();
-  options.max_refusals = 1;
-  auto sink = *RemoteExperienceSink::Create(options);
+v1::Rollout WithNan() {
   v1::Rollout bad = ExampleRollout(10);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   bad.mutable_columns(1)->replace(0, sizeof nan, reinterpret_cast<const char*>(&nan), sizeof nan);
-  EXPECT_EQ(sink->Append(bad).message(), "column 'reward', row 0 is nan; wanted a finite number");
+  return bad;
+}
+
+TEST_F(ExperienceClientTest, AValueThatIsNotFiniteIsRefusedByTheServerAlone) {
+  auto sink = Sink();
+  auto source = Source();
+  EXPECT_EQ(sink->Append(WithNan()), absl::OkStatus());
+  ASSERT_EQ(sink->Append(ExampleRollout(10)), absl::OkStatus());
+  const Lease lease = *source->Take(10, 0);
+  EXPECT_THAT(Sequences(lease), ElementsAre(2)) << "what is missing shows";
+  ASSERT_EQ(source->Acknowledge(lease.id), absl::OkStatus());
+  EXPECT_EQ(sink->Flush(kLong).message(),
+            "replay server at " + address_ +
+                " refused rollout 1: column 'reward', row 0 is nan; wanted a finite number");
+  EXPECT_EQ(sink->counts().refused, 1);
+  EXPECT_EQ(Info().refused_rollouts(), 1);
+}
+
+TEST_F(ExperienceClientTest, AWriterThatCannotGoOnAfterARefusalHearsOfTheValueAtOnce) {
+  ExperienceSinkOptions options = SinkOptions();
+  options.max_refusals = 1;
+  auto sink = *RemoteExperienceSink::Create(options);
+  EXPECT_EQ(sink->Append(WithNan()).message(),
+            "column 'reward', row 0 is nan; wanted a finite number");
   ASSERT_EQ(sink->Append(ExampleRollout(10)), absl::OkStatus());
   auto source = Source();
   const Lease lease = *source->Take(10, 0);
