@@ -27,6 +27,7 @@
 #include "rpc/channel.h"
 #include "rpc/lease_ledger.h"
 #include "rpc/outage.h"
+#include "rpc/place_sink.h"
 
 namespace cadre {
 
@@ -59,7 +60,7 @@ struct ExperienceSinkOptions : ExperienceClientOptions {
 // cannot be reached any more, refuses the stream, or refuses all that is appended
 // (FAILED_PRECONDITION with the reason, as trying again would not help) ends the sink, and
 // every later call returns why.
-class RemoteExperienceSink final : public ExperienceSink {
+class RemoteExperienceSink final : public PlaceSink {
  public:
   // INVALID_ARGUMENT for a bad address, spec or bound.
   static absl::StatusOr<std::unique_ptr<RemoteExperienceSink>> Create(
@@ -76,29 +77,14 @@ class RemoteExperienceSink final : public ExperienceSink {
   // Blocks until the server has accepted this writer.
   absl::Status WaitConnected();
 
-  // For who may go elsewhere instead: as WaitConnected, and until Append would not block, or
-  // until `interrupted` is true; whoever sets it calls Wake() then.
-  absl::Status WaitConnected(const std::atomic<bool>& interrupted);
-  void WaitForRoom(int64_t bytes, const std::atomic<bool>& interrupted);
-  void Wake();
-
-  // Blocks until everything appended is settled. DEADLINE_EXCEEDED: not in time.
-  // INVALID_ARGUMENT: the server refused a rollout since the last Flush, and why.
-  absl::Status Flush(absl::Duration timeout);
+  absl::Status WaitConnected(const std::atomic<bool>& interrupted) override;
+  void WaitForRoom(int64_t bytes, const std::atomic<bool>& interrupted) override;
+  void Wake() override;
+  absl::Status Flush(absl::Duration timeout) override;
 
   uint64_t writer_id() const { return writer_id_; }
-
-  struct Counts {
-    int64_t appended = 0;
-    int64_t unsettled = 0;
-    int64_t resent = 0;   // After breaks.
-    int64_t refused = 0;  // By the server.
-    int64_t connections = 0;
-    double unsettled_seconds = 0;  // Summed over rollouts.
-  };
-  Counts counts() const;
-  // OK until the sink has ended; then why.
-  absl::Status end() const;
+  Counts counts() const override;
+  absl::Status end() const override;
 
  private:
   using Stream = grpc::ClientReaderWriter<grpc::ByteBuffer, v1::AppendResponse>;

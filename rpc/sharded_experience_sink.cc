@@ -17,7 +17,7 @@ namespace {
 
 constexpr absl::Duration kAnswerWithin = absl::Seconds(2);
 
-void Add(const RemoteExperienceSink::Counts& more, RemoteExperienceSink::Counts& counts) {
+void Add(const PlaceSink::Counts& more, PlaceSink::Counts& counts) {
   counts.appended += more.appended;
   counts.unsettled += more.unsettled;
   counts.resent += more.resent;
@@ -75,6 +75,7 @@ absl::StatusOr<ShardedExperienceSink::SinkPtr> ShardedExperienceSink::MakeSink(s
   ExperienceSinkOptions options = options_.sink;
   options.address = options_.places[shard].address;
   options.target = options_.places[shard].target;
+  if (options_.make_sink) return options_.make_sink(options);
   return RemoteExperienceSink::Create(std::move(options));
 }
 
@@ -88,9 +89,9 @@ size_t ShardedExperienceSink::current() const {
   return current_;
 }
 
-RemoteExperienceSink::Counts ShardedExperienceSink::counts() const {
+PlaceSink::Counts ShardedExperienceSink::counts() const {
   absl::MutexLock lock(&mutex_);
-  RemoteExperienceSink::Counts counts = gone_;
+  PlaceSink::Counts counts = gone_;
   Add(sink_->counts(), counts);
   for (const SinkPtr& leaving : leaving_) Add(leaving->counts(), counts);
   return counts;
@@ -201,7 +202,7 @@ void ShardedExperienceSink::LetGo() {
         return in_use || (leaving->end().ok() && leaving->counts().unsettled > 0);
       });
   for (auto each = first; each != leaving_.end(); ++each) {
-    RemoteExperienceSink::Counts counts = (*each)->counts();
+    PlaceSink::Counts counts = (*each)->counts();
     if (const int64_t lost = std::exchange(counts.unsettled, 0); lost > 0)
       spdlog::warn("{} rollouts were lost with a replay server: {}", lost,
                    std::string((*each)->end().message()));

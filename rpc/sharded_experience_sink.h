@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -24,6 +25,7 @@
 #include "proto/experience.grpc.pb.h"
 #include "rpc/call_group.h"
 #include "rpc/experience_client.h"
+#include "rpc/place_sink.h"
 #include "rpc/shard_choice.h"
 
 namespace cadre {
@@ -34,6 +36,8 @@ struct ShardedSinkOptions {
   size_t first = 0;  // The one to begin with.
   // How often all servers are asked how they stand.
   absl::Duration ask_every = absl::Seconds(5);
+  // Makes the sink of a place. None: a RemoteExperienceSink.
+  std::function<absl::StatusOr<std::unique_ptr<PlaceSink>>(const ExperienceSinkOptions&)> make_sink;
 };
 
 class ShardedExperienceSink final : public ExperienceSink {
@@ -48,7 +52,7 @@ class ShardedExperienceSink final : public ExperienceSink {
 
   // Blocks until a server has accepted this actor.
   absl::Status WaitConnected();
-  // Blocks until everything appended is settled, as RemoteExperienceSink::Flush.
+  // Blocks until everything appended is settled, as PlaceSink::Flush.
   absl::Status Flush(absl::Duration timeout);
 
   // OK until the sink of the current server has ended; then why.
@@ -56,10 +60,10 @@ class ShardedExperienceSink final : public ExperienceSink {
 
   size_t current() const;
   // Summed over all writers that it has been.
-  RemoteExperienceSink::Counts counts() const;
+  PlaceSink::Counts counts() const;
 
  private:
-  using SinkPtr = std::shared_ptr<RemoteExperienceSink>;
+  using SinkPtr = std::shared_ptr<PlaceSink>;
 
   explicit ShardedExperienceSink(const ShardedSinkOptions& options);
 
@@ -86,7 +90,7 @@ class ShardedExperienceSink final : public ExperienceSink {
   size_t current_ ABSL_GUARDED_BY(mutex_) = 0;
   SinkPtr sink_ ABSL_GUARDED_BY(mutex_);
   std::vector<SinkPtr> leaving_ ABSL_GUARDED_BY(mutex_);
-  RemoteExperienceSink::Counts gone_ ABSL_GUARDED_BY(mutex_);  // The sum over closed sinks.
+  PlaceSink::Counts gone_ ABSL_GUARDED_BY(mutex_);  // The sum over closed sinks.
 
   std::thread thread_;  // None with one place.
 };

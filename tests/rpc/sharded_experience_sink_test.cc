@@ -1,12 +1,20 @@
 // An actor and two servers that share a replay.
 #include "rpc/sharded_experience_sink.h"
 
+#include <atomic>
+#include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "common/event.h"
 #include "gmock/gmock.h"
+#include "proto/experience.grpc.pb.h"
 #include "tests/rpc/table_client.h"
 
 namespace cadre {
@@ -158,6 +166,101 @@ TEST_F(ShardedExperienceSinkTest, OfTwoQueuesTheOneWhoseLearnerLacksActorsIsFed)
   sink->Close();
   actor.join();
   EXPECT_EQ(queues[0].Info().dropped_stale_rollouts() + queues[1].Info().duplicate_rollouts(), 0);
+}
+
+// Says which tables there are, and counts how often it was asked.
+class Tables final : public v1::ExperienceService::Service {
+ public:
+  void Set(const std::vector<std::string>& names) {
+    absl::MutexLock lock(&mutex_);
+    names_ = names;
+  }
+  // Until that many more rounds of questions have begun, and all before them have ended.
+  void AwaitRounds(int rounds) {
+    absl::MutexLock lock(&mutex_);
+    const int enough = asked_ + rounds;
+    const auto more = [&] { return asked_ >= enough; };
+    mutex_.Await(absl::Condition(&more));
+  }
+
+ private:
+  grpc::Status Info(grpc::ServerContext*, const v1::InfoRequest*,
+                    v1::InfoResponse* response) override {
+    absl::MutexLock lock(&mutex_);
+    ++asked_;
+    for (const std::string& name : names_) response->add_tables()->set_name(name);
+    return grpc::Status::OK;
+  }
+
+  absl::Mutex mutex_;
+  std::vector<std::string> names_ ABSL_GUARDED_BY(mutex_);
+  int asked_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// What happens to a FakeSink, which it may outlive.
+struct FakePlace {
+  Event appending, may_append;
+  std::atomic<int64_t> appended = 0, unsettled = 0;
+  std::atomic<bool> gone = false;
+};
+
+// Its Append takes as long as it is told to.
+class FakeSink final : public PlaceSink {
+ public:
+  explicit FakeSink(FakePlace* place) : place_(place) {}
+  ~FakeSink() override { place_->gone = true; }
+
+  absl::Status Append(v1::Rollout) override {
+    place_->appending.Notify();
+    place_->may_append.Wait();
+    ++place_->appended;
+    ++place_->unsettled;
+    return absl::OkStatus();
+  }
+  void Close() override {}
+  absl::Status WaitConnected(const std::atomic<bool>&) override { return absl::OkStatus(); }
+  void WaitForRoom(int64_t, const std::atomic<bool>&) override {}
+  void Wake() override {}
+  absl::Status Flush(absl::Duration) override { return absl::OkStatus(); }
+  Counts counts() const override {
+    Counts counts;
+    counts.appended = place_->appended;
+    counts.unsettled = place_->unsettled;
+    return counts;
+  }
+  absl::Status end() const override { return absl::OkStatus(); }
+
+ private:
+  FakePlace* const place_;
+};
+
+TEST_F(ShardedExperienceSinkTest, ASinkIsKeptWhileAnAppendIsOnItsWayIntoIt) {
+  Tables tables;
+  tables.Set({"first", "second"});
+  const auto server = *RpcServer::Create("127.0.0.1:0", {&tables});
+  FakePlace first, second;
+  second.may_append.Notify();
+  ShardedSinkOptions options = Options();
+  options.places = {{server->address(), "first"}, {server->address(), "second"}};
+  options.make_sink = [&](const ExperienceSinkOptions& sink) {
+    return std::make_unique<FakeSink>(sink.target == "first" ? &first : &second);
+  };
+  const auto sink = Sink(options);
+  std::thread actor([&] { EXPECT_EQ(AppendOne(*sink), absl::OkStatus()); });
+  first.appending.Wait();
+  tables.Set({"second"});  // The first one is lost.
+  ASSERT_TRUE(Eventually([&] { return sink->current() == 1; }));
+  // It has nothing that is not settled: it would be forgotten.
+  tables.AwaitRounds(3);
+  first.may_append.Notify();
+  actor.join();
+  tables.AwaitRounds(3);
+  EXPECT_FALSE(first.gone) << "with a rollout that is not settled";
+  EXPECT_EQ(sink->counts().appended, 1);
+  EXPECT_EQ(sink->counts().unsettled, 1);
+  first.unsettled = 0;
+  EXPECT_TRUE(Eventually([&] { return first.gone.load(); }));
+  EXPECT_EQ(sink->counts().appended, 1);
 }
 
 TEST_F(ShardedExperienceSinkTest, WhatAServerRefusesForGoodEndsIt) {
