@@ -59,7 +59,7 @@ TEST_F(RepeatedEventsTest, SourcesThatAreAlwaysNewAreNoFloodAndNoMemory) {
   constexpr uint64_t kMost = RepeatedEvents::kMostSources;
   for (int minute = 0; minute < 3; ++minute, now_ += RepeatedEvents::kInterval) {
     int64_t logged = 0, counted = 0;
-    for (uint64_t i = 0; i < 100'000; ++i) {
+    for (uint64_t i = 0; i < 10'000; ++i) {
       const int64_t count = events_.Count(1'000'000 * minute + i, "row 3 is nan", now_);
       logged += count > 0;
       counted += count;
@@ -67,7 +67,7 @@ TEST_F(RepeatedEventsTest, SourcesThatAreAlwaysNewAreNoFloodAndNoMemory) {
     EXPECT_EQ(logged, kMost + 1) << "the others are one source";
     EXPECT_LE(events_.sources(), kMost);
     if (minute == 1) {
-      EXPECT_GT(counted, 50'000) << "and those that were not logged are counted";
+      EXPECT_GT(counted, 5'000) << "and those that were not logged are counted";
     }
   }
   EXPECT_EQ(events_.Count(2'000'000, "row 3 is nan", now_), 1) << "one that has its own place";

@@ -338,7 +338,7 @@ TEST(TableCapacityTest, EnvironmentsBeyondTheConfigsAreRefused) {
   {
     const auto table = *Table::Create(options);
     refusal = EndlessWriters(table.get(), 1, 30).Play(100).front();
-    EXPECT_EQ(refusal.code(), absl::StatusCode::kInvalidArgument);
+    ASSERT_EQ(refusal.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(refusal.message()), HasSubstr("of 30 environments in segments of 1"));
   }
   options.config.set_capacity_bytes(SmallestThatIsNamed(options, refusal));
