@@ -9,7 +9,7 @@
 #include "benchmark/benchmark.h"
 #include "common/check.h"
 #include "envs/registry.h"
-#include "policy/network.h"
+#include "policy/actor_critic_network.h"
 
 namespace cadre {
 namespace {
@@ -48,7 +48,7 @@ ParametersPtr InitialPublication(const ExperimentConfig& config, const Environme
   auto parameters = std::make_shared<v1::Parameters>();
   parameters->set_version(1);
   parameters->set_values(values.data(), values.size() * sizeof(float));
-  parameters->set_layout_fingerprint(network->layout.fingerprint());
+  parameters->set_layout_fingerprint(network->layout().fingerprint());
   return parameters;
 }
 

@@ -1,5 +1,5 @@
 // Gradient steps per second on a device, eager and as a CUDA graph, by batch size: PPO
-// (one minibatch is one step, advantages and shuffling counted in), DQN and SAC. One batch
+// (one minibatch is one step, advantages and shuffling counted in), DQN, SAC and TD3. One batch
 // that is on the device already, over and over. Prints a Markdown table.
 //   device_bench [--device=cuda] [--seconds=1] [--batches=256,1024,4096,16384]
 // On the CPU: the kernels, and beside them the device's tensor operations.
@@ -18,12 +18,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "common/check.h"
-#include "learner/algorithms/dqn.h"
+#include "learner/algorithms/off_policy.h"
 #include "learner/algorithms/on_device/device_graph.h"
-#include "learner/algorithms/on_device/on_device.h"
 #include "learner/algorithms/ppo.h"
-#include "learner/algorithms/sac.h"
-#include "policy/tensor_models.h"
 
 namespace cadre {
 namespace {
@@ -34,7 +31,7 @@ struct Flags {
   std::vector<int64_t> batches = {256, 1024, 4096, 16384};
 };
 
-// HalfCheetah's shapes for PPO and SAC, LunarLander's for DQN.
+// HalfCheetah's shapes for PPO, SAC and TD3, LunarLander's for DQN.
 constexpr int64_t kObservation = 17, kDimensions = 6;
 constexpr int64_t kDiscreteObservation = 8, kActions = 4;
 
@@ -136,26 +133,41 @@ double MeasureReplay(const Flags& flags, OffPolicyAlgorithm& algorithm, int64_t 
 
 enum class Way { kKernels, kEager, kGraphed };
 
-double Dqn(const Flags& flags, int64_t items, Way way) {
-  const ModelConfig model = Layers(256, RELU);
-  const ObservationSpace observation = Observations(kDiscreteObservation);
-  auto algorithm = way == Way::kKernels
-                       ? MakeDqn({}, model, observation, Discrete(), Random(1), torch::kCPU)
-                       : MakeDqnOnDevice({}, model, observation, Discrete(), Random(1),
-                                         Options(flags, way == Way::kGraphed));
+// Where the way computes.
+DeviceOptions Place(const Flags& flags, Way way) {
+  return way == Way::kKernels ? DeviceOptions() : Options(flags, way == Way::kGraphed);
+}
+
+double Replay(const Flags& flags, const ExperimentConfig& config, int64_t items, Way way,
+              int64_t observation, const ActionSpace& action) {
+  auto algorithm = MakeOffPolicyAlgorithm(config, Observations(observation), action, Random(1),
+                                          Place(flags, way));
   CADRE_CHECK(algorithm.ok());
-  return MeasureReplay(flags, **algorithm, items, kDiscreteObservation, Discrete());
+  return MeasureReplay(flags, **algorithm, items, observation, action);
+}
+
+ExperimentConfig With256Units() {
+  ExperimentConfig config;
+  *config.mutable_model() = Layers(256, RELU);
+  return config;
+}
+
+double Dqn(const Flags& flags, int64_t items, Way way) {
+  ExperimentConfig config = With256Units();
+  config.mutable_dqn();
+  return Replay(flags, config, items, way, kDiscreteObservation, Discrete());
 }
 
 double Sac(const Flags& flags, int64_t items, Way way) {
-  const ModelConfig model = Layers(256, RELU);
-  const ObservationSpace observation = Observations(kObservation);
-  auto algorithm = way == Way::kKernels
-                       ? MakeSac({}, model, observation, Continuous(), Random(1), torch::kCPU)
-                       : MakeSacOnDevice({}, model, observation, Continuous(), Random(1),
-                                         Options(flags, way == Way::kGraphed));
-  CADRE_CHECK(algorithm.ok());
-  return MeasureReplay(flags, **algorithm, items, kObservation, Continuous());
+  ExperimentConfig config = With256Units();
+  config.mutable_sac();
+  return Replay(flags, config, items, way, kObservation, Continuous());
+}
+
+double Td3(const Flags& flags, int64_t items, Way way) {
+  ExperimentConfig config = With256Units();
+  config.mutable_td3();
+  return Replay(flags, config, items, way, kObservation, Continuous());
 }
 
 double Ppo(const Flags& flags, int64_t items, Way way) {
@@ -167,14 +179,11 @@ double Ppo(const Flags& flags, int64_t items, Way way) {
   CADRE_CHECK(network.ok());
   Random random(1);
   const torch::Tensor initial = torch::tensor(InitialParameters(*network, random));
-  auto model = way == Way::kKernels ? MakeFusedActorCritic(*network)
-                                    : MakeTensorActorCritic(*network, flags.device);
+  const DeviceOptions where = Place(flags, way);
+  auto model = std::make_unique<ActorCritic>(*network, where.runner(), where.device);
   model->parameters().copy_(initial);
   model->ParametersChanged();
-  const auto algorithm =
-      way == Way::kKernels
-          ? MakePpo(config, std::move(model), random)
-          : MakePpoOnDevice(config, std::move(model), random, Options(flags, way == Way::kGraphed));
+  const auto algorithm = MakePpo(config, std::move(model), random, where);
   const OnPolicyBatch batch = Steps(kMinibatches * items, flags.device);
   return Measure(flags, kMinibatches * kEpochs,
                  [&] { CADRE_CHECK(algorithm->Update(batch, 0).ok()); });
@@ -186,7 +195,7 @@ void Print(const Flags& flags) {
   std::printf("| algorithm | batch | %s | %s | ratio |\n|---|---|---|---|---|\n",
               cuda ? "eager" : "kernels", cuda ? "graphed" : "tensor operations");
   const std::pair<const char*, double (*)(const Flags&, int64_t, Way)> algorithms[] = {
-      {"PPO 64x64", Ppo}, {"DQN 256x256", Dqn}, {"SAC 256x256", Sac}};
+      {"PPO 64x64", Ppo}, {"DQN 256x256", Dqn}, {"SAC 256x256", Sac}, {"TD3 256x256", Td3}};
   for (const auto& [name, measure] : algorithms) {
     for (const int64_t items : flags.batches) {
       const double first = measure(flags, items, cuda ? Way::kEager : Way::kKernels);

@@ -10,7 +10,7 @@
 #include "learner/algorithms/fisher_vector.h"
 #include "learner/algorithms/surrogate.h"
 #include "learner/algorithms/trpo.h"
-#include "policy/policy_graph.h"
+#include "policy/model.h"
 #include "policy/torch_distributions.h"
 
 namespace cadre {
@@ -31,7 +31,7 @@ std::unique_ptr<ActorCritic> Model(int64_t observation_size, int64_t action_dime
   CADRE_CHECK(network.ok());
   Random random(1);
   const std::vector<float> initial = InitialParameters(*network, random);
-  auto model = MakeFusedActorCritic(*std::move(network));
+  auto model = std::make_unique<ActorCritic>(*std::move(network), Runner::kKernels);
   model->parameters().copy_(torch::tensor(initial));
   model->ParametersChanged();
   return model;
@@ -49,7 +49,11 @@ void BM_DoubleBackward(benchmark::State& state) {
   auto model = Model(state.range(0), state.range(1));
   const torch::Tensor observations = torch::randn({state.range(2), state.range(0)});
   const torch::Tensor parameters = model->parameters().detach().requires_grad_();
-  const Heads heads = PolicyWithGraph(model->network(), parameters, observations);
+  const ActorCriticNetwork& network = model->network();
+  const Heads heads{
+      HeadsWithGraph(network.network, {ActorCriticNetwork::kPolicy}, parameters, {observations})[0],
+      {},
+      parameters.narrow(0, network.log_std, network.action.dimensions)};
   const Heads old{heads.policy.detach(), {}, heads.log_std.detach()};
   using torch::autograd::grad;
   const torch::Tensor gradient = grad({MeanKl(old, heads)}, {parameters}, {}, true, true)[0];

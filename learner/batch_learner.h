@@ -157,7 +157,8 @@ absl::StatusOr<std::unique_ptr<BatchLearner>> MakeOnPolicyLearner(
     const DeviceOptions& device);
 absl::StatusOr<std::unique_ptr<BatchLearner>> MakePushingLearner(const ExperimentConfig& config,
                                                                  const EnvironmentSpec& environment,
-                                                                 LearnTimes* times);
+                                                                 LearnTimes* times,
+                                                                 const DeviceOptions& device);
 absl::StatusOr<std::unique_ptr<BatchLearner>> MakeReplayLearner(const ExperimentConfig& config,
                                                                 const EnvironmentSpec& environment,
                                                                 LearnTimes* times,

@@ -14,7 +14,6 @@
 #include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/episode_assembler.h"
 #include "learner/algorithms/on_device/host_copy.h"
-#include "learner/algorithms/on_device/on_device.h"
 #include "learner/algorithms/on_policy.h"
 #include "learner/batch_learner.h"
 #include "learner/collate.h"
@@ -24,7 +23,6 @@
 #include "learner/update_agreement.h"
 #include "policy/normalization.h"
 #include "policy/on_policy_columns.h"
-#include "policy/tensor_models.h"
 
 namespace cadre {
 namespace {
@@ -71,7 +69,7 @@ class OnPolicyLearner final : public BatchLearner {
   DiagnosticNames diagnostic_names() const override;
   int64_t dropped() const override { return dropped_.count(); }
 
-  const ParameterLayout& layout() const override { return algorithm_->model().network().layout; }
+  const ParameterLayout& layout() const override { return algorithm_->model().layout(); }
   torch::Tensor parameters() override { return host_parameters_.Get(); }
   void ParametersChanged() override {
     host_parameters_.Push();
@@ -250,9 +248,7 @@ absl::StatusOr<std::unique_ptr<BatchLearner>> MakeOnPolicyLearner(
       auto network, MakeActorCritic(config.model(), environment.observation, environment.action));
   Random random = Random::ForStream(config.seed(), kInitialParametersStream);
   const std::vector<float> initial = InitialParameters(network, random);
-  std::unique_ptr<ActorCritic> model =
-      device.on_cpu_kernels() ? MakeFusedActorCritic(std::move(network))
-                              : MakeTensorActorCritic(std::move(network), device.device);
+  auto model = std::make_unique<ActorCritic>(std::move(network), device.runner(), device.device);
   model->parameters().copy_(torch::tensor(initial));
   model->ParametersChanged();
 
@@ -260,11 +256,8 @@ absl::StatusOr<std::unique_ptr<BatchLearner>> MakeOnPolicyLearner(
   // work, beside actors that have it, and sums would depend on how many there are.
   if (device.on_cpu_kernels()) torch::set_num_threads(1);
   const Random algorithm_random = Random::ForStream(config.seed(), kAlgorithmStream);
-  CADRE_ASSIGN_OR_RETURN(
-      auto algorithm,
-      device.on_cpu_kernels()
-          ? MakeOnPolicyAlgorithm(config, std::move(model), algorithm_random)
-          : MakeOnPolicyOnDevice(config, std::move(model), algorithm_random, device));
+  CADRE_ASSIGN_OR_RETURN(auto algorithm,
+                         MakeOnPolicyAlgorithm(config, std::move(model), algorithm_random, device));
   v1::ExperienceSpec spec = OnPolicySpec(config, environment.observation, environment.action);
   return std::make_unique<OnPolicyLearner>(config, std::move(spec), std::move(algorithm), times,
                                            device.device);

@@ -13,6 +13,7 @@
 #include "common/kernels/optimizer.h"
 #include "common/run_topology.h"
 #include "common/status_macros.h"
+#include "learner/algorithms/on_device/host_copy.h"
 #include "learner/algorithms/pushed_gradient.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "learner/batch_learner.h"
@@ -20,6 +21,7 @@
 #include "learner/dropped_experience.h"
 #include "learner/part_times.h"
 #include "learner/shared_model_state.h"
+#include "learner/staging_buffers.h"
 #include "policy/normalization.h"
 #include "policy/on_policy_columns.h"
 
@@ -29,11 +31,14 @@ namespace {
 class PushingLearner final : public BatchLearner {
  public:
   PushingLearner(const ExperimentConfig& config, ActionSpace action, v1::ExperienceSpec spec,
-                 std::unique_ptr<BatchGradient> algorithm, LearnTimes* times)
+                 std::unique_ptr<BatchGradient> algorithm, LearnTimes* times, torch::Device device)
       : config_(config),
         action_(std::move(action)),
         spec_(std::move(spec)),
         algorithm_(std::move(algorithm)),
+        host_parameters_(algorithm_->model().parameters()),
+        host_gradient_(algorithm_->model().gradient()),
+        staging_(MakeStagingBuffers(device)),
         times_(times),
         part_times_(times) {
     algorithm_->set_listener(&part_times_);
@@ -62,8 +67,12 @@ class PushingLearner final : public BatchLearner {
   int64_t dropped() const override { return dropped_.count(); }
 
   const ParameterLayout& layout() const override { return algorithm_->model().layout(); }
-  torch::Tensor parameters() override { return algorithm_->model().parameters(); }
-  void ParametersChanged() override { algorithm_->model().ParametersChanged(); }
+  torch::Tensor parameters() override { return host_parameters_.Get(); }
+  void ParametersChanged() override {
+    host_parameters_.Push();
+    algorithm_->model().ParametersChanged();
+    host_parameters_.Stale();  // Parameters with bounds may have been moved.
+  }
   void AddStatistics(v1::Parameters& /*parameters*/) const override {}
   absl::Status RestoreStatistics(const v1::Parameters& /*parameters*/) override {
     return absl::OkStatus();
@@ -94,6 +103,8 @@ class PushingLearner final : public BatchLearner {
   const ActionSpace action_;
   const v1::ExperienceSpec spec_;
   const std::unique_ptr<BatchGradient> algorithm_;
+  HostCopy host_parameters_, host_gradient_;
+  const std::unique_ptr<StagingBuffers> staging_;
   LearnTimes* const times_;
   PartTimes part_times_;
   Diagnostics diagnostics_;
@@ -175,10 +186,11 @@ absl::StatusOr<Learned> PushingLearner::Learn(const ExperiencePorts& ports,
   diagnostics_.clear();
   bool step = false;  // What is left of the rollouts may be nothing.
   if (collated.batch.steps() > 0) {
-    CADRE_ASSIGN_OR_RETURN(step,
-                           algorithm_->ComputeGradient(collated.batch, progress, diagnostics_));
+    CADRE_ASSIGN_OR_RETURN(step, algorithm_->ComputeGradient(staging_->StageBatch(collated.batch),
+                                                             progress, diagnostics_));
   }
-  if (step && !std::isfinite(GradientNorm(Flat(algorithm_->model().gradient()))))
+  host_gradient_.Stale();
+  if (step && !std::isfinite(GradientNorm(Flat(host_gradient_.Get()))))
     return absl::DataLossError("a gradient that is not finite");
   if (step) learned.version_lag = position.version - collated.oldest_version;
   CADRE_RETURN_IF_ERROR(Push(ports, collated, step, learned));
@@ -189,7 +201,7 @@ absl::StatusOr<Learned> PushingLearner::Learn(const ExperiencePorts& ports,
 absl::Status PushingLearner::Push(const ExperiencePorts& ports, const CollatedBatch& collated,
                                   bool step, Learned& learned) {
   times_->Enter(LearnStage::kOptimize);
-  const absl::Span<const float> flat = Flat(algorithm_->model().gradient());
+  const absl::Span<const float> flat = Flat(host_gradient_.Get());
   v1::Gradient gradient;
   gradient.set_model(ModelName(config_));
   gradient.set_version(version_);
@@ -228,14 +240,15 @@ absl::StatusOr<int64_t> PushingLearner::Gather(const ExperiencePorts& ports,
 
 absl::StatusOr<std::unique_ptr<BatchLearner>> MakePushingLearner(const ExperimentConfig& config,
                                                                  const EnvironmentSpec& environment,
-                                                                 LearnTimes* times) {
+                                                                 LearnTimes* times,
+                                                                 const DeviceOptions& device) {
   CADRE_ASSIGN_OR_RETURN(
       auto algorithm,
       MakePushedGradient(config, environment.observation, environment.action,
-                         Random::ForStream(config.seed(), kInitialParametersStream)));
+                         Random::ForStream(config.seed(), kInitialParametersStream), device));
   v1::ExperienceSpec spec = OnPolicySpec(config, environment.observation, environment.action);
   return std::make_unique<PushingLearner>(config, environment.action, std::move(spec),
-                                          std::move(algorithm), times);
+                                          std::move(algorithm), times, device.device);
 }
 
 }  // namespace cadre

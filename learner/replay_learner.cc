@@ -14,7 +14,6 @@
 #include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "learner/algorithms/off_policy.h"
-#include "learner/algorithms/on_device/on_device.h"
 #include "learner/batch_learner.h"
 #include "learner/dropped_experience.h"
 #include "learner/importance_scale.h"
@@ -359,10 +358,7 @@ absl::StatusOr<std::unique_ptr<BatchLearner>> MakeReplayLearner(const Experiment
   const Random random = Random::ForStream(config.seed(), kInitialParametersStream);
   CADRE_ASSIGN_OR_RETURN(
       auto algorithm,
-      device.on_cpu_kernels()
-          ? MakeOffPolicyAlgorithm(config, environment.observation, environment.action, random)
-          : MakeOffPolicyOnDevice(config, environment.observation, environment.action, random,
-                                  device));
+      MakeOffPolicyAlgorithm(config, environment.observation, environment.action, random, device));
   return std::make_unique<ReplayLearner>(config, environment, std::move(algorithm), times,
                                          device.device);
 }

@@ -94,10 +94,10 @@ absl::StatusOr<std::vector<std::unique_ptr<Timer>>> Trainer::StartTimeLimits(
   const absl::Duration left =
       absl::Seconds(config_.stop().wall_seconds()) - absl::Seconds(earlier_seconds_);
   CADRE_ASSIGN_OR_RETURN(std::unique_ptr<Timer> learning, Timer::Start(left, [this, &source] {
-    time_is_up_ = true;
-    stops_learning_ = true;
-    source.Close();
-  }));
+                           time_is_up_ = true;
+                           stops_learning_ = true;
+                           source.Close();
+                         }));
   CADRE_ASSIGN_OR_RETURN(
       std::unique_ptr<Timer> sinks,
       Timer::Start(std::max(left, absl::ZeroDuration()) + kSinkGrace, [&source, &sink] {

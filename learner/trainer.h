@@ -118,7 +118,7 @@ class Trainer final {
   bool time_is_over() const;
   // Close `source` when the time is over, and cut the sinks short. None if there is no such time.
   absl::StatusOr<std::vector<std::unique_ptr<Timer>>> StartTimeLimits(const ExperiencePorts& source,
-                                                     ParameterSink& sink);
+                                                                      ParameterSink& sink);
   // What an end of the ports' waits means that was asked for.
   absl::Status Stopped() const;
   // OK, or of a run that stays open and was stopped before it is over: ABORTED.

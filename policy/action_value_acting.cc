@@ -16,32 +16,20 @@ ActionValueActing::ActionValueActing(ActionValueNetwork network,
                                      std::unique_ptr<ActionValueExploration> exploration)
     : network_(std::move(network)),
       exploration_(std::move(exploration)),
-      trunk_(network_.trunk),
-      value_(network_.value),
-      advantage_(network_.advantage) {}
+      values_(network_.network) {}
 
 absl::Status ActionValueActing::Load(const v1::Parameters& parameters) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
-                         PublishedValues(parameters, network_.layout));
-  trunk_.Load(values);
-  value_.Load(values);
-  advantage_.Load(values);
+                         PublishedValues(parameters, network_.layout()));
+  values_.Load(values);
   version_ = parameters.version();
   return absl::OkStatus();
 }
 
 absl::Span<const float> ActionValueActing::Values(absl::Span<const float> observations,
                                                   int64_t batch) {
-  const float* features = trunk_.Forward(observations.data(), batch);
-  absl::Span<const float> values(advantage_.Forward(features, batch),
+  absl::Span<const float> values(values_.Run(observations.data(), batch),
                                  batch * network_.actions * network_.atoms);
-  if (network_.dueling()) {
-    const float* state_values = value_.Forward(features, batch);
-    combined_.assign(values.begin(), values.end());
-    AddStateValues({state_values, static_cast<size_t>(batch * network_.atoms)}, network_.actions,
-                   network_.atoms, absl::MakeSpan(combined_));
-    values = combined_;
-  }
   if (network_.atoms > 1) {
     expected_.resize(batch * network_.actions);
     ExpectedValues(values, network_.atoms, network_.min_value, network_.max_value,

@@ -11,9 +11,9 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/random.h"
+#include "policy/acting_network.h"
 #include "policy/acting_policy.h"
 #include "policy/exploration.h"
-#include "policy/fused_mlp.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -29,7 +29,7 @@ class ActionValueActing final : public ActingPolicy {
   void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
            absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
 
-  const ParameterLayout& layout() const override { return network_.layout; }
+  const ParameterLayout& layout() const override { return network_.layout(); }
   int64_t version() const override { return version_; }
 
  private:
@@ -38,8 +38,7 @@ class ActionValueActing final : public ActingPolicy {
 
   const ActionValueNetwork network_;
   const std::unique_ptr<ActionValueExploration> exploration_;
-  FusedMlp trunk_, value_, advantage_;
-  std::vector<float> combined_;  // [B, n * atoms]
+  ActingNetwork values_;
   std::vector<float> expected_;  // [B, n]
   int64_t version_ = 0;
 };

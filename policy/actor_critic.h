@@ -1,47 +1,59 @@
-// The seam between algorithms and whatever runs their network: forward pass,
-// backward pass, one flat vector of parameters and one of gradients. Algorithms
-// compute a loss's gradient with respect to the heads; everything below the heads
-// is this interface's. Not thread-safe.
+// A policy and a value function over one flat parameter vector, for on-policy algorithms: forward
+// from observations to heads, and backward. Not thread-safe.
 #pragma once
 
 #include <memory>
 
 #include <torch/types.h>
 
+#include "policy/actor_critic_network.h"
 #include "policy/flat_model.h"
-#include "policy/network.h"
+#include "policy/model.h"
 
 namespace cadre {
 
 // Outputs of the network for B observations, or gradients with respect to them.
 struct Heads {
   torch::Tensor policy;   // [B, D] float32: logits, or means.
-  torch::Tensor value;    // [B] float32
+  torch::Tensor value;    // [B] float32; an undefined gradient is zero.
   torch::Tensor log_std;  // [A] float32; undefined for discrete actions.
 };
 
-class ActorCritic : public FlatModel {
+class ActorCritic final : public FlatModel {
  public:
-  virtual const ActorCriticNetwork& network() const = 0;
-  const ParameterLayout& layout() const final { return network().layout; }
+  ActorCritic(ActorCriticNetwork network, Runner runner, torch::Device device = torch::kCPU);
+  // `model` runs the same network.
+  ActorCritic(ActorCriticNetwork network, std::unique_ptr<Model> model);
+
+  const ActorCriticNetwork& network() const { return network_; }
+  const ParameterLayout& layout() const override { return network_.layout(); }
+  torch::Tensor parameters() override { return model_->parameters(); }
+  void ParametersChanged() override { model_->ParametersChanged(); }
+  torch::Tensor gradient() override { return model_->gradient(); }
 
   // `observations` [B, O] float32, normalised. The heads carry no graph, are valid
   // until the next call, and must not be written to.
-  virtual Heads Forward(const torch::Tensor& observations) = 0;
+  Heads Forward(const torch::Tensor& observations);
 
   // Sets gradient() from the loss's gradient with respect to the heads of the last
   // Forward, whose observations must still be alive. May overwrite `gradient`.
-  virtual void Backward(Heads gradient) = 0;
+  void Backward(const Heads& gradient);
 
-  // [B] values alone.
-  virtual torch::Tensor Values(const torch::Tensor& observations) = 0;
+  // Only the values, [B]. Does not disturb a later Backward.
+  torch::Tensor Values(const torch::Tensor& observations);
+
+  // A separate pass to the value alone.
+  std::unique_ptr<Pass> NewValuePass() {
+    return model_->NewPass({ActorCriticNetwork::kValue}, Direction::kForwardAndBackward);
+  }
+
+ private:
+  // The part of a flat vector that holds log deviations; undefined for discrete actions.
+  torch::Tensor LogStd(const torch::Tensor& flat) const;
+
+  const ActorCriticNetwork network_;
+  const std::unique_ptr<Model> model_;
+  const std::unique_ptr<Pass> both_, values_;
 };
-
-// On the CPU kernels: no graph, no allocation in the steady state.
-std::unique_ptr<ActorCritic> MakeFusedActorCritic(ActorCriticNetwork network);
-
-// With LibTorch's autograd, on any device it knows.
-std::unique_ptr<ActorCritic> MakeAutogradActorCritic(ActorCriticNetwork network,
-                                                     torch::Device device);
 
 }  // namespace cadre

@@ -11,11 +11,11 @@
 namespace cadre {
 
 CategoricalActing::CategoricalActing(DiscretePolicyNetwork network)
-    : network_(std::move(network)), policy_(network_.policy), row_(network_.actions) {}
+    : network_(std::move(network)), policy_(network_.network), row_(network_.actions) {}
 
 absl::Status CategoricalActing::Load(const v1::Parameters& parameters) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
-                         PublishedValues(parameters, network_.layout));
+                         PublishedValues(parameters, network_.layout()));
   policy_.Load(values);
   version_ = parameters.version();
   return absl::OkStatus();
@@ -28,7 +28,7 @@ void CategoricalActing::Act(absl::Span<const float> observations, const ActMode&
   const int64_t batch = static_cast<int64_t>(observations.size()) / network_.observation_size;
   const absl::Span<int32_t> chosen = MutableColumnAs<int32_t>(actions);
   CADRE_CHECK(static_cast<int64_t>(chosen.size()) == batch);
-  const float* logits = policy_.Forward(observations.data(), batch);
+  const float* logits = policy_.Run(observations.data(), batch);
   for (int64_t b = 0; b < batch; ++b) {
     const absl::Span<const float> row(logits + b * network_.actions, network_.actions);
     if (mode.greedy) {

@@ -9,8 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/random.h"
+#include "policy/acting_network.h"
 #include "policy/acting_policy.h"
-#include "policy/fused_mlp.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -25,12 +25,12 @@ class CategoricalActing final : public ActingPolicy {
   void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
            absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
 
-  const ParameterLayout& layout() const override { return network_.layout; }
+  const ParameterLayout& layout() const override { return network_.layout(); }
   int64_t version() const override { return version_; }
 
  private:
   const DiscretePolicyNetwork network_;
-  FusedMlp policy_;
+  ActingNetwork policy_;
   std::vector<float> row_;  // [n]
   int64_t version_ = 0;
 };

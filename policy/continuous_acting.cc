@@ -17,12 +17,12 @@ ContinuousActing::ContinuousActing(ContinuousPolicyNetwork network, ActionRange 
     : network_(std::move(network)),
       range_(std::move(range)),
       noise_(std::move(noise)),
-      policy_(network_.policy),
+      policy_(network_.network),
       log_std_(network_.action.dimensions) {}
 
 absl::Status ContinuousActing::Load(const v1::Parameters& parameters) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
-                         PublishedValues(parameters, network_.layout));
+                         PublishedValues(parameters, network_.layout()));
   policy_.Load(values);
   version_ = parameters.version();
   return absl::OkStatus();
@@ -32,7 +32,7 @@ void ContinuousActing::SampleBeforeTanh(absl::Span<const float> observations, bo
                                         Random& random, absl::Span<float> units) {
   const int64_t dimensions = network_.action.dimensions;
   const int64_t batch = static_cast<int64_t>(units.size()) / dimensions;
-  const float* heads = policy_.Forward(observations.data(), batch);
+  const float* heads = policy_.Run(observations.data(), batch);
   const int64_t outputs = network_.gaussian ? 2 * dimensions : dimensions;
   for (int64_t b = 0; b < batch; ++b) {
     const absl::Span<const float> mean(heads + b * outputs, dimensions);

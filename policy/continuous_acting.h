@@ -10,10 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/random.h"
+#include "policy/acting_network.h"
 #include "policy/acting_policy.h"
 #include "policy/action_range.h"
 #include "policy/exploration.h"
-#include "policy/fused_mlp.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -32,7 +32,7 @@ class ContinuousActing final : public ActingPolicy {
            absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
   void EndEpisode(int64_t row) override;
 
-  const ParameterLayout& layout() const override { return network_.layout; }
+  const ParameterLayout& layout() const override { return network_.layout(); }
   int64_t version() const override { return version_; }
 
  private:
@@ -43,7 +43,7 @@ class ContinuousActing final : public ActingPolicy {
   const ContinuousPolicyNetwork network_;
   const ActionRange range_;
   const std::unique_ptr<ActionNoise> noise_;
-  FusedMlp policy_;
+  ActingNetwork policy_;
   std::vector<float> log_std_;  // [A]
   int64_t version_ = 0;
 };

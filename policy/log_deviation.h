@@ -1,7 +1,7 @@
 // The bounds of a Gaussian policy's log deviations, for learning and for acting. Without
 // them an entropy bonus raises the deviation until actions overflow.
 //
-//   PPO, A2C, ...  The log deviations are parameters of their own. ActorCritic moves them
+//   PPO, A2C, ...  The log deviations are parameters of their own. The model moves them
 //                  back onto their bounds after every step, so that they are never beyond
 //                  them, and the next gradient that leads inside takes effect at once.
 //   SAC            The log deviations are outputs of the network and are clamped where they

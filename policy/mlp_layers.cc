@@ -1,8 +1,16 @@
 #include "policy/mlp_layers.h"
 
+#include <numbers>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace cadre {
+namespace {
+
+constexpr double kHiddenGain = std::numbers::sqrt2;
+
+}  // namespace
 
 std::vector<int64_t> HiddenUnits(const MlpConfig& config) {
   if (config.hidden().empty()) return {64, 64};
@@ -13,30 +21,21 @@ LayerActivation HiddenActivation(const MlpConfig& config) {
   return config.activation() == RELU ? LayerActivation::kRelu : LayerActivation::kTanh;
 }
 
-void AddLayer(ParameterLayout& layout, const std::string& name, int64_t inputs, int64_t outputs,
-              LayerActivation activation, Mlp& mlp) {
-  const std::string layer = absl::StrCat(name, ".", mlp.size());
-  const int64_t weight = layout.Add(layer + ".weight", {outputs, inputs});
-  const int64_t bias = layout.Add(layer + ".bias", {outputs});
-  mlp.push_back({inputs, outputs, weight, bias, activation});
+std::vector<ValueId> AddHidden(NetworkBuilder& builder, absl::string_view name,
+                               std::vector<ValueId> operands, absl::Span<const int64_t> units,
+                               LayerActivation activation) {
+  for (size_t i = 0; i < units.size(); ++i)
+    operands = {builder.AddDense(absl::StrCat(name, ".", i), std::move(operands), units[i],
+                                 activation, kHiddenGain)};
+  return operands;
 }
 
-Mlp AddHidden(ParameterLayout& layout, const std::string& name, int64_t inputs,
-              absl::Span<const int64_t> units, LayerActivation activation) {
-  Mlp mlp;
-  for (const int64_t outputs : units) {
-    AddLayer(layout, name, inputs, outputs, activation, mlp);
-    inputs = outputs;
-  }
-  return mlp;
-}
-
-Mlp AddMlp(ParameterLayout& layout, const std::string& name, int64_t inputs, int64_t outputs,
-           const MlpConfig& config) {
-  const std::vector<int64_t> units = HiddenUnits(config);
-  Mlp mlp = AddHidden(layout, name, inputs, units, HiddenActivation(config));
-  AddLayer(layout, name, units.back(), outputs, LayerActivation::kNone, mlp);
-  return mlp;
+ValueId AddMlp(NetworkBuilder& builder, absl::string_view name, std::vector<ValueId> operands,
+               absl::Span<const int64_t> units, LayerActivation activation, int64_t outputs,
+               double gain) {
+  operands = AddHidden(builder, name, std::move(operands), units, activation);
+  return builder.AddDense(absl::StrCat(name, ".", units.size()), std::move(operands), outputs,
+                          LayerActivation::kNone, gain);
 }
 
 absl::Status CheckMlpObservation(const ObservationSpace& observation) {

@@ -1,15 +1,13 @@
-// Lays dense layers out in a flat parameter vector, as every network does it: blocks
-// "<name>.<i>.weight" [outputs, inputs] and "<name>.<i>.bias" [outputs] for layer i.
+// Dense layers one after the other, as every network has them: "<name>.<i>" for layer i.
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/spaces.h"
-#include "policy/layout.h"
 #include "policy/network.h"
 #include "proto/config.pb.h"
 
@@ -20,17 +18,16 @@ std::vector<int64_t> HiddenUnits(const MlpConfig& config);
 
 LayerActivation HiddenActivation(const MlpConfig& config);
 
-// Appends one layer to `mlp`.
-void AddLayer(ParameterLayout& layout, const std::string& name, int64_t inputs, int64_t outputs,
-              LayerActivation activation, Mlp& mlp);
+// A layer of each of `units`; the first reads `operands` side by side. Returns what the next
+// layer is to read: `operands` where there are no units.
+std::vector<ValueId> AddHidden(NetworkBuilder& builder, absl::string_view name,
+                               std::vector<ValueId> operands, absl::Span<const int64_t> units,
+                               LayerActivation activation);
 
-// A layer of each of `units`, one after the other; empty where there are none.
-Mlp AddHidden(ParameterLayout& layout, const std::string& name, int64_t inputs,
-              absl::Span<const int64_t> units, LayerActivation activation);
-
-// Hidden layers as the config says, and a linear one on top.
-Mlp AddMlp(ParameterLayout& layout, const std::string& name, int64_t inputs, int64_t outputs,
-           const MlpConfig& config);
+// And a linear one on top, with initial weights of this gain where they are orthogonal.
+ValueId AddMlp(NetworkBuilder& builder, absl::string_view name, std::vector<ValueId> operands,
+               absl::Span<const int64_t> units, LayerActivation activation, int64_t outputs,
+               double gain = 1);
 
 // INVALID_ARGUMENT unless observations are float32, the only ones that MLPs take.
 absl::Status CheckMlpObservation(const ObservationSpace& observation);

@@ -1,7 +1,8 @@
 #include "policy/off_policy_network.h"
 
-#include <cmath>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -29,6 +30,14 @@ absl::Status CheckActions(const char* network, bool discrete, const ActionSpace&
                                                  " actions; the environment has ", got));
 }
 
+Network PolicyNetwork(const MlpConfig& mlp, const ObservationSpace& observation, int64_t outputs) {
+  NetworkBuilder builder;
+  const ValueId input = builder.AddInput("observation", observation.shape);
+  builder.AddHead("policy", AddMlp(builder, "policy", {input}, HiddenUnits(mlp),
+                                   HiddenActivation(mlp), outputs));
+  return std::move(builder).Build();
+}
+
 }  // namespace
 
 absl::StatusOr<ActionValueNetwork> MakeActionValueNetwork(const ModelConfig& model,
@@ -52,18 +61,23 @@ absl::StatusOr<ActionValueNetwork> MakeActionValueNetwork(const ModelConfig& mod
     stream.push_back(trunk.back());
     trunk.pop_back();
   }
-  ParameterLayout& layout = network.layout;
-  network.trunk = AddHidden(layout, "trunk", network.observation_size, trunk, activation);
-  const int64_t features = trunk.empty() ? network.observation_size : trunk.back();
-  const auto add_stream = [&](const std::string& name, int64_t outputs) {
-    Mlp mlp = AddHidden(layout, name, features, stream, activation);
-    AddLayer(layout, name, stream.empty() ? features : stream.back(), outputs,
-             LayerActivation::kNone, mlp);
-    return mlp;
+  NetworkBuilder builder;
+  const ValueId input = builder.AddInput("observation", observation.shape);
+  const std::vector<ValueId> features = AddHidden(builder, "trunk", {input}, trunk, activation);
+  const auto add_stream = [&](const char* name, int64_t outputs) {
+    return AddMlp(builder, name, features, stream, activation, outputs);
   };
-  if (config.dueling()) network.value = add_stream("value", network.atoms);
-  network.advantage =
-      add_stream(config.dueling() ? "advantage" : "head", network.actions * network.atoms);
+  const int64_t outputs = network.actions * network.atoms;
+  ValueId values;
+  if (config.dueling()) {
+    const ValueId value = add_stream("value", network.atoms);
+    values =
+        builder.AddDueling(value, add_stream("advantage", outputs), network.actions, network.atoms);
+  } else {
+    values = add_stream("head", outputs);
+  }
+  builder.AddHead("values", values);
+  network.network = std::move(builder).Build();
   return network;
 }
 
@@ -78,8 +92,7 @@ absl::StatusOr<ContinuousPolicyNetwork> MakeContinuousPolicy(const ModelConfig& 
   network.gaussian = gaussian;
   network.log_deviation = LogDeviationBoundsOf(model);
   network.action = action;
-  network.policy = AddMlp(network.layout, "policy", network.observation_size,
-                          (gaussian ? 2 : 1) * action.dimensions, model.mlp());
+  network.network = PolicyNetwork(model.mlp(), observation, (gaussian ? 2 : 1) * action.dimensions);
   return network;
 }
 
@@ -91,8 +104,7 @@ absl::StatusOr<DiscretePolicyNetwork> MakeDiscretePolicy(const ModelConfig& mode
   DiscretePolicyNetwork network;
   network.observation_size = observation.elements();
   network.actions = action.count;
-  network.policy =
-      AddMlp(network.layout, "policy", network.observation_size, action.count, model.mlp());
+  network.network = PolicyNetwork(model.mlp(), observation, action.count);
   return network;
 }
 
@@ -100,13 +112,16 @@ absl::StatusOr<CriticNetworks> MakeCritics(const ModelConfig& model, int count,
                                            const ObservationSpace& observation,
                                            const ActionSpace& action) {
   CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
-  CriticNetworks networks;
-  networks.input_size = observation.elements() + (action.discrete() ? 0 : action.dimensions);
-  networks.outputs = action.discrete() ? action.count : 1;
-  for (int i = 0; i < count; ++i)
-    networks.critics.push_back(AddMlp(networks.layout, absl::StrCat("critic.", i),
-                                      networks.input_size, networks.outputs, model.mlp()));
-  return networks;
+  NetworkBuilder builder;
+  std::vector<ValueId> inputs = {builder.AddInput("observation", observation.shape)};
+  if (!action.discrete()) inputs.push_back(builder.AddInput("action", {action.dimensions}));
+  for (int i = 0; i < count; ++i) {
+    const std::string name = absl::StrCat("critic.", i);
+    builder.AddHead(
+        name, AddMlp(builder, name, inputs, HiddenUnits(model.mlp()), HiddenActivation(model.mlp()),
+                     action.discrete() ? action.count : 1));
+  }
+  return CriticNetworks{std::move(builder).Build()};
 }
 
 absl::StatusOr<ContinuousActorCritic> MakeContinuousActorCritic(const ModelConfig& model,
@@ -119,23 +134,6 @@ absl::StatusOr<ContinuousActorCritic> MakeContinuousActorCritic(const ModelConfi
   CADRE_RETURN_IF_ERROR(ActionRange::Create(action).status());
   CADRE_ASSIGN_OR_RETURN(networks.critics, MakeCritics(model, critics, observation, action));
   return networks;
-}
-
-std::vector<float> UniformInitialParameters(const std::vector<Mlp>& networks, int64_t size,
-                                            Random& random) {
-  std::vector<float> parameters(size, 0.0f);
-  for (const Mlp& mlp : networks) {
-    for (const DenseLayer& layer : mlp) {
-      const double bound = 1 / std::sqrt(static_cast<double>(layer.inputs));
-      const auto fill = [&](int64_t offset, int64_t count) {
-        for (int64_t i = 0; i < count; ++i)
-          parameters[offset + i] = static_cast<float>(random.Uniform(-bound, bound));
-      };
-      fill(layer.weight, layer.inputs * layer.outputs);
-      fill(layer.bias, layer.outputs);
-    }
-  }
-  return parameters;
 }
 
 }  // namespace cadre

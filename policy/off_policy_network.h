@@ -1,13 +1,11 @@
-// The networks of the off-policy algorithms, as plain lists of dense layers over flat
-// parameter vectors. What actors run has a vector of its own, so that no critic is
-// ever published.
+// The networks of the off-policy algorithms. What actors run has a parameter vector of its
+// own, so that no critic is ever published. The first input of each is the observation.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/random.h"
 #include "common/spaces.h"
 #include "policy/layout.h"
 #include "policy/log_deviation.h"
@@ -17,50 +15,50 @@
 namespace cadre {
 
 // Action values of every discrete action; C51: a categorical distribution over
-// `atoms` returns for each (Bellemare et al. 2017), otherwise atoms is 1.
-//   plain    q = head(trunk(observation)), [n * atoms], an action's atoms together
-//   dueling  q = v + a - mean over actions of a (Wang et al. 2016, eq. 9), of v [atoms]
-//            and a [n * atoms], two streams after the trunk; the mean for each atom
+// `atoms` returns for each (Bellemare et al. 2017), otherwise atoms is 1. One head,
+// [n * atoms], an action's atoms together. Dueling networks have two streams after the trunk,
+// with the last hidden layer each.
 struct ActionValueNetwork {
-  ParameterLayout layout;
-  // Plain: `value` is empty. Dueling: the last hidden layer is each stream's own.
-  Mlp trunk, value, advantage;
+  Network network;
   int64_t observation_size = 0;  // O
   int64_t actions = 0;           // n
   int64_t atoms = 1;
   double min_value = 0, max_value = 0;  // Of the first and the last atom.
 
-  bool dueling() const { return !value.empty(); }
+  const ParameterLayout& layout() const { return network.layout; }
 };
 
 // A policy over continuous actions, in [-1, 1]^A before it is scaled to the bounds.
-//   deterministic  tanh(policy(observation)), [A]
-//   Gaussian       policy(observation) = mean [A], log deviation [A] before clamping
-//                  to its bounds; the action is tanh of a sample (Haarnoja et al. 2018)
+//   deterministic  tanh(head), head [A]
+//   Gaussian       head = mean [A], log deviation [A] before clamping to its bounds; the
+//                  action is tanh of a sample (Haarnoja et al. 2018)
 struct ContinuousPolicyNetwork {
-  ParameterLayout layout;
-  Mlp policy;
+  Network network;
   int64_t observation_size = 0;  // O
   bool gaussian = false;
   LogDeviationBounds log_deviation;  // Gaussian alone.
   ActionSpace action;
+
+  const ParameterLayout& layout() const { return network.layout; }
 };
 
-// Logits of discrete actions, for SAC.
+// Logits of discrete actions, for SAC; one head, [n].
 struct DiscretePolicyNetwork {
-  ParameterLayout layout;
-  Mlp policy;  // [n]
+  Network network;
   int64_t observation_size = 0;
   int64_t actions = 0;
+
+  const ParameterLayout& layout() const { return network.layout; }
 };
 
-// `count` separate critics of the same shape over one vector: of observation and
-// action, [O + A] -> [1], or of the observation, [O] -> [n].
+// Separate critics of the same shape over one vector, a head of each: of the observation and
+// the action in [-1, 1]^A, the second input, [1]; or of the observation, [n].
 struct CriticNetworks {
-  ParameterLayout layout;
-  std::vector<Mlp> critics;
-  int64_t input_size = 0;
-  int64_t outputs = 0;
+  enum Input { kObservation = 0, kAction = 1 };
+
+  Network network;
+
+  const ParameterLayout& layout() const { return network.layout; }
 };
 
 // Of DDPG, TD3 and SAC of continuous actions.
@@ -89,10 +87,5 @@ absl::StatusOr<ContinuousActorCritic> MakeContinuousActorCritic(const ModelConfi
                                                                 bool gaussian, int critics,
                                                                 const ObservationSpace& observation,
                                                                 const ActionSpace& action);
-
-// Uniform in +-1/sqrt(inputs) for weights and biases of every layer (LeCun et al. 1998;
-// what LibTorch's Linear does too), in the layers' order. Returns [size].
-std::vector<float> UniformInitialParameters(const std::vector<Mlp>& networks, int64_t size,
-                                            Random& random);
 
 }  // namespace cadre

@@ -14,22 +14,21 @@ namespace cadre {
 OnPolicyActing::OnPolicyActing(ActorCriticNetwork network, const NormalizationConfig& normalization)
     : network_(std::move(network)),
       normalization_(normalization),
-      trunk_(network_.trunk),
-      policy_(network_.policy),
+      policy_(network_.network, ActorCriticNetwork::kPolicy),
       scratch_(network_.policy_outputs) {}
 
 absl::Status OnPolicyActing::Load(const v1::Parameters& parameters) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
-                         PublishedValues(parameters, network_.layout));
+                         PublishedValues(parameters, network_.layout()));
   CADRE_ASSIGN_OR_RETURN(transform_,
                          TransformFrom(parameters, normalization_, network_.observation_size));
-  trunk_.Load(values);
   policy_.Load(values);
   if (network_.log_std >= 0) {
     log_std_.assign(values.begin() + network_.log_std,
                     values.begin() + network_.log_std + network_.action.dimensions);
     // The learner's are within their bounds, but the parameter server knows none.
-    for (float& log_std : log_std_) log_std = network_.log_std_bounds.Clamp(log_std);
+    const BoundedParameters& bounds = network_.network.bounded.at(0);
+    for (float& log_std : log_std_) log_std = std::clamp(log_std, bounds.min, bounds.max);
   }
   version_ = parameters.version();
   return absl::OkStatus();
@@ -42,7 +41,7 @@ const float* OnPolicyActing::Heads(absl::Span<const float> observations, int64_t
     transform_.Apply(observations, absl::MakeSpan(normalized_));
     input = normalized_.data();
   }
-  return policy_.Forward(trunk_.Forward(input, batch), batch);
+  return policy_.Run(input, batch);
 }
 
 void OnPolicyActing::Act(absl::Span<const float> observations, const ActMode& mode, Random& random,

@@ -9,9 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/random.h"
+#include "policy/acting_network.h"
 #include "policy/acting_policy.h"
-#include "policy/fused_mlp.h"
-#include "policy/network.h"
+#include "policy/actor_critic_network.h"
 #include "policy/normalization.h"
 
 namespace cadre {
@@ -31,7 +31,7 @@ class OnPolicyActing final : public ActingPolicy {
   void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
            absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
 
-  const ParameterLayout& layout() const override { return network_.layout; }
+  const ParameterLayout& layout() const override { return network_.layout(); }
   int64_t version() const override { return version_; }
 
  private:
@@ -41,7 +41,7 @@ class OnPolicyActing final : public ActingPolicy {
   const ActorCriticNetwork network_;
   const NormalizationConfig normalization_;
   ObservationTransform transform_;
-  FusedMlp trunk_, policy_;
+  ActingNetwork policy_;
   std::vector<float> log_std_;     // [A]
   std::vector<float> normalized_;  // [B, O]
   std::vector<float> scratch_;     // [D]

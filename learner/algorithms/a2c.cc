@@ -5,7 +5,7 @@
 #include "common/status_macros.h"
 #include "learner/algorithms/advantages.h"
 #include "learner/algorithms/tensor_spans.h"
-#include "policy/bounded_log_std.h"
+#include "policy/bounded_parameters.h"
 
 namespace cadre {
 namespace {
@@ -38,7 +38,7 @@ class A2cGradient final : public GradientAlgorithm {
     Enter(UpdatePart::kBackward);
     model_->Backward(head_gradient_.gradient);
     if (options_.stepped_elsewhere)
-      StopLogStdAtBounds(model_->network(), model_->parameters(), model_->gradient());
+      StopAtBounds(model_->network().network, model_->parameters(), model_->gradient());
     return true;
   }
 

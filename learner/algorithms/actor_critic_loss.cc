@@ -2,10 +2,9 @@
 
 #include <vector>
 
-#include <torch/autograd.h>
-
 #include "common/check.h"
 #include "learner/algorithms/head_gradient.h"
+#include "learner/algorithms/loss_gradient.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "policy/distributions.h"
 #include "policy/torch_distributions.h"
@@ -17,25 +16,19 @@ bool Discrete(const Heads& heads) { return !heads.log_std.defined(); }
 
 void GradientByAutograd(const Heads& heads, const ActorCriticTargets& targets,
                         const ActorCriticCoefficients& coefficients, ActorCriticHeadGradient& out) {
-  torch::AutoGradMode with_graph(true);
-  Heads leaves{heads.policy.detach().clone().requires_grad_(),
-               heads.value.detach().clone().requires_grad_(),
-               {}};
-  std::vector<torch::Tensor> inputs{leaves.policy, leaves.value};
-  if (!Discrete(heads)) {
-    leaves.log_std = heads.log_std.detach().clone().requires_grad_();
-    inputs.push_back(leaves.log_std);
-  }
-  const ActorCriticLoss loss = ComputeActorCriticLoss(leaves, targets, coefficients);
-  const auto gradients = torch::autograd::grad({loss.total}, inputs, {}, /*retain_graph=*/false,
-                                               /*create_graph=*/false, /*allow_unused=*/true);
-  out.gradient.policy = gradients[0].contiguous();
-  out.gradient.value =
-      gradients[1].defined() ? gradients[1].contiguous() : torch::zeros_like(heads.value);
-  if (!Discrete(heads)) out.gradient.log_std = gradients[2].contiguous();
-  // One transfer for all of them.
-  const torch::Tensor numbers =
-      torch::stack({loss.policy.detach(), loss.value.detach(), loss.entropy.detach()}).cpu();
+  std::vector<torch::Tensor> inputs{heads.policy, heads.value};
+  if (!Discrete(heads)) inputs.push_back(heads.log_std);
+  torch::Tensor numbers;
+  const auto gradients = LossGradient(inputs, [&](const std::vector<torch::Tensor>& leaves) {
+    const ActorCriticLoss loss = ComputeActorCriticLoss(
+        {leaves[0], leaves[1], leaves.size() > 2 ? leaves[2] : torch::Tensor()}, targets,
+        coefficients);
+    numbers = torch::stack({loss.policy, loss.value, loss.entropy}).detach();
+    return loss.total;
+  });
+  out.gradient = {gradients[0], gradients[1],
+                  gradients.size() > 2 ? gradients[2] : torch::Tensor()};
+  numbers = numbers.cpu();  // One transfer for all of them.
   const float* n = numbers.data_ptr<float>();
   out.diagnostics = {n[0], n[1], n[2]};
 }

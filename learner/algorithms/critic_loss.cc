@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "common/check.h"
+#include "learner/algorithms/loss_gradient.h"
 #include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
@@ -12,6 +13,31 @@ namespace {
 void ReserveEach(absl::Span<const torch::Tensor> like, std::vector<torch::Tensor>& buffers) {
   buffers.resize(like.size());
   for (size_t i = 0; i < like.size(); ++i) Reserve(buffers[i], like[i].sizes());
+}
+
+// e_i, by critic [B].
+std::vector<torch::Tensor> Errors(const std::vector<torch::Tensor>& values,
+                                  const torch::Tensor& actions, const torch::Tensor& targets) {
+  std::vector<torch::Tensor> errors;
+  for (const torch::Tensor& value : values)
+    errors.push_back(
+        (actions.defined() ? value.gather(1, actions.unsqueeze(1)) : value).squeeze(1) - targets);
+  return errors;
+}
+
+CriticErrors ErrorsByAutograd(absl::Span<const torch::Tensor> values, const torch::Tensor& actions,
+                              const torch::Tensor& targets, const torch::Tensor& weights) {
+  const auto losses = [&](const torch::Tensor& errors) { return weights * errors.square().sum(0); };
+  CriticErrors out;
+  out.gradients = LossGradient(values, [&](const std::vector<torch::Tensor>& critics) {
+    return losses(torch::stack(Errors(critics, actions, targets))).mean();
+  });
+  const torch::Tensor errors =  // [critics, B]
+      torch::stack(Errors({values.begin(), values.end()}, actions, targets));
+  out.losses = losses(errors);
+  out.absolute = errors.abs().mean(0);
+  out.values = errors.mean(0) + targets;
+  return out;
 }
 
 }  // namespace
@@ -31,11 +57,13 @@ void MinimumOfCritics(absl::Span<const torch::Tensor> values, torch::Tensor& min
     torch::minimum_out(minimum, i == 1 ? values[0] : minimum, values[i]);
 }
 
-void MinimumGradient(absl::Span<const torch::Tensor> values, double scale,
+void MinimumGradient(absl::Span<const torch::Tensor> values, double scale, bool fast,
                      std::vector<torch::Tensor>& gradients) {
   CADRE_CHECK(!values.empty());
-  if (!values[0].device().is_cpu()) {
-    gradients = MinimumGradientOfTensors(values, scale);
+  if (!fast) {
+    gradients = LossGradient(values, [&](const std::vector<torch::Tensor>& critics) {
+      return scale * std::get<0>(torch::stack(critics).min(0)).sum();
+    });
     return;
   }
   ReserveEach(values, gradients);
@@ -54,15 +82,15 @@ void MinimumGradient(absl::Span<const torch::Tensor> values, double scale,
 }
 
 void ComputeCriticErrors(absl::Span<const torch::Tensor> values, const torch::Tensor& actions,
-                         const torch::Tensor& targets, const torch::Tensor& weights,
+                         const torch::Tensor& targets, const torch::Tensor& weights, bool fast,
                          CriticErrors& out) {
   CADRE_CHECK(!values.empty());
   const int64_t batch = values[0].size(0);
   const int64_t width = values[0].size(1);
   CADRE_CHECK(actions.defined() ? actions.size(0) == batch : width == 1);
   CADRE_CHECK(targets.size(0) == batch && weights.size(0) == batch);
-  if (!values[0].device().is_cpu()) {
-    out = CriticErrorsOfTensors(values, actions, targets, weights);
+  if (!fast) {
+    out = ErrorsByAutograd(values, actions, targets, weights);
     return;
   }
   ReserveEach(values, out.gradients);
@@ -99,43 +127,6 @@ void CopyPriorities(const CriticErrors& errors, absl::Span<float> priorities) {
   CADRE_CHECK(static_cast<int64_t>(priorities.size()) == absolute.numel());
   const absl::Span<const float> from = Flat(absolute);
   std::copy(from.begin(), from.end(), priorities.begin());
-}
-
-std::vector<torch::Tensor> MinimumGradientOfTensors(absl::Span<const torch::Tensor> values,
-                                                    double scale) {
-  std::vector<torch::Tensor> gradients;
-  for (size_t i = 0; i < values.size(); ++i) {
-    torch::Tensor least = torch::ones_like(values[i], torch::kBool);
-    for (size_t other = 0; other < values.size(); ++other) {
-      if (other < i) least &= values[i] < values[other];
-      if (other > i) least &= values[i] <= values[other];
-    }
-    gradients.push_back(least.to(torch::kFloat32) * scale);
-  }
-  return gradients;
-}
-
-CriticErrors CriticErrorsOfTensors(absl::Span<const torch::Tensor> values,
-                                   const torch::Tensor& actions, const torch::Tensor& targets,
-                                   const torch::Tensor& weights) {
-  CriticErrors out;
-  const double critics = static_cast<double>(values.size());
-  const int64_t batch = targets.size(0);
-  const torch::Tensor columns =
-      actions.defined()
-          ? actions.unsqueeze(1)
-          : torch::zeros({batch, 1}, torch::TensorOptions(torch::kInt64).device(targets.device()));
-  out.losses = out.absolute = out.values = torch::zeros_like(targets);
-  for (const torch::Tensor& value : values) {
-    const torch::Tensor chosen = value.gather(1, columns).squeeze(1);
-    const torch::Tensor error = chosen - targets;
-    const torch::Tensor slope = weights * error * (2.0 / static_cast<double>(batch));
-    out.gradients.push_back(torch::zeros_like(value).scatter(1, columns, slope.unsqueeze(1)));
-    out.losses = out.losses + weights * error.square();
-    out.absolute = out.absolute + error.abs() / critics;
-    out.values = out.values + chosen / critics;
-  }
-  return out;
 }
 
 }  // namespace cadre

@@ -1,8 +1,7 @@
 // What the critics of DDPG, TD3 and SAC share: the bootstrapped target, the least of
 // several critics, and the squared error. K values for each row: 1 of an observation and
-// a continuous action, or one for each discrete action. Pure. Buffers are reused. On the
-// CPU in plain loops, on other devices with tensor operations; a test holds the two
-// together.
+// a continuous action, or one for each discrete action. Pure. Buffers are reused. `fast`: in
+// plain loops, on the CPU; else with autograd, on any device. A test holds the two together.
 #pragma once
 
 #include <vector>
@@ -23,7 +22,7 @@ void MinimumOfCritics(absl::Span<const torch::Tensor> values, torch::Tensor& min
 
 // The gradient of `scale` times the sum of the minimum, by critic [B, K]: all of it to
 // the least, the first where they are equal.
-void MinimumGradient(absl::Span<const torch::Tensor> values, double scale,
+void MinimumGradient(absl::Span<const torch::Tensor> values, double scale, bool fast,
                      std::vector<torch::Tensor>& gradients);
 
 // With e_i = Q_i(s, a) - y:
@@ -37,17 +36,10 @@ struct CriticErrors {
 // `values`, by critic [B, K]; `actions` [B] int64, or undefined where K is 1; `targets`
 // and importance `weights` [B].
 void ComputeCriticErrors(absl::Span<const torch::Tensor> values, const torch::Tensor& actions,
-                         const torch::Tensor& targets, const torch::Tensor& weights,
+                         const torch::Tensor& targets, const torch::Tensor& weights, bool fast,
                          CriticErrors& out);
 
 // A batch's new priorities; none where the span is empty.
 void CopyPriorities(const CriticErrors& errors, absl::Span<float> priorities);
-
-// The same with tensor operations, on any device.
-std::vector<torch::Tensor> MinimumGradientOfTensors(absl::Span<const torch::Tensor> values,
-                                                    double scale);
-CriticErrors CriticErrorsOfTensors(absl::Span<const torch::Tensor> values,
-                                   const torch::Tensor& actions, const torch::Tensor& targets,
-                                   const torch::Tensor& weights);
 
 }  // namespace cadre

@@ -11,10 +11,8 @@ namespace cadre {
 // Actions are continuous and bounded. Importance weights are the critic's loss's alone.
 // Diagnostics: policy_loss (-Q of the policy's actions), value_loss (squared error),
 // mean_q (of the batch's actions), policy_gradient_norm, value_gradient_norm.
-absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDdpg(const DdpgConfig& config,
-                                                             const ModelConfig& model,
-                                                             const ObservationSpace& observation,
-                                                             const ActionSpace& action,
-                                                             Random random, torch::Device device);
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDdpg(
+    const DdpgConfig& config, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, const DeviceOptions& where);
 
 }  // namespace cadre

@@ -1,16 +1,16 @@
-#include "learner/algorithms/sac.h"
-
 #include <cmath>
-#include <utility>
+#include <limits>
 #include <vector>
 
 #include "common/status_macros.h"
 #include "learner/algorithms/critic_loss.h"
-#include "learner/algorithms/diagnostic_names.h"
+#include "learner/algorithms/on_device/split_graph.h"
+#include "learner/algorithms/on_device/static_batch.h"
+#include "learner/algorithms/policy_and_critics.h"
+#include "learner/algorithms/sac.h"
 #include "learner/algorithms/soft_value.h"
 #include "learner/algorithms/temperature.h"
 #include "learner/algorithms/tensor_spans.h"
-#include "learner/algorithms/trained_networks.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -23,107 +23,113 @@ constexpr double kTargetEntropyShare = 0.4;
 
 class DiscreteSac final : public OffPolicyAlgorithm {
  public:
-  DiscreteSac(const SacConfig& config, DiscretePolicyNetwork policy, const CriticNetworks& critics,
-              Random random, torch::Device device)
+  DiscreteSac(const SacConfig& config, const DiscretePolicyNetwork& policy,
+              const CriticNetworks& critics, Random random, const DeviceOptions& where)
       : config_(config),
-        network_(std::move(policy)),
-        policy_({network_.policy},
-                UniformInitialParameters({network_.policy}, network_.layout.size(), random),
-                config.adam_epsilon(), TrainedNetworks::Target::kNone, device),
-        critics_(critics.critics,
-                 UniformInitialParameters(critics.critics, critics.layout.size(), random),
-                 config.adam_epsilon(), TrainedNetworks::Target::kPolyak, device),
-        temperature_(config,
-                     kTargetEntropyShare * std::log(static_cast<double>(network_.actions))) {}
+        network_(policy),
+        fast_(where.on_cpu_kernels()),
+        models_(network_.network, critics.network, random, ActorCriticAdam(config),
+                TrainedModel::Target::kNone, where),
+        temperature_(config, kTargetEntropyShare * std::log(static_cast<double>(network_.actions)),
+                     where),
+        batch_(where.device),
+        graph_(where),
+        entropy_(torch::full({}, std::numeric_limits<float>::quiet_NaN(), where.device)) {}
 
   absl::Status Update(const OffPolicyBatch& batch, double progress,
                       absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
   DiagnosticNames diagnostic_names() const override { return SacDiagnosticNames(); }
 
-  const ParameterLayout& acting_layout() const override { return network_.layout; }
-  torch::Tensor acting_parameters() override { return policy_.HostParameters(); }
-  void ActingParametersChanged() override { policy_.HostParametersChanged(); }
+  const ParameterLayout& acting_layout() const override { return network_.layout(); }
+  torch::Tensor acting_parameters() override { return models_.policy.HostParameters(); }
+  void ActingParametersChanged() override { models_.policy.HostParametersChanged(); }
 
   void Save(TensorMap& state) const override {
-    policy_.Save("policy", state);
-    critics_.Save("critics", state);
-    critics_.SaveParameters("critics", state);
+    models_.Save(state);
     temperature_.Save("temperature", state);
   }
 
   absl::Status Restore(const TensorMap& state) override {
-    CADRE_RETURN_IF_ERROR(policy_.Restore("policy", state));
-    CADRE_RETURN_IF_ERROR(critics_.Restore("critics", state));
-    CADRE_RETURN_IF_ERROR(critics_.RestoreParameters("critics", state));
+    CADRE_RETURN_IF_ERROR(models_.Restore(state));
     return temperature_.Restore("temperature", state);
   }
 
  private:
-  absl::Status UpdateCritics(const OffPolicyBatch& batch);
-  // And the temperature, after it.
-  absl::Status UpdatePolicy(const OffPolicyBatch& batch);
+  // The parts of algorithm 1's gradient step that graphs record.
+  void ComputeCriticGradient();
+  void ComputePolicyGradient();
+  void MovePolicy();
 
   const SacConfig config_;
   const DiscretePolicyNetwork network_;
-  TrainedNetworks policy_;
-  TrainedNetworks critics_;  // Q_1, Q_2 and their targets.
+  const bool fast_;          // Closed forms, on the CPU.
+  PolicyAndCritics models_;  // pi; Q_1, Q_2 and their targets.
   Temperature temperature_;  // alpha
+  StaticBatch batch_;
+  SplitGraph graph_;
 
-  // Of the current update, kept to be allocated once.
-  std::vector<torch::Tensor> values_, next_values_;  // By critic [B, n].
-  torch::Tensor minimum_, targets_;                  // [B, n], [B]
-  SoftValues next_soft_;                             // At s'.
+  // State of the last update; members so that they are allocated once.
+  torch::Tensor minimum_, targets_;  // [B, n], [B]
+  SoftValues next_soft_, soft_;      // At s' and at s.
   CriticErrors errors_;
-  SoftValues soft_;                           // At s.
-  std::vector<torch::Tensor> head_gradient_;  // [B, n], of the only network.
+  const torch::Tensor entropy_;  // [] of the policy, over all learners' batches.
 };
 
-// Algorithm 1.
 absl::Status DiscreteSac::Update(const OffPolicyBatch& batch, double,
                                  absl::Span<float> priorities) {
-  CADRE_RETURN_IF_ERROR(UpdateCritics(batch));
+  Enter(UpdatePart::kPrepare);
+  if (batch_.Assign(batch)) graph_.Forget();
+  CADRE_RETURN_IF_ERROR(
+      graph_.Run(collective(), {{[this] { ComputeCriticGradient(); }, {models_.critics.gradient()}},
+                                {[this] {
+                                   Enter(UpdatePart::kOptimize);
+                                   models_.critics.Step();
+                                   ComputePolicyGradient();
+                                 },
+                                 {models_.policy.gradient(), entropy_}},
+                                {[this] { MovePolicy(); }}}));
+  models_.policy.Stepped();
   CopyPriorities(errors_, priorities);
-  CADRE_RETURN_IF_ERROR(UpdatePolicy(batch));
-  critics_.MoveTarget(config_.target_update_rate());
   return absl::OkStatus();
 }
 
-absl::Status DiscreteSac::UpdateCritics(const OffPolicyBatch& batch) {
+void DiscreteSac::ComputeCriticGradient() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kForward);
+  const OffPolicyBatch& batch = batch_.get();
   // y = r + gamma V(s'), V of the lesser of the targets' values.
-  critics_.TargetForward(batch.next_observations, next_values_);
-  MinimumOfCritics(next_values_, minimum_);
-  ComputeSoftValues(policy_.online().Forward(0, batch.next_observations), minimum_,
-                    temperature_.value(), /*with_gradient=*/false, next_soft_);
+  MinimumOfCritics(models_.critics.TargetForward({batch.next_observations}), minimum_);
+  ComputeSoftValues(models_.policy.Forward({batch.next_observations})[0], minimum_,
+                    temperature_.value(), /*with_gradient=*/false, fast_, next_soft_);
   BootstrapTargets(batch.rewards, batch.discounts, next_soft_.values, targets_);
-  critics_.Forward(batch.observations, values_);
-
+  const auto& values = models_.critics.Forward({batch.observations});
   Enter(UpdatePart::kLoss);
-  ComputeCriticErrors(values_, batch.actions, targets_, batch.weights, errors_);
+  ComputeCriticErrors(values, batch.actions, targets_, batch.weights, fast_, errors_);
   Enter(UpdatePart::kBackward);
-  critics_.Backward(errors_.gradients);
-  Enter(UpdatePart::kOptimize);
-  return critics_.Step(config_.value_learning_rate(), collective());
+  models_.critics.Backward(errors_.gradients);
 }
 
 // Down the mean of -V(s), Q held (eq. 12).
-absl::Status DiscreteSac::UpdatePolicy(const OffPolicyBatch& batch) {
+void DiscreteSac::ComputePolicyGradient() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kForward);
-  critics_.Forward(batch.observations, values_);
-  MinimumOfCritics(values_, minimum_);
-  const torch::Tensor logits = policy_.online().Forward(0, batch.observations);
+  const OffPolicyBatch& batch = batch_.get();
+  MinimumOfCritics(models_.critics.Forward({batch.observations}), minimum_);
+  const torch::Tensor logits = models_.policy.Forward({batch.observations})[0];
   Enter(UpdatePart::kLoss);
-  ComputeSoftValues(logits, minimum_, temperature_.value(), /*with_gradient=*/true, soft_);
+  ComputeSoftValues(logits, minimum_, temperature_.value(), /*with_gradient=*/true, fast_, soft_);
   Enter(UpdatePart::kBackward);
-  head_gradient_ = {soft_.gradient};
-  policy_.Backward(head_gradient_);
+  models_.policy.Backward({soft_.gradient});
+  entropy_.copy_(soft_.entropies.mean());
+}
+
+void DiscreteSac::MovePolicy() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kOptimize);
-  double entropy = Mean(soft_.entropies);
-  CADRE_RETURN_IF_ERROR(
-      policy_.Step(config_.policy_learning_rate(), collective(), absl::MakeSpan(&entropy, 1)));
-  temperature_.Update(entropy);
-  return absl::OkStatus();
+  models_.policy.Step();
+  temperature_.Update(entropy_);
+  models_.critics.MoveTarget(config_.target_update_rate());
 }
 
 Diagnostics DiscreteSac::diagnostics() const {
@@ -131,20 +137,21 @@ Diagnostics DiscreteSac::diagnostics() const {
           {"value_loss", Mean(errors_.losses)},
           {"mean_q", Mean(errors_.values)},
           {"entropy", Mean(soft_.entropies)},
-          {"temperature", temperature_.value()},
-          {"policy_gradient_norm", policy_.GradientNorm()},
-          {"value_gradient_norm", critics_.GradientNorm()}};
+          {"temperature", temperature_.value().item<double>()},
+          {"policy_gradient_norm", models_.policy.GradientNorm()},
+          {"value_gradient_norm", models_.critics.GradientNorm()}};
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDiscreteSac(
     const SacConfig& config, const ModelConfig& model, const ObservationSpace& observation,
-    const ActionSpace& action, Random random, torch::Device device) {
-  CADRE_ASSIGN_OR_RETURN(DiscretePolicyNetwork policy,
+    const ActionSpace& action, Random random, const DeviceOptions& where) {
+  CADRE_ASSIGN_OR_RETURN(const DiscretePolicyNetwork policy,
                          MakeDiscretePolicy(model, observation, action));
-  CADRE_ASSIGN_OR_RETURN(CriticNetworks critics, MakeCritics(model, 2, observation, action));
-  return std::make_unique<DiscreteSac>(config, std::move(policy), critics, random, device);
+  CADRE_ASSIGN_OR_RETURN(const CriticNetworks critics,
+                         MakeCritics(model, /*count=*/2, observation, action));
+  return std::make_unique<DiscreteSac>(config, policy, critics, random, where);
 }
 
 }  // namespace cadre

@@ -16,10 +16,9 @@ namespace cadre {
 // Actors run the online network, of MakeActionValueNetwork's layout. The diagnostics of
 // an update: value_loss (mean over the items, without weights), error (mean of the
 // priorities), target_value (mean of the targets), gradient_norm (before clipping) and
-// learning_rate. `autograd`: compute as on other devices, even on the CPU; tests hold the
-// two ways together.
+// learning_rate.
 absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDqn(
     const DqnConfig& config, const ModelConfig& model, const ObservationSpace& observation,
-    const ActionSpace& action, Random random, torch::Device device, bool autograd = false);
+    const ActionSpace& action, Random random, const DeviceOptions& where);
 
 }  // namespace cadre

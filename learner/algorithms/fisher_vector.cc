@@ -2,7 +2,7 @@
 
 #include <torch/autograd.h>
 
-#include "policy/policy_graph.h"
+#include "policy/model.h"
 
 namespace cadre {
 
@@ -14,13 +14,14 @@ FisherVectorProduct::FisherVectorProduct(const ActorCriticNetwork& network,
     : log_std_(network.log_std) {
   torch::AutoGradMode with_graph(true);
   parameters_ = parameters.detach().requires_grad_();
-  heads_ = PolicyWithGraph(network, parameters_, observations);
+  policy_ = HeadsWithGraph(network.network, {ActorCriticNetwork::kPolicy}, parameters_,
+                           {observations})[0];
   if (network.discrete())
-    probabilities_ = heads_.policy.detach().softmax(-1);
+    probabilities_ = policy_.detach().softmax(-1);
   else
-    precision_ = (-2 * heads_.log_std.detach()).exp();
-  cotangent_ = torch::zeros_like(heads_.policy).requires_grad_();
-  pulled_back_ = grad({heads_.policy}, {parameters_}, {cotangent_}, /*retain_graph=*/true,
+    precision_ = (-2 * parameters_.detach().narrow(0, log_std_, network.action.dimensions)).exp();
+  cotangent_ = torch::zeros_like(policy_).requires_grad_();
+  pulled_back_ = grad({policy_}, {parameters_}, {cotangent_}, /*retain_graph=*/true,
                       /*create_graph=*/true)[0];
 }
 
@@ -28,7 +29,7 @@ torch::Tensor FisherVectorProduct::operator()(const torch::Tensor& vector) const
   const torch::Tensor tangent =  // J v, [B, D]
       grad({pulled_back_}, {cotangent_}, {vector}, /*retain_graph=*/true)[0];
   torch::Tensor product =
-      grad({heads_.policy}, {parameters_}, {Metric(tangent)}, /*retain_graph=*/true)[0];
+      grad({policy_}, {parameters_}, {Metric(tangent)}, /*retain_graph=*/true)[0];
   if (log_std_ >= 0) {
     // The log deviations are parameters and heads at once, the same for every row; the KL's
     // second derivative with respect to each is 2.

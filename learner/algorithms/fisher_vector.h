@@ -12,7 +12,7 @@
 
 #include <torch/types.h>
 
-#include "policy/actor_critic.h"
+#include "policy/actor_critic_network.h"
 
 namespace cadre {
 
@@ -33,7 +33,7 @@ class FisherVectorProduct {
 
   const int64_t log_std_;        // Its offset, or -1.
   torch::Tensor parameters_;     // [P], a leaf.
-  Heads heads_;                  // With a graph.
+  torch::Tensor policy_;         // [B, D], with a graph.
   torch::Tensor probabilities_;  // [B, D] of discrete actions.
   torch::Tensor precision_;      // [A] of continuous ones: 1 / variance.
   torch::Tensor cotangent_;      // u [B, D], a leaf.

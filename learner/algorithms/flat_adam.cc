@@ -1,56 +1,48 @@
 #include "learner/algorithms/flat_adam.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include "common/status_macros.h"
 #include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 
-FlatAdam::FlatAdam(int64_t parameters, double epsilon, torch::Device device)
-    : options_{.epsilon = epsilon}, adam_(parameters, options_) {
-  if (device.is_cpu()) return;
-  m_ = torch::zeros({parameters}, device);
-  v_ = torch::zeros({parameters}, device);
+FlatAdam::FlatAdam(int64_t parameters, double epsilon, const DeviceOptions& where) {
+  if (where.on_cpu_kernels())
+    kernels_.emplace(parameters, Adam::Options{.epsilon = epsilon});
+  else
+    tensors_.emplace(parameters, epsilon, where.device);
 }
 
-void FlatAdam::Step(torch::Tensor parameters, const torch::Tensor& gradient, double learning_rate) {
-  if (m_.defined())
-    AdamStepOfTensors(parameters, gradient, ++adam_.mutable_state().step, learning_rate, options_,
-                      m_, v_);
-  else
-    adam_.Step(Flat(parameters), Flat(gradient), learning_rate);
+void FlatAdam::SetLearningRate(double learning_rate) {
+  learning_rate_ = learning_rate;
+  if (tensors_) tensors_->SetLearningRate(learning_rate);
+}
+
+void FlatAdam::Step(torch::Tensor parameters, torch::Tensor gradient, const torch::Tensor& norm,
+                    double max_norm) {
+  const bool shorten = norm.defined() && max_norm > 0;
+  if (tensors_) {
+    tensors_->Step(parameters, gradient,
+                   shorten ? ClippingDivisor(norm, max_norm) : torch::Tensor());
+  } else {
+    kernels_->Step(Flat(parameters), Flat(gradient), learning_rate_,
+                   shorten ? GradientScale(norm.item<double>(), max_norm) : 1.0f);
+  }
 }
 
 void FlatAdam::Save(const std::string& name, TensorMap& state) const {
-  if (!m_.defined()) return SaveAdam(adam_, state, name);
-  Adam copy = adam_;
-  const torch::Tensor m = m_.cpu(), v = v_.cpu();
-  std::ranges::copy(Flat(m), copy.mutable_state().m.begin());
-  std::ranges::copy(Flat(v), copy.mutable_state().v.begin());
-  SaveAdam(copy, state, name);
+  if (tensors_)
+    tensors_->Save(name, state);
+  else
+    SaveAdam(*kernels_, state, name);
 }
 
 absl::Status FlatAdam::Restore(const std::string& name, const TensorMap& state) {
-  CADRE_RETURN_IF_ERROR(RestoreAdam(state, adam_, name));
-  if (m_.defined()) {
-    m_.copy_(torch::tensor(adam_.state().m));
-    v_.copy_(torch::tensor(adam_.state().v));
-  }
-  return absl::OkStatus();
+  return tensors_ ? tensors_->Restore(name, state) : RestoreAdam(state, *kernels_, name);
 }
 
-void AdamStepOfTensors(torch::Tensor parameters, const torch::Tensor& gradient, int64_t step,
-                       double learning_rate, const Adam::Options& options, torch::Tensor m,
-                       torch::Tensor v) {
-  const double correction1 = 1 - std::pow(options.beta1, static_cast<double>(step));
-  const double correction2 = std::sqrt(1 - std::pow(options.beta2, static_cast<double>(step)));
-  m.mul_(options.beta1).add_(gradient, 1 - options.beta1);
-  v.mul_(options.beta2).addcmul_(gradient, gradient, 1 - options.beta2);
-  parameters.addcdiv_(m, v.sqrt().add_(options.epsilon * correction2),
-                      -learning_rate * correction2 / correction1);
+torch::Tensor FlatNorm(const torch::Tensor& gradient) {
+  if (!gradient.device().is_cpu()) return gradient.norm();
+  return torch::scalar_tensor(GradientNorm(Flat(gradient)), torch::kFloat64);
 }
 
 }  // namespace cadre

@@ -1,39 +1,46 @@
-// Adam (Kingma and Ba 2015, algorithm 1) on a flat tensor wherever it is: the kernels on
-// the CPU, tensor operations on other devices. Not thread-safe.
+// Adam (Kingma and Ba 2015, algorithm 1) on a flat tensor: on the CPU kernels, or in tensor
+// operations on any device that a CUDA graph can record. Not thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <torch/types.h>
 
 #include "absl/status/status.h"
 #include "common/kernels/optimizer.h"
+#include "learner/algorithms/on_device/device_options.h"
+#include "learner/algorithms/on_device/tensor_adam.h"
 #include "learner/safetensors.h"
 
 namespace cadre {
 
 class FlatAdam {
  public:
-  FlatAdam(int64_t parameters, double epsilon, torch::Device device);
+  FlatAdam(int64_t parameters, double epsilon, const DeviceOptions& where);
 
-  // All [P] float32, on the device.
-  void Step(torch::Tensor parameters, const torch::Tensor& gradient, double learning_rate);
+  // Takes effect from the next step on. Do not call it within a recorded graph.
+  void SetLearningRate(double learning_rate);
+  double learning_rate() const { return learning_rate_; }
 
-  // As `name`.step, `name`.m and `name`.v. DATA_LOSS where one is missing or has another
-  // size.
+  // One step along `gradient`, both [P] float32; may overwrite `gradient`. If `norm`, the
+  // gradient's FlatNorm, is given and `max_norm` is above 0, the gradient is clipped to it first.
+  void Step(torch::Tensor parameters, torch::Tensor gradient, const torch::Tensor& norm = {},
+            double max_norm = 0);
+
+  // As `name`.step, `name`.m and `name`.v, the same on every device. DATA_LOSS if one is missing
+  // or has another size.
   void Save(const std::string& name, TensorMap& state) const;
   absl::Status Restore(const std::string& name, const TensorMap& state);
 
  private:
-  const Adam::Options options_;
-  Adam adam_;            // Counts the steps; on the CPU it does them.
-  torch::Tensor m_, v_;  // [P], on other devices: the moments.
+  double learning_rate_ = 0;
+  std::optional<Adam> kernels_;  // Exactly one of the two is set.
+  std::optional<TensorAdam> tensors_;
 };
 
-// The `step`-th step, counted from 1, with tensor operations on any device. All [P]; the
-// parameters and both moments are changed.
-void AdamStepOfTensors(torch::Tensor parameters, const torch::Tensor& gradient, int64_t step,
-                       double learning_rate, const Adam::Options& options, torch::Tensor m,
-                       torch::Tensor v);
+// The L2 norm of a flat gradient: [] float64 on the CPU, else [] float32 on the device, without
+// waiting for it.
+torch::Tensor FlatNorm(const torch::Tensor& gradient);
 
 }  // namespace cadre

@@ -10,6 +10,7 @@
 #include "common/optimizer.h"
 #include "common/status_macros.h"
 #include "learner/algorithms/collective_sums.h"
+#include "learner/algorithms/on_device/host_copy.h"
 #include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
@@ -20,7 +21,9 @@ class GradientDescent final : public OnPolicyAlgorithm {
   GradientDescent(std::unique_ptr<GradientAlgorithm> algorithm, const OptimizerConfig& config)
       : config_(config),
         algorithm_(std::move(algorithm)),
-        optimizer_(MakeFlatOptimizer(config, algorithm_->model().parameters().numel())) {}
+        optimizer_(MakeFlatOptimizer(config, algorithm_->model().parameters().numel())),
+        parameters_(algorithm_->model().parameters()),
+        gradient_(algorithm_->model().gradient()) {}
 
   ActorCritic& model() override { return algorithm_->model(); }
   bool learns_whole_episodes() const override { return algorithm_->learns_whole_episodes(); }
@@ -52,7 +55,8 @@ class GradientDescent final : public OnPolicyAlgorithm {
   const OptimizerConfig config_;
   const std::unique_ptr<GradientAlgorithm> algorithm_;
   const std::unique_ptr<FlatOptimizer> optimizer_;
-  torch::Tensor shared_;  // Of AverageOverSteps.
+  HostCopy parameters_, gradient_;  // The optimiser is on the host.
+  torch::Tensor shared_;            // Of AverageOverSteps.
 };
 
 absl::StatusOr<Diagnostics> GradientDescent::Update(const OnPolicyBatch& batch, double progress) {
@@ -66,10 +70,13 @@ absl::StatusOr<Diagnostics> GradientDescent::Update(const OnPolicyBatch& batch, 
   const double learning_rate = ScheduledLearningRate(config_, progress);
   double norm = std::numeric_limits<double>::quiet_NaN();
   if (step) {
-    const absl::Span<const float> gradient = Flat(model().gradient());
+    gradient_.Stale();
+    parameters_.Stale();
+    const absl::Span<const float> gradient = Flat(gradient_.Get());
     norm = GradientNorm(gradient);
-    optimizer_->Step(Flat(model().parameters()), gradient, learning_rate,
+    optimizer_->Step(Flat(parameters_.Get()), gradient, learning_rate,
                      GradientScale(norm, config_.max_gradient_norm()));
+    parameters_.Push();
     model().ParametersChanged();
   }
   diagnostics.emplace_back("gradient_norm", norm);

@@ -1,40 +1,29 @@
 #include "learner/algorithms/n_step_q.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
-#include "common/kernels/optimizer.h"
 #include "common/status_macros.h"
+#include "learner/algorithms/flat_adam.h"
 #include "learner/algorithms/off_policy.h"
 #include "learner/algorithms/q_loss.h"
-#include "learner/algorithms/q_network.h"
 #include "learner/algorithms/tensor_spans.h"
+#include "policy/model.h"
+#include "policy/off_policy_network.h"
 
 namespace cadre {
 namespace {
 
-// A QNetwork as whoever moves its parameters sees it.
-class QModel final : public FlatModel {
- public:
-  explicit QModel(const ActionValueNetwork& network)
-      : q(network, torch::kCPU, /*autograd=*/false) {}
-
-  const ParameterLayout& layout() const override { return q.network().layout; }
-  torch::Tensor parameters() override { return q.model().parameters(); }
-  void ParametersChanged() override { q.model().ParametersChanged(); }
-  torch::Tensor gradient() override { return q.model().gradient(); }
-
-  QNetwork q;
-};
-
 class NStepQ final : public BatchGradient {
  public:
-  NStepQ(const NStepQOptions& options, const ActionValueNetwork& network, Random random);
+  NStepQ(const NStepQOptions& options, const ActionValueNetwork& network, Random random,
+         const DeviceOptions& where);
 
   absl::StatusOr<bool> ComputeGradient(const OnPolicyBatch& batch, double progress,
                                        Diagnostics& diagnostics) override;
-  FlatModel& model() override { return online_; }
+  FlatModel& model() override { return *online_; }
   DiagnosticNames diagnostic_names() const override {
     return {"value_loss", "error", "target_value", "gradient_norm"};
   }
@@ -57,8 +46,11 @@ class NStepQ final : public BatchGradient {
   void CopyToTarget();
 
   const NStepQOptions options_;
-  QModel online_;
-  QModel target_;
+  const ActionValueNetwork network_;
+  const bool fast_;  // Closed forms, on the CPU.
+  const torch::Device device_;
+  const std::unique_ptr<Model> online_, target_;
+  const std::unique_ptr<Pass> online_pass_, target_pass_;
   int64_t target_version_ = 0;  // Of the shared model when target_ was copied.
 
   // Of the last batch.
@@ -67,18 +59,24 @@ class NStepQ final : public BatchGradient {
   QGradient gradient_;
 };
 
-NStepQ::NStepQ(const NStepQOptions& options, const ActionValueNetwork& network, Random random)
-    : options_(options), online_(network), target_(network) {
-  const std::vector<float> initial = UniformInitialParameters(
-      {network.trunk, network.value, network.advantage}, network.layout.size(), random);
-  std::copy(initial.begin(), initial.end(), Flat(online_.parameters()).begin());
-  online_.ParametersChanged();
+NStepQ::NStepQ(const NStepQOptions& options, const ActionValueNetwork& network, Random random,
+               const DeviceOptions& where)
+    : options_(options),
+      network_(network),
+      fast_(where.on_cpu_kernels()),
+      device_(where.device),
+      online_(MakeModel(network.network, where.runner(), device_)),
+      target_(MakeModel(network.network, where.runner(), device_)),
+      online_pass_(online_->NewPass({0}, Direction::kForwardAndBackward)),
+      target_pass_(target_->NewPass({0}, Direction::kForward)) {
+  online_->parameters().copy_(torch::tensor(UniformParameters(network.network, random)));
+  online_->ParametersChanged();
   CopyToTarget();
 }
 
 void NStepQ::CopyToTarget() {
-  target_.parameters().copy_(online_.parameters());
-  target_.ParametersChanged();
+  target_->parameters().copy_(online_->parameters());
+  target_->ParametersChanged();
 }
 
 void NStepQ::OnSharedVersion(int64_t version) {
@@ -101,9 +99,12 @@ std::vector<float> NStepQ::TailValues(const OnPolicyBatch& batch) {
   torch::Tensor rows = torch::empty({segments}, torch::kInt64);
   for (int64_t s = 0; s < segments; ++s)
     rows.data_ptr<int64_t>()[s] = TailOf(batch, static_cast<size_t>(s)).row;
-  const torch::Tensor observations = batch.observations.index_select(0, rows);  // [S, O]
-  const absl::Span<const float> values = Flat(target_.q.Forward(observations));
-  const int64_t n = online_.q.network().actions;
+  const torch::Tensor observations =  // [S, O]
+      batch.observations.index_select(0, rows.to(device_));
+  const torch::Tensor heads = target_pass_->Forward({observations})[0].cpu();
+  const absl::Span<const float> values = Flat(heads);
+  const torch::Tensor actions = batch.actions.cpu();
+  const int64_t n = network_.actions;
   std::vector<float> tails(segments, 0.0f);
   for (int64_t s = 0; s < segments; ++s) {
     const SegmentBounds& bounds = batch.segments[s];
@@ -111,7 +112,7 @@ std::vector<float> NStepQ::TailValues(const OnPolicyBatch& batch) {
     const absl::Span<const float> row = RowOf(values, s, n);
     tails[s] = options_.target == NStepTarget::kGreatest
                    ? *std::max_element(row.begin(), row.end())
-                   : row[Flat<int64_t>(batch.actions)[bounds.first_step + bounds.length - 1]];
+                   : row[Flat<int64_t>(actions)[bounds.first_step + bounds.length - 1]];
   }
   return tails;
 }
@@ -141,38 +142,41 @@ absl::StatusOr<bool> NStepQ::ComputeGradient(const OnPolicyBatch& batch, double 
   Enter(UpdatePart::kPrepare);
   const int64_t count = SetTargets(batch);
   if (count == 0) return false;
-  const torch::Tensor steps = torch::from_blob(steps_.data(), {count}, torch::kInt64);
+  const torch::Tensor steps = torch::from_blob(steps_.data(), {count}, torch::kInt64).to(device_);
+  const torch::Tensor targets = targets_.to(device_);
   OffPolicyBatch taken;
   taken.observations =
       batch.observations.index_select(0, batch.observation_rows.index_select(0, steps));
   taken.actions = batch.actions.index_select(0, steps);
-  taken.rewards = targets_.view({count});
-  taken.weights = torch::ones({count});
+  taken.rewards = targets.view({count});
+  taken.weights = torch::ones({count}, device_);
   Enter(UpdatePart::kForward);
-  const torch::Tensor values = online_.q.Forward(taken.observations);  // [M, n]
+  const torch::Tensor values = online_pass_->Forward({taken.observations})[0];  // [M, n]
   Enter(UpdatePart::kLoss);
-  QGradientInClosedForm(QLossKind::kSquared, values, targets_, taken, gradient_);
+  ComputeQGradient(QLossKind::kSquared, values, targets, taken, fast_, gradient_);
   Enter(UpdatePart::kBackward);
-  online_.gradient().zero_();
-  online_.q.Backward(gradient_.outputs);
+  online_->gradient().zero_();
+  online_pass_->Backward({gradient_.outputs});
   diagnostics = {{"value_loss", Mean(gradient_.losses)},
                  {"error", Mean(gradient_.errors)},
                  {"target_value", Mean(targets_)},
-                 {"gradient_norm", GradientNorm(Flat(online_.gradient()))}};
+                 {"gradient_norm", FlatNorm(online_->gradient()).item<double>()}};
   return true;
 }
 
 void NStepQ::Save(TensorMap& state) const {
-  const torch::Tensor target = target_.q.model().parameters();
+  const torch::Tensor target = target_->parameters().cpu();
   state.Add<float>("n_step_q.target", {target.numel()}, Flat(target));
   state.AddScalar<int64_t>("n_step_q.target_version", target_version_);
 }
 
 absl::Status NStepQ::Restore(const TensorMap& state) {
-  absl::Status status = state.Read("n_step_q.target", Flat(target_.parameters()));
+  const torch::Tensor target = torch::empty({target_->parameters().numel()});
+  absl::Status status = state.Read("n_step_q.target", Flat(target));
   status.Update(state.Read("n_step_q.target_version", absl::MakeSpan(&target_version_, 1)));
   if (!status.ok()) return absl::DataLossError(status.message());
-  target_.ParametersChanged();
+  target_->parameters().copy_(target);
+  target_->ParametersChanged();
   return absl::OkStatus();
 }
 
@@ -181,11 +185,11 @@ absl::Status NStepQ::Restore(const TensorMap& state) {
 absl::StatusOr<std::unique_ptr<BatchGradient>> MakeNStepQ(const NStepQOptions& options,
                                                           const ModelConfig& model,
                                                           const ObservationSpace& observation,
-                                                          const ActionSpace& action,
-                                                          Random random) {
+                                                          const ActionSpace& action, Random random,
+                                                          const DeviceOptions& where) {
   CADRE_ASSIGN_OR_RETURN(const ActionValueNetwork network,
                          MakeActionValueNetwork(model, DqnConfig(), observation, action));
-  return std::make_unique<NStepQ>(options, network, random);
+  return std::make_unique<NStepQ>(options, network, random, where);
 }
 
 }  // namespace cadre

@@ -20,6 +20,7 @@
 #include "common/random.h"
 #include "common/spaces.h"
 #include "learner/algorithms/gradient_algorithm.h"
+#include "learner/algorithms/on_device/device_options.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -37,6 +38,7 @@ struct NStepQOptions {
 absl::StatusOr<std::unique_ptr<BatchGradient>> MakeNStepQ(const NStepQOptions& options,
                                                           const ModelConfig& model,
                                                           const ObservationSpace& observation,
-                                                          const ActionSpace& action, Random random);
+                                                          const ActionSpace& action, Random random,
+                                                          const DeviceOptions& where = {});
 
 }  // namespace cadre

@@ -13,10 +13,11 @@
 namespace cadre {
 
 NaturalGradient::NaturalGradient(const NaturalGradientOptions& options,
-                                 std::unique_ptr<ActorCritic> model, Random random)
+                                 std::unique_ptr<ActorCritic> model, Random random,
+                                 const DeviceOptions& where)
     : options_(options),
       model_(std::move(model)),
-      value_fit_(options.value, model_->network(), model_->parameters().device(), random) {}
+      value_fit_(options.value, *model_, where, random) {}
 
 absl::Status NaturalGradient::AverageOverSteps(torch::Tensor means) const {
   if (collective_ == nullptr) return absl::OkStatus();
@@ -63,9 +64,7 @@ absl::StatusOr<NaturalGradient::Direction> NaturalGradient::FindDirection() {
   old_surrogate_ = means[0];
   old_entropy_ = means[1];
 
-  Heads head_gradient = SurrogateGradient(heads, steps_, options_.entropy_coefficient);
-  head_gradient.value = torch::zeros_like(heads.value);
-  model_->Backward(std::move(head_gradient));
+  model_->Backward(SurrogateGradient(heads, steps_, options_.entropy_coefficient));
   const torch::Tensor g = model_->gradient().clone();
   CADRE_RETURN_IF_ERROR(AverageOverSteps(g));
 
@@ -121,10 +120,9 @@ NaturalGradient::Outcome NaturalGradient::MoveBack() {
 }
 
 absl::Status NaturalGradient::FitValue(Diagnostics& diagnostics) {
-  CADRE_ASSIGN_OR_RETURN(const double loss,
-                         value_fit_.Fit(model_->parameters(), observations_,
-                                        returns_.to(observations_.device()), collective_));
-  model_->ParametersChanged();
+  CADRE_ASSIGN_OR_RETURN(
+      const double loss,
+      value_fit_.Fit(observations_, returns_.to(observations_.device()), collective_));
   double explained = ExplainedVariance(Flat(values_), Flat(returns_));
   CADRE_RETURN_IF_ERROR(AverageOverLearners(collective_, absl::MakeSpan(&explained, 1)));
   diagnostics.emplace_back("value_loss", loss);

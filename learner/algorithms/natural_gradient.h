@@ -41,7 +41,7 @@ class NaturalGradient {
   // `model` holds its initial parameters and shares no trunk; `random` shuffles the
   // regression's minibatches.
   NaturalGradient(const NaturalGradientOptions& options, std::unique_ptr<ActorCritic> model,
-                  Random random);
+                  Random random, const DeviceOptions& where);
 
   ActorCritic& model() { return *model_; }
 

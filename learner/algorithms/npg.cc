@@ -10,8 +10,9 @@ namespace {
 
 class Npg final : public OnPolicyAlgorithm {
  public:
-  Npg(const NpgConfig& config, std::unique_ptr<ActorCritic> model, Random random)
-      : natural_(NaturalGradientOptionsOf(config), std::move(model), random) {}
+  Npg(const NpgConfig& config, std::unique_ptr<ActorCritic> model, Random random,
+      const DeviceOptions& where)
+      : natural_(NaturalGradientOptionsOf(config), std::move(model), random, where) {}
 
   ActorCritic& model() override { return natural_.model(); }
 
@@ -48,8 +49,9 @@ class Npg final : public OnPolicyAlgorithm {
 }  // namespace
 
 std::unique_ptr<OnPolicyAlgorithm> MakeNpg(const NpgConfig& config,
-                                           std::unique_ptr<ActorCritic> model, Random random) {
-  return std::make_unique<Npg>(config, std::move(model), random);
+                                           std::unique_ptr<ActorCritic> model, Random random,
+                                           const DeviceOptions& where) {
+  return std::make_unique<Npg>(config, std::move(model), random, where);
 }
 
 }  // namespace cadre

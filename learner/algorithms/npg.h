@@ -10,6 +10,7 @@
 
 #include "common/random.h"
 #include "learner/algorithms/algorithm.h"
+#include "learner/algorithms/on_device/device_options.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -19,6 +20,7 @@ namespace cadre {
 // surrogate_improvement, step_scale (of F^-1 g), cg_residual (squared), entropy,
 // value_loss, explained_variance.
 std::unique_ptr<OnPolicyAlgorithm> MakeNpg(const NpgConfig& config,
-                                           std::unique_ptr<ActorCritic> model, Random random);
+                                           std::unique_ptr<ActorCritic> model, Random random,
+                                           const DeviceOptions& where = {});
 
 }  // namespace cadre

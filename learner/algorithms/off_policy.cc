@@ -9,17 +9,17 @@ namespace cadre {
 
 absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeOffPolicyAlgorithm(
     const ExperimentConfig& config, const ObservationSpace& observation, const ActionSpace& action,
-    Random random, torch::Device device) {
+    Random random, const DeviceOptions& where) {
   const ModelConfig& model = config.model();
   switch (config.algorithm_case()) {
     case ExperimentConfig::kDqn:
-      return MakeDqn(config.dqn(), model, observation, action, random, device);
+      return MakeDqn(config.dqn(), model, observation, action, random, where);
     case ExperimentConfig::kDdpg:
-      return MakeDdpg(config.ddpg(), model, observation, action, random, device);
+      return MakeDdpg(config.ddpg(), model, observation, action, random, where);
     case ExperimentConfig::kTd3:
-      return MakeTd3(config.td3(), model, observation, action, random, device);
+      return MakeTd3(config.td3(), model, observation, action, random, where);
     case ExperimentConfig::kSac:
-      return MakeSac(config.sac(), model, observation, action, random, device);
+      return MakeSac(config.sac(), model, observation, action, random, where);
     default:
       return absl::InvalidArgumentError(
           "the config's algorithm learns on-policy; wanted one of: dqn, ddpg, td3, sac");

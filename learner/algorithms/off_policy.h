@@ -16,6 +16,7 @@
 #include "common/random.h"
 #include "common/spaces.h"
 #include "learner/algorithms/diagnostics.h"
+#include "learner/algorithms/on_device/device_options.h"
 #include "learner/algorithms/update_hooks.h"
 #include "learner/safetensors.h"
 #include "policy/layout.h"
@@ -62,10 +63,10 @@ class OffPolicyAlgorithm : public UpdateHooks {
 };
 
 // The algorithm of a resolved config, with initial parameters drawn from `random`, which
-// then is its own. `device`: CPU runs on our kernels, others with autograd.
-// INVALID_ARGUMENT where the model does not fit the spaces.
+// then is its own; the same wherever it computes. INVALID_ARGUMENT where the model does not fit the
+// spaces.
 absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeOffPolicyAlgorithm(
     const ExperimentConfig& config, const ObservationSpace& observation, const ActionSpace& action,
-    Random random, torch::Device device = torch::kCPU);
+    Random random, const DeviceOptions& where = {});
 
 }  // namespace cadre

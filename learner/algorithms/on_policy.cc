@@ -16,10 +16,11 @@
 namespace cadre {
 
 absl::StatusOr<std::unique_ptr<OnPolicyAlgorithm>> MakeOnPolicyAlgorithm(
-    const ExperimentConfig& config, std::unique_ptr<ActorCritic> model, Random random) {
+    const ExperimentConfig& config, std::unique_ptr<ActorCritic> model, Random random,
+    const DeviceOptions& where) {
   switch (config.algorithm_case()) {
     case ExperimentConfig::kPpo:
-      return MakePpo(config.ppo(), std::move(model), random);
+      return MakePpo(config.ppo(), std::move(model), random, where);
     case ExperimentConfig::kReinforce:
       return MakeGradientDescent(MakeReinforceGradient(config.reinforce(), std::move(model)),
                                  config.reinforce().optimizer());
@@ -34,9 +35,9 @@ absl::StatusOr<std::unique_ptr<OnPolicyAlgorithm>> MakeOnPolicyAlgorithm(
           MakeOffPolicyGradient(config.off_policy_gradient(), std::move(model)),
           config.off_policy_gradient().optimizer());
     case ExperimentConfig::kNpg:
-      return MakeNpg(config.npg(), std::move(model), random);
+      return MakeNpg(config.npg(), std::move(model), random, where);
     case ExperimentConfig::kTrpo:
-      return MakeTrpo(config.trpo(), std::move(model), random);
+      return MakeTrpo(config.trpo(), std::move(model), random, where);
     default:
       return absl::InvalidArgumentError(
           absl::StrCat("algorithm '", AlgorithmName(config), "' does not learn from the queue"));

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "common/random.h"
 #include "learner/algorithms/algorithm.h"
+#include "learner/algorithms/on_device/device_options.h"
 #include "policy/actor_critic.h"
 #include "proto/config.pb.h"
 
@@ -14,6 +15,7 @@ namespace cadre {
 // That of the config; `model` holds its initial parameters. INVALID_ARGUMENT where the
 // config's algorithm does not learn so.
 absl::StatusOr<std::unique_ptr<OnPolicyAlgorithm>> MakeOnPolicyAlgorithm(
-    const ExperimentConfig& config, std::unique_ptr<ActorCritic> model, Random random);
+    const ExperimentConfig& config, std::unique_ptr<ActorCritic> model, Random random,
+    const DeviceOptions& where = {});
 
 }  // namespace cadre

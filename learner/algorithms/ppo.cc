@@ -5,63 +5,73 @@
 #include <utility>
 #include <vector>
 
-#include "common/check.h"
-#include "common/kernels/optimizer.h"
 #include "common/status_macros.h"
 #include "learner/algorithms/advantages.h"
 #include "learner/algorithms/collective_sums.h"
-#include "learner/algorithms/diagnostic_names.h"
+#include "learner/algorithms/flat_adam.h"
+#include "learner/algorithms/on_device/device_graph.h"
+#include "learner/algorithms/on_device/step_columns.h"
 #include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/ppo_loss.h"
 #include "learner/algorithms/ppo_minibatches.h"
-#include "policy/torch_distributions.h"
+#include "learner/algorithms/surrogate.h"
+#include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 namespace {
-
-absl::Span<float> Flat(const torch::Tensor& tensor) {
-  CADRE_CHECK(tensor.is_contiguous() && tensor.device().is_cpu());
-  return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
-}
 
 double Scheduled(double initial, Schedule schedule, double progress) {
   return schedule == LINEAR_TO_ZERO ? initial * (1.0 - std::clamp(progress, 0.0, 1.0)) : initial;
 }
 
-void Normalize(const AdvantageScale& scale, absl::Span<float> advantages) {
-  for (float& a : advantages) a = static_cast<float>((a - scale.mean) * scale.factor);
+torch::Tensor ScalarOn(torch::Device device, double value = 0) {
+  return torch::full({}, value, torch::dtype(torch::kFloat64).device(device));
 }
 
-// `source` rows at `rows`, into `out`, which is allocated on first use.
-void Gather(const torch::Tensor& source, const torch::Tensor& rows, torch::Tensor& out) {
-  std::vector<int64_t> shape = source.sizes().vec();
-  shape[0] = rows.size(0);
-  if (!out.defined() || out.sizes() != shape) out = torch::empty(shape, source.options());
-  torch::index_select_out(out, source, 0, rows);
-}
-
+// Advantages are computed on the host, once per update, as they are a recursion over time. After
+// that nothing waits for the device until the update is done.
 class Ppo final : public OnPolicyAlgorithm {
  public:
-  Ppo(const PpoConfig& config, std::unique_ptr<ActorCritic> model, Random random)
+  Ppo(const PpoConfig& config, std::unique_ptr<ActorCritic> model, Random random,
+      const DeviceOptions& where)
       : config_(config),
+        fast_(where.on_cpu_kernels()),
+        device_(where.device),
         model_(std::move(model)),
         random_(random),
-        adam_(model_->parameters().numel(), {.epsilon = config.adam_epsilon()}),
-        kl_beta_(config.initial_kl_beta()) {}
+        adam_(model_->parameters().numel(), config.adam_epsilon(), where),
+        kl_beta_(config.initial_kl_beta()),
+        coefficients_{.objective = config.objective(),
+                      .clip_range = ScalarOn(device_),
+                      .value_clip_range = config.value_clip_range(),
+                      .value = config.value_coefficient(),
+                      .entropy = config.entropy_coefficient(),
+                      .kl_beta = ScalarOn(device_, kl_beta_)},
+        columns_(device_),
+        advantage_scale_(torch::zeros({2}, device_)),
+        sums_(torch::zeros({kPpoNumbers + 1}, torch::dtype(torch::kFloat64).device(device_))),
+        gradient_graph_(MakeDeviceGraph(where)),
+        step_graph_(MakeDeviceGraph(where)) {}
 
   ActorCritic& model() override { return *model_; }
-  DiagnosticNames diagnostic_names() const override { return PpoDiagnosticNames(config_); }
+  DiagnosticNames diagnostic_names() const override {
+    DiagnosticNames names = {
+        "policy_loss",        "value_loss",    "entropy",       "approx_kl",  "clip_fraction",
+        "explained_variance", "gradient_norm", "learning_rate", "clip_range", "epochs"};
+    if (penalised()) names.insert(names.end(), {"kl", "kl_beta"});
+    return names;
+  }
 
   absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) override;
 
   void Save(TensorMap& state) const override {
-    SaveAdam(adam_, state);
+    adam_.Save("adam", state);
     SaveRandom("ppo.random", random_, state);
     state.AddScalar<double>("ppo.kl_beta", kl_beta_);
   }
 
   absl::Status Restore(const TensorMap& state) override {
-    CADRE_RETURN_IF_ERROR(RestoreAdam(state, adam_));
+    CADRE_RETURN_IF_ERROR(adam_.Restore("adam", state));
     CADRE_RETURN_IF_ERROR(RestoreRandom("ppo.random", state, random_));
     absl::StatusOr<double> kl_beta = state.ReadScalar<double>("ppo.kl_beta");
     if (!kl_beta.ok()) return absl::DataLossError(kl_beta.status().message());
@@ -70,90 +80,81 @@ class Ppo final : public OnPolicyAlgorithm {
   }
 
  private:
-  // Means over the minibatches of an update.
-  struct Sums {
-    PpoDiagnostics loss;
-    double gradient_norm = 0;
-    int64_t minibatches = 0;
-    int64_t gradient_steps = 0;  // One less where the KL bound ended the update.
+  // In the current update.
+  struct Counts {
+    int64_t epochs = 0, minibatches = 0;
+    int64_t gradient_steps = 0;  // One less if the KL bound ended the update.
   };
 
-  void EstimateAdvantages(const OnPolicyBatch& batch);
-  void GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows);
-  absl::StatusOr<bool> UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate,
-                                       Sums& sums);
-  absl::Status AverageOverGroup(PpoDiagnostics& loss);
-  // KL(old || new) of the whole batch, exact.
+  bool penalised() const { return config_.objective() == PpoConfig::ADAPTIVE_KL; }
+  void SetSchedules(double progress);
+  // Sets the columns; returns the explained variance.
+  double EstimateAdvantages(const OnPolicyBatch& batch);
+  void ReserveRows(int64_t minibatch_size);
+  absl::Status LearnEpoch(const EpochSplit& split, Counts& counts, bool& stop);
+  // Returns false if the KL bound ends the update.
+  absl::StatusOr<bool> UpdateMinibatch(Counts& counts);
+  // A graph records both together, or each alone if the host has work between them, such as an
+  // all-reduce.
+  void ComputeGradient();
+  void Step();
+  void AddNumbers() { sums_.narrow(0, 0, kPpoNumbers).add_(gradient_.numbers); }
+  bool HostBetweenParts() const { return config_.target_kl() > 0 || collective() != nullptr; }
+  // The exact KL(old || new) over the whole batch.
   double KlOfUpdate(const OnPolicyBatch& batch);
   void AdaptKlBeta(double kl);
-  Diagnostics Report(const Sums& sums, int64_t epochs, double explained_variance,
-                     double learning_rate, double clip_range) const;
+  Diagnostics Report(const Counts& counts, double explained_variance) const;
 
   const PpoConfig config_;
+  const bool fast_;  // Closed forms, on the CPU.
+  const torch::Device device_;
   const std::unique_ptr<ActorCritic> model_;
   Random random_;
-  Adam adam_;
+  FlatAdam adam_;
   double kl_beta_;
+  double clip_range_ = 0;
+  PpoCoefficients coefficients_;
 
-  // Of the current update, kept to be allocated once.
-  torch::Tensor values_, advantages_, returns_;  // [N + S], [N], [N]
-  torch::Tensor step_values_;                    // [N]
-  torch::Tensor old_policy_, old_log_std_;       // [N, D], [A]; KL penalty only
-  torch::Tensor order_;                          // [N] int64, shuffled
-  torch::Tensor observation_rows_;               // [minibatch] int64
+  // State of the current update; members so that they are allocated once.
+  torch::Tensor advantages_, returns_;  // [N], on the CPU
+  Heads old_heads_;                     // [N, D], [A], with the KL penalty.
+  std::vector<int64_t> order_;          // [N], shuffled.
+  StepColumns columns_;
+  // State of the current minibatch.
+  torch::Tensor rows_;  // [minibatch] int64, of the columns.
   PpoMinibatch minibatch_;
-  PpoHeadGradient head_gradient_;
-  torch::Tensor gradient_and_means_;  // [P + 5]; only with other learners
+  AdvantageScale scale_;
+  const torch::Tensor advantage_scale_;  // [2], the same on the device.
+  PpoGradient gradient_;
+  // Sums over minibatches of each number, then of the gradient's norm; averaged over learners.
+  const torch::Tensor sums_;
+  torch::Tensor shared_;  // Buffer for AverageTensors.
+  const std::unique_ptr<DeviceGraph> gradient_graph_, step_graph_;
 };
 
 absl::StatusOr<Diagnostics> Ppo::Update(const OnPolicyBatch& batch, double progress) {
-  const double learning_rate =
-      Scheduled(config_.learning_rate(), config_.learning_rate_schedule(), progress);
-  PpoCoefficients coefficients;
-  coefficients.objective = config_.objective();
-  coefficients.clip_range =
-      Scheduled(config_.clip_range(), config_.clip_range_schedule(), progress);
-  coefficients.value_clip_range = config_.value_clip_range();
-  coefficients.value = config_.value_coefficient();
-  coefficients.entropy = config_.entropy_coefficient();
-  if (config_.objective() == PpoConfig::ADAPTIVE_KL) coefficients.kl_beta = kl_beta_;
-
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kPrepare);
-  EstimateAdvantages(batch);
+  SetSchedules(progress);
+  double means[] = {EstimateAdvantages(batch), 0};
+  sums_.zero_();
   const int64_t steps = batch.steps();
   CADRE_ASSIGN_OR_RETURN(const EpochSplit split,
                          SplitEpoch(collective(), config_.minibatch_size(), steps));
-  order_ = torch::arange(steps);
-  const absl::Span<int64_t> order(order_.data_ptr<int64_t>(), steps);
-
-  Sums sums;
-  int64_t epoch = 0;
+  ReserveRows(split.size);
+  order_.resize(steps);
+  std::iota(order_.begin(), order_.end(), 0);
+  Counts counts;
   bool stop = false;
-  while (epoch < config_.epochs() && !stop) {
-    ++epoch;
-    for (int64_t i = steps - 1; i > 0; --i) std::swap(order[i], order[random_.Below(i + 1)]);
-    std::vector<AdvantageScale> scales;
-    if (config_.normalize_advantages()) {
-      CADRE_ASSIGN_OR_RETURN(scales,
-                             AdvantageScales(collective(), split, Flat(advantages_), order));
-    }
-    for (int64_t i = 0; i < split.count && !stop; ++i) {
-      GatherMinibatch(batch, order_.narrow(0, i * split.size, split.size));
-      if (!scales.empty()) Normalize(scales[i], Flat(minibatch_.advantages));
-      CADRE_ASSIGN_OR_RETURN(const bool stepped,
-                             UpdateMinibatch(coefficients, learning_rate, sums));
-      stop = !stepped;
-      Enter(UpdatePart::kPrepare);
-    }
-  }
-  const bool penalised = config_.objective() == PpoConfig::ADAPTIVE_KL;
-  double means[] = {ExplainedVariance(Flat(step_values_), Flat(returns_)),
-                    penalised ? KlOfUpdate(batch) : 0};
+  while (counts.epochs < config_.epochs() && !stop)
+    CADRE_RETURN_IF_ERROR(LearnEpoch(split, counts, stop));
+  if (penalised()) means[1] = KlOfUpdate(batch);
+  // These numbers are on the host and so travel over gloo: a lost learner is noticed here, whereas
+  // a wait for the device might never end.
   CADRE_RETURN_IF_ERROR(AverageOverLearners(collective(), absl::MakeSpan(means)));
   const auto [explained_variance, kl] = means;
-  Diagnostics diagnostics =
-      Report(sums, epoch, explained_variance, learning_rate, coefficients.clip_range);
-  if (penalised) {
+  Diagnostics diagnostics = Report(counts, explained_variance);
+  if (penalised()) {
     AdaptKlBeta(kl);
     diagnostics.emplace_back("kl", kl);
     diagnostics.emplace_back("kl_beta", kl_beta_);
@@ -161,98 +162,122 @@ absl::StatusOr<Diagnostics> Ppo::Update(const OnPolicyBatch& batch, double progr
   return diagnostics;
 }
 
-void Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
-  values_ = model_->Values(batch.observations).cpu().clone();
+void Ppo::SetSchedules(double progress) {
+  adam_.SetLearningRate(
+      Scheduled(config_.learning_rate(), config_.learning_rate_schedule(), progress));
+  clip_range_ = Scheduled(config_.clip_range(), config_.clip_range_schedule(), progress);
+  coefficients_.clip_range.fill_(clip_range_);
+  coefficients_.kl_beta.fill_(kl_beta_);
+}
+
+double Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
+  const torch::Tensor values = model_->Values(batch.observations).cpu();  // [N + S]
+  const torch::Tensor rewards = batch.rewards.cpu();
   advantages_ = torch::empty({batch.steps()});
   returns_ = torch::empty({batch.steps()});
-  const torch::Tensor rewards = batch.rewards.cpu();
-  GeneralizedAdvantage(Flat(rewards), Flat(values_), batch.segments,
+  GeneralizedAdvantage(Flat(rewards), Flat(values), batch.segments,
                        static_cast<float>(config_.gamma()),
                        static_cast<float>(config_.gae_lambda()), Flat(advantages_), Flat(returns_));
-  step_values_ = values_.index_select(0, batch.observation_rows);
-  if (config_.objective() == PpoConfig::ADAPTIVE_KL) {
+  const torch::Tensor step_values = values.index_select(0, batch.observation_rows.cpu());
+  if (penalised()) {
     const Heads heads = model_->Forward(batch.observations);
-    old_policy_ = heads.policy.index_select(0, batch.observation_rows);
-    if (heads.log_std.defined()) old_log_std_ = heads.log_std.clone();
+    old_heads_.policy = heads.policy.index_select(0, batch.observation_rows);
+    if (heads.log_std.defined()) {
+      if (!old_heads_.log_std.defined()) old_heads_.log_std = torch::empty_like(heads.log_std);
+      old_heads_.log_std.copy_(heads.log_std);
+      minibatch_.old_log_std = old_heads_.log_std;
+    }
   }
+  if (columns_.Assign(batch, {advantages_, returns_, step_values, old_heads_.policy}))
+    gradient_graph_->Forget();
+  return ExplainedVariance(Flat(step_values), Flat(returns_));
 }
 
-void Ppo::GatherMinibatch(const OnPolicyBatch& batch, const torch::Tensor& rows) {
-  Gather(batch.observation_rows, rows, observation_rows_);
-  Gather(batch.observations, observation_rows_, minibatch_.observations);
-  Gather(batch.actions, rows, minibatch_.actions);
-  Gather(batch.log_probs, rows, minibatch_.log_probs);
-  Gather(advantages_, rows, minibatch_.advantages);
-  Gather(returns_, rows, minibatch_.returns);
-  Gather(step_values_, rows, minibatch_.values);
-  if (config_.objective() == PpoConfig::ADAPTIVE_KL) {
-    Gather(old_policy_, rows, minibatch_.old_policy);
-    minibatch_.old_log_std = old_log_std_;
-  }
+void Ppo::ReserveRows(int64_t minibatch_size) {
+  if (rows_.defined() && rows_.size(0) == minibatch_size) return;
+  rows_ = torch::empty({minibatch_size}, torch::dtype(torch::kInt64).device(device_));
+  gradient_graph_->Forget();
+  step_graph_->Forget();
 }
 
-// One gradient step; false, and no step, where the KL bound ends the update.
-absl::StatusOr<bool> Ppo::UpdateMinibatch(const PpoCoefficients& coefficients, double learning_rate,
-                                          Sums& sums) {
-  Enter(UpdatePart::kForward);
-  const Heads heads = model_->Forward(minibatch_.observations);
-  Enter(UpdatePart::kLoss);
-  if (heads.policy.device().is_cpu())
-    PpoGradientInClosedForm(heads, minibatch_, coefficients, head_gradient_);
-  else
-    PpoGradientByAutograd(heads, minibatch_, coefficients, head_gradient_);
-
-  PpoDiagnostics& loss = head_gradient_.diagnostics;
-  // With others the gradient comes first: the KL divergence that may end the update is the
-  // mean of all, and comes with it.
-  if (collective() != nullptr) CADRE_RETURN_IF_ERROR(AverageOverGroup(loss));
-  sums.loss.policy_loss += loss.policy_loss;
-  sums.loss.value_loss += loss.value_loss;
-  sums.loss.entropy += loss.entropy;
-  sums.loss.approx_kl += loss.approx_kl;
-  sums.loss.clip_fraction += loss.clip_fraction;
-  ++sums.minibatches;
-  if (config_.target_kl() > 0 && loss.approx_kl > 1.5 * config_.target_kl()) return false;
-
-  if (collective() == nullptr) {
-    Enter(UpdatePart::kBackward);
-    model_->Backward(head_gradient_.gradient);
+absl::Status Ppo::LearnEpoch(const EpochSplit& split, Counts& counts, bool& stop) {
+  ++counts.epochs;
+  for (int64_t i = static_cast<int64_t>(order_.size()) - 1; i > 0; --i)
+    std::swap(order_[i], order_[random_.Below(i + 1)]);
+  const torch::Tensor shuffled = columns_.ToDevice(order_);
+  std::vector<AdvantageScale> scales;
+  if (config_.normalize_advantages()) {
+    CADRE_ASSIGN_OR_RETURN(scales, AdvantageScales(collective(), split, Flat(advantages_), order_));
   }
-  Enter(UpdatePart::kOptimize);
-  const absl::Span<float> gradient = Flat(model_->gradient());
-  const double norm = GradientNorm(gradient);
-  sums.gradient_norm += norm;
-  ++sums.gradient_steps;
-  adam_.Step(Flat(model_->parameters()), gradient, learning_rate,
-             GradientScale(norm, config_.max_gradient_norm()));
-  model_->ParametersChanged();
+  for (int64_t i = 0; i < split.count && !stop; ++i) {
+    scale_ = scales.empty() ? AdvantageScale{} : scales[i];
+    if (!fast_) {
+      advantage_scale_[0].fill_(scale_.mean);
+      advantage_scale_[1].fill_(scale_.factor);
+    }
+    rows_.copy_(shuffled.narrow(0, i * split.size, split.size));
+    CADRE_ASSIGN_OR_RETURN(const bool stepped, UpdateMinibatch(counts));
+    stop = !stepped;
+    Enter(UpdatePart::kPrepare);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Ppo::UpdateMinibatch(Counts& counts) {
+  ++counts.minibatches;
+  if (!HostBetweenParts()) {
+    gradient_graph_->Run([this] {
+      ComputeGradient();
+      AddNumbers();
+      Step();
+    });
+    ++counts.gradient_steps;
+    return true;
+  }
+  gradient_graph_->Run([this] { ComputeGradient(); });
+  // The KL divergence that may end the update is the mean of all, and comes with the gradient.
+  if (collective() != nullptr)
+    CADRE_RETURN_IF_ERROR(
+        AverageTensors(*collective(), {model_->gradient(), gradient_.numbers}, shared_));
+  AddNumbers();
+  if (config_.target_kl() > 0) {
+    if (collective() != nullptr) CADRE_RETURN_IF_ERROR(collective()->Meet());
+    if (gradient_.numbers[kApproxKl].item<double>() > 1.5 * config_.target_kl()) return false;
+  }
+  step_graph_->Run([this] { Step(); });
+  ++counts.gradient_steps;
   return true;
 }
 
-// The gradient and the means of the minibatch become those of all learners.
-absl::Status Ppo::AverageOverGroup(PpoDiagnostics& loss) {
+void Ppo::ComputeGradient() {
+  torch::NoGradGuard no_graph;
+  columns_.Gather(rows_, minibatch_);
+  if (fast_)
+    NormalizeAdvantages(scale_, Flat(minibatch_.advantages));
+  else
+    minibatch_.advantages.sub_(advantage_scale_[0]).mul_(advantage_scale_[1]);
+  Enter(UpdatePart::kForward);
+  const Heads heads = model_->Forward(minibatch_.observations);
+  Enter(UpdatePart::kLoss);
+  ComputePpoGradient(heads, minibatch_, coefficients_, fast_, gradient_);
   Enter(UpdatePart::kBackward);
-  model_->Backward(head_gradient_.gradient);
+  model_->Backward(gradient_.gradient);
+}
+
+void Ppo::Step() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kOptimize);
-  double means[] = {loss.policy_loss, loss.value_loss, loss.entropy, loss.approx_kl,
-                    loss.clip_fraction};
-  CADRE_RETURN_IF_ERROR(AverageGradient(*collective(), model_->gradient(), absl::MakeSpan(means),
-                                        gradient_and_means_));
-  loss.policy_loss = means[0];
-  loss.value_loss = means[1];
-  loss.entropy = means[2];
-  loss.approx_kl = means[3];
-  loss.clip_fraction = means[4];
-  return absl::OkStatus();
+  const torch::Tensor norm = FlatNorm(model_->gradient());
+  sums_.select(0, kPpoNumbers).add_(norm);
+  adam_.Step(model_->parameters(), model_->gradient(), norm, config_.max_gradient_norm());
+  model_->ParametersChanged();
 }
 
 double Ppo::KlOfUpdate(const OnPolicyBatch& batch) {
   const Heads heads = model_->Forward(batch.observations);
-  const torch::Tensor policy = heads.policy.index_select(0, batch.observation_rows);
-  const torch::Tensor kl = heads.log_std.defined()
-                               ? GaussianKl(old_policy_, old_log_std_, policy, heads.log_std)
-                               : CategoricalKl(old_policy_, policy);
-  return kl.mean().item<double>();
+  return MeanKl(old_heads_,
+                {heads.policy.index_select(0, batch.observation_rows), {}, heads.log_std})
+      .item<double>();
 }
 
 void Ppo::AdaptKlBeta(double kl) {
@@ -262,27 +287,29 @@ void Ppo::AdaptKlBeta(double kl) {
   kl_beta_ = std::clamp(kl_beta_, 1e-6, 1e6);
 }
 
-Diagnostics Ppo::Report(const Sums& sums, int64_t epochs, double explained_variance,
-                        double learning_rate, double clip_range) const {
-  const double n = static_cast<double>(sums.minibatches);
-  const double gradient_steps = static_cast<double>(std::max<int64_t>(sums.gradient_steps, 1));
-  return {{"policy_loss", sums.loss.policy_loss / n},
-          {"value_loss", sums.loss.value_loss / n},
-          {"entropy", sums.loss.entropy / n},
-          {"approx_kl", sums.loss.approx_kl / n},
-          {"clip_fraction", sums.loss.clip_fraction / n},
+Diagnostics Ppo::Report(const Counts& counts, double explained_variance) const {
+  const torch::Tensor sums = sums_.cpu();  // Waits for all of the update.
+  const absl::Span<const double> sum = Flat<double>(sums);
+  const double n = static_cast<double>(counts.minibatches);
+  const double gradient_steps = static_cast<double>(std::max<int64_t>(counts.gradient_steps, 1));
+  return {{"policy_loss", sum[kPolicyLoss] / n},
+          {"value_loss", sum[kValueLoss] / n},
+          {"entropy", sum[kEntropy] / n},
+          {"approx_kl", sum[kApproxKl] / n},
+          {"clip_fraction", sum[kClipFraction] / n},
           {"explained_variance", explained_variance},
-          {"gradient_norm", sums.gradient_norm / gradient_steps},
-          {"learning_rate", learning_rate},
-          {"clip_range", clip_range},
-          {"epochs", static_cast<double>(epochs)}};
+          {"gradient_norm", sum[kPpoNumbers] / gradient_steps},
+          {"learning_rate", adam_.learning_rate()},
+          {"clip_range", clip_range_},
+          {"epochs", static_cast<double>(counts.epochs)}};
 }
 
 }  // namespace
 
 std::unique_ptr<OnPolicyAlgorithm> MakePpo(const PpoConfig& config,
-                                           std::unique_ptr<ActorCritic> model, Random random) {
-  return std::make_unique<Ppo>(config, std::move(model), random);
+                                           std::unique_ptr<ActorCritic> model, Random random,
+                                           const DeviceOptions& where) {
+  return std::make_unique<Ppo>(config, std::move(model), random, where);
 }
 
 }  // namespace cadre

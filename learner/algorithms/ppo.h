@@ -8,6 +8,7 @@
 
 #include "common/random.h"
 #include "learner/algorithms/algorithm.h"
+#include "learner/algorithms/on_device/device_options.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -18,6 +19,7 @@ namespace cadre {
 // clipping), learning_rate, clip_range, epochs (begun). With the KL penalty also kl,
 // exact, of the whole batch after the update, and the kl_beta that follows from it.
 std::unique_ptr<OnPolicyAlgorithm> MakePpo(const PpoConfig& config,
-                                           std::unique_ptr<ActorCritic> model, Random random);
+                                           std::unique_ptr<ActorCritic> model, Random random,
+                                           const DeviceOptions& where = {});
 
 }  // namespace cadre

@@ -10,8 +10,27 @@
 #include "learner/algorithms/tensor_spans.h"
 #include "policy/distributions.h"
 
-namespace cadre {
+namespace cadre::closed_form {
 namespace {
+
+// Coefficients as plain numbers.
+struct Scalars {
+  explicit Scalars(const PpoCoefficients& from)
+      : penalised(from.objective == PpoConfig::ADAPTIVE_KL),
+        clip(from.clip_range.item<double>()),
+        kl_beta(penalised ? from.kl_beta.item<double>() : 0),
+        value_clip_range(from.value_clip_range),
+        value(from.value),
+        entropy(from.entropy) {}
+
+  bool penalised;
+  double clip, kl_beta, value_clip_range, value, entropy;
+};
+
+// Over the minibatch's steps.
+struct Sums {
+  double policy_loss = 0, value_loss = 0, entropy = 0, approx_kl = 0, clip_fraction = 0, kl = 0;
+};
 
 absl::Span<const float> Row(const torch::Tensor& matrix, int64_t row) {
   const int64_t width = matrix.size(1);
@@ -20,13 +39,13 @@ absl::Span<const float> Row(const torch::Tensor& matrix, int64_t row) {
 
 // Adds the surrogate's terms for one step to the diagnostics and returns the
 // derivative of its loss with respect to log p(a).
-double SurrogateDerivative(double log_ratio, double advantage, const PpoCoefficients& coefficients,
-                           PpoDiagnostics& sums) {
+double SurrogateDerivative(double log_ratio, double advantage, const Scalars& coefficients,
+                           Sums& sums) {
   const double ratio = std::exp(log_ratio);
-  const double clip = coefficients.clip_range;
+  const double clip = coefficients.clip;
   sums.approx_kl += (ratio - 1) - log_ratio;
   if (std::abs(ratio - 1) > clip) sums.clip_fraction += 1;
-  if (coefficients.objective == PpoConfig::CLIPPED) {
+  if (!coefficients.penalised) {
     const double clipped = std::clamp(ratio, 1 - clip, 1 + clip) * advantage;
     sums.policy_loss -= std::min(ratio * advantage, clipped);
     if (clipped < ratio * advantage) return 0;  // The flat branch of the minimum.
@@ -38,7 +57,7 @@ double SurrogateDerivative(double log_ratio, double advantage, const PpoCoeffici
 
 // The value's loss and derivative for one step.
 double ValueDerivative(double value, double old_value, double target, double clip_range,
-                       PpoDiagnostics& sums) {
+                       Sums& sums) {
   const double error = value - target;
   if (clip_range > 0 && std::abs(value - old_value) > clip_range) {
     const double clipped_error = old_value + std::copysign(clip_range, value - old_value) - target;
@@ -58,9 +77,8 @@ struct CategoricalRows {
   std::vector<float> log_probs, probs, old_log_probs;
 };
 
-void AddCategoricalStep(const Heads& heads, const PpoMinibatch& batch,
-                        const PpoCoefficients& coefficients, int64_t i, CategoricalRows& rows,
-                        absl::Span<float> out, PpoDiagnostics& sums) {
+void AddCategoricalStep(const Heads& heads, const PpoMinibatch& batch, const Scalars& coefficients,
+                        int64_t i, CategoricalRows& rows, absl::Span<float> out, Sums& sums) {
   const double scale = 1.0 / static_cast<double>(heads.policy.size(0));
   LogSoftmax(Row(heads.policy, i), absl::MakeSpan(rows.log_probs));
   const int64_t action = batch.actions.data_ptr<int64_t>()[i];
@@ -69,7 +87,7 @@ void AddCategoricalStep(const Heads& heads, const PpoMinibatch& batch,
       SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
   sums.entropy += CategoricalHeadGradient(rows.log_probs, action, slope, coefficients.entropy,
                                           scale, absl::MakeSpan(rows.probs), out);
-  if (coefficients.objective != PpoConfig::ADAPTIVE_KL) return;
+  if (!coefficients.penalised) return;
   LogSoftmax(Row(batch.old_policy, i), absl::MakeSpan(rows.old_log_probs));
   for (size_t j = 0; j < out.size(); ++j) {
     const double old = std::exp(rows.old_log_probs[j]);
@@ -78,9 +96,8 @@ void AddCategoricalStep(const Heads& heads, const PpoMinibatch& batch,
   }
 }
 
-void AddGaussianStep(const Heads& heads, const PpoMinibatch& batch,
-                     const PpoCoefficients& coefficients, int64_t i, absl::Span<float> out,
-                     absl::Span<float> log_std_out, PpoDiagnostics& sums) {
+void AddGaussianStep(const Heads& heads, const PpoMinibatch& batch, const Scalars& coefficients,
+                     int64_t i, absl::Span<float> out, absl::Span<float> log_std_out, Sums& sums) {
   const absl::Span<const float> mean = Row(heads.policy, i);
   const absl::Span<const float> action = Row(batch.actions, i);
   const absl::Span<const float> log_std(heads.log_std.data_ptr<float>(), mean.size());
@@ -90,7 +107,7 @@ void AddGaussianStep(const Heads& heads, const PpoMinibatch& batch,
   const double slope =
       SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
   GaussianHeadGradient(mean, log_std, action, slope, scale, out, log_std_out);
-  if (coefficients.objective != PpoConfig::ADAPTIVE_KL) return;
+  if (!coefficients.penalised) return;
   for (size_t a = 0; a < mean.size(); ++a) {
     const double inverse_std = std::exp(-static_cast<double>(log_std[a]));
     const double old_log_std = batch.old_log_std.data_ptr<float>()[a];
@@ -104,14 +121,15 @@ void AddGaussianStep(const Heads& heads, const PpoMinibatch& batch,
 
 }  // namespace
 
-void PpoGradientInClosedForm(const Heads& heads, const PpoMinibatch& batch,
-                             const PpoCoefficients& coefficients, PpoHeadGradient& out) {
+void PpoGradientOf(const Heads& heads, const PpoMinibatch& batch, const PpoCoefficients& tensors,
+                   PpoGradient& out) {
+  const Scalars coefficients(tensors);
   const int64_t steps = heads.policy.size(0);
   const int64_t width = heads.policy.size(1);
   const bool discrete = !heads.log_std.defined();
   Reserve(out.gradient.policy, {steps, width});
   Reserve(out.gradient.value, {steps});
-  PpoDiagnostics sums;
+  Sums sums;
   const absl::Span<float> policy = Flat(out.gradient.policy);
   float* value = out.gradient.value.data_ptr<float>();
   absl::Span<float> log_std;
@@ -138,10 +156,15 @@ void PpoGradientInClosedForm(const Heads& heads, const PpoMinibatch& batch,
         n * GaussianEntropy({heads.log_std.data_ptr<float>(), static_cast<size_t>(width)});
     for (float& slope : log_std) slope -= static_cast<float>(coefficients.entropy);
   }
-  PpoDiagnostics& mean = out.diagnostics;
-  mean = {sums.policy_loss / n, sums.value_loss / n,    sums.entropy / n,
-          sums.approx_kl / n,   sums.clip_fraction / n, sums.kl / n};
-  mean.policy_loss += coefficients.kl_beta * mean.kl;
+  Reserve(out.numbers, {kPpoNumbers});
+  const absl::Span<float> numbers = Flat(out.numbers);
+  const auto mean = [n](double sum) { return static_cast<float>(sum / n); };
+  numbers[kPolicyLoss] = mean(sums.policy_loss + coefficients.kl_beta * sums.kl);
+  numbers[kValueLoss] = mean(sums.value_loss);
+  numbers[kEntropy] = mean(sums.entropy);
+  numbers[kApproxKl] = mean(sums.approx_kl);
+  numbers[kClipFraction] = mean(sums.clip_fraction);
+  numbers[kExactKl] = mean(sums.kl);
 }
 
-}  // namespace cadre
+}  // namespace cadre::closed_form

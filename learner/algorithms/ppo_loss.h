@@ -1,6 +1,5 @@
-// The losses of proximal policy optimisation (Schulman et al. 2017,
-// arXiv:1707.06347), twice: for autograd on any device, and in closed form down to
-// the heads' gradients for the CPU. A test holds the two together. Pure.
+// The loss of proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347) and its
+// gradient with respect to the heads. Pure.
 #pragma once
 
 #include <torch/types.h>
@@ -23,28 +22,32 @@ struct PpoMinibatch {
   torch::Tensor old_log_std;  // [A] float32
 };
 
-// Coefficients at this point of training: schedules and adaptation applied.
+// Coefficients at this point of training: schedules and adaptation applied. What may change
+// from update to update is a tensor, on the heads' device, so that a CUDA graph may hold the
+// rest.
 struct PpoCoefficients {
   PpoConfig::Objective objective = PpoConfig::CLIPPED;
-  double clip_range = 0.2;
+  torch::Tensor clip_range;     // [] float64
   double value_clip_range = 0;  // 0: none.
   double value = 0.5;
   double entropy = 0;
-  double kl_beta = 0;  // Of the adaptive penalty.
+  torch::Tensor kl_beta;  // [] float64, of the adaptive penalty.
 };
 
-// Means over the minibatch.
-struct PpoDiagnostics {
-  double policy_loss = 0;    // -surrogate, with the KL penalty where there is one.
-  double value_loss = 0;     // Squared error.
-  double entropy = 0;        // Nats.
-  double approx_kl = 0;      // mean((r - 1) - log r), r = new / old probability: >= 0.
-  double clip_fraction = 0;  // Share of steps with |r - 1| > clip range.
-  double kl = 0;             // KL(old || new), exact; only with the KL penalty.
+// What an update reports of a minibatch, means over its steps.
+enum PpoNumber {
+  kPolicyLoss,    // -surrogate, with the KL penalty where there is one.
+  kValueLoss,     // Squared error.
+  kEntropy,       // Nats.
+  kApproxKl,      // mean((r - 1) - log r), r = new / old probability: >= 0.
+  kClipFraction,  // Share of steps with r beyond the clip range.
+  kExactKl,       // KL(old || new); 0 without the KL penalty.
+  kPpoNumbers
 };
 
 struct PpoLoss {
-  torch::Tensor total, policy, value, entropy, approx_kl, clip_fraction, kl;  // each []
+  torch::Tensor total;    // []
+  torch::Tensor numbers;  // [kPpoNumbers], without a graph.
 };
 
 // Clipped surrogate (eq. 7) or adaptive KL penalty (eq. 8), value and entropy terms
@@ -53,17 +56,20 @@ PpoLoss ComputePpoLoss(const Heads& heads, const PpoMinibatch& batch,
                        const PpoCoefficients& coefficients);
 
 // The gradient of ComputePpoLoss(...).total with respect to the heads.
-struct PpoHeadGradient {
-  Heads gradient;  // Buffers; reused by the next call for the same minibatch size.
-  PpoDiagnostics diagnostics;
+struct PpoGradient {
+  Heads gradient;         // Buffers; reused by the next call for the same minibatch size.
+  torch::Tensor numbers;  // [kPpoNumbers] float32
 };
 
-// Through autograd, on the heads' device.
-void PpoGradientByAutograd(const Heads& heads, const PpoMinibatch& batch,
-                           const PpoCoefficients& coefficients, PpoHeadGradient& out);
+// `fast`: in closed form, on the CPU, all tensors contiguous; else with autograd, on any device.
+// A test holds the two together.
+void ComputePpoGradient(const Heads& heads, const PpoMinibatch& batch,
+                        const PpoCoefficients& coefficients, bool fast, PpoGradient& out);
 
-// In closed form, on the CPU; all tensors contiguous.
-void PpoGradientInClosedForm(const Heads& heads, const PpoMinibatch& batch,
-                             const PpoCoefficients& coefficients, PpoHeadGradient& out);
+namespace closed_form {
 
+void PpoGradientOf(const Heads& heads, const PpoMinibatch& batch,
+                   const PpoCoefficients& coefficients, PpoGradient& out);
+
+}  // namespace closed_form
 }  // namespace cadre

@@ -24,6 +24,10 @@ absl::StatusOr<EpochSplit> SplitEpoch(Collective* collective, int64_t minibatch_
   return EpochSplit{size, least / size};
 }
 
+void NormalizeAdvantages(const AdvantageScale& scale, absl::Span<float> advantages) {
+  for (float& a : advantages) a = static_cast<float>((a - scale.mean) * scale.factor);
+}
+
 absl::StatusOr<std::vector<AdvantageScale>> AdvantageScales(Collective* collective,
                                                             const EpochSplit& split,
                                                             absl::Span<const float> advantages,

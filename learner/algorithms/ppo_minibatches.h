@@ -30,6 +30,9 @@ struct AdvantageScale {
   double factor = 1;
 };
 
+// In place.
+void NormalizeAdvantages(const AdvantageScale& scale, absl::Span<float> advantages);
+
 // Of each minibatch of the epoch, over the shares of all learners; the unbiased deviation.
 // `advantages` [N], `order` [N]: the epoch's steps, shuffled. None where a minibatch has a
 // single step.

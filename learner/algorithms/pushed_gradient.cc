@@ -8,16 +8,15 @@
 #include "common/status_macros.h"
 #include "learner/algorithms/a2c.h"
 #include "learner/algorithms/n_step_q.h"
-#include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 namespace {
 
-std::unique_ptr<ActorCritic> WithInitialParameters(const ActorCriticNetwork& network,
-                                                   Random random) {
+std::unique_ptr<ActorCritic> WithInitialParameters(const ActorCriticNetwork& network, Random random,
+                                                   const DeviceOptions& where) {
   const std::vector<float> initial = InitialParameters(network, random);
-  std::unique_ptr<ActorCritic> model = MakeFusedActorCritic(network);
-  std::copy(initial.begin(), initial.end(), Flat(model->parameters()).begin());
+  auto model = std::make_unique<ActorCritic>(network, where.runner(), where.device);
+  model->parameters().copy_(torch::tensor(initial));
   model->ParametersChanged();
   return model;
 }
@@ -26,17 +25,18 @@ std::unique_ptr<ActorCritic> WithInitialParameters(const ActorCriticNetwork& net
 
 absl::StatusOr<std::unique_ptr<BatchGradient>> MakePushedGradient(
     const ExperimentConfig& config, const ObservationSpace& observation, const ActionSpace& action,
-    Random random) {
+    Random random, const DeviceOptions& where) {
   const auto q = [&](auto& settings, NStepTarget target) {
     return MakeNStepQ({.gamma = settings.gamma(),
                        .target_update_interval = settings.target_update_interval(),
                        .target = target},
-                      config.model(), observation, action, random);
+                      config.model(), observation, action, random, where);
   };
   switch (config.algorithm_case()) {
     case ExperimentConfig::kA3C: {
       CADRE_ASSIGN_OR_RETURN(auto network, MakeActorCritic(config.model(), observation, action));
-      return MakeA2cGradient(A2cOptionsOf(config.a3c()), WithInitialParameters(network, random));
+      return MakeA2cGradient(A2cOptionsOf(config.a3c()),
+                             WithInitialParameters(network, random, where));
     }
     case ExperimentConfig::kNStepQ:
       return q(config.n_step_q(), NStepTarget::kGreatest);

@@ -9,6 +9,7 @@
 #include "common/random.h"
 #include "common/spaces.h"
 #include "learner/algorithms/gradient_algorithm.h"
+#include "learner/algorithms/on_device/device_options.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -17,7 +18,7 @@ namespace cadre {
 // the config's algorithm does not learn so, or its network does not fit the spaces.
 absl::StatusOr<std::unique_ptr<BatchGradient>> MakePushedGradient(
     const ExperimentConfig& config, const ObservationSpace& observation, const ActionSpace& action,
-    Random random);
+    Random random, const DeviceOptions& where = {});
 
 // Of the parameter server. `config` resolved or not; one of MakePushedGradient's.
 const OptimizerConfig& PushedOptimizer(const ExperimentConfig& config);

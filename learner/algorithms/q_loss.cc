@@ -1,6 +1,8 @@
 #include "learner/algorithms/q_loss.h"
 
-#include <torch/autograd.h>
+#include <vector>
+
+#include "learner/algorithms/loss_gradient.h"
 
 namespace cadre {
 namespace {
@@ -15,18 +17,21 @@ torch::Tensor RowsOfActions(const torch::Tensor& outputs, const torch::Tensor& a
 
 }  // namespace
 
-torch::Tensor TdTargets(const NextOutputs& next, const OffPolicyBatch& batch) {
+void TdTargets(const NextOutputs& next, const OffPolicyBatch& batch, bool fast,
+               torch::Tensor& targets) {
+  if (fast) return closed_form::TdTargets(next, batch, targets);
   const torch::Tensor values = RowsOfActions(next.target, next.chooser.argmax(1), 1).squeeze(1);
-  return (batch.rewards + batch.discounts * values).unsqueeze(1);
+  targets = (batch.rewards + batch.discounts * values).unsqueeze(1);
 }
 
-torch::Tensor CategoricalTargets(const CategoricalSupport& support, const NextOutputs& next,
-                                 const OffPolicyBatch& batch) {
+void CategoricalTargets(const CategoricalSupport& support, const NextOutputs& next,
+                        const OffPolicyBatch& batch, bool fast, torch::Tensor& targets) {
+  if (fast) return closed_form::CategoricalTargets(support, next, batch, targets);
   const torch::Tensor returns = SupportValues(support, next.chooser.device());
   const torch::Tensor means =
       next.chooser.view({batch.size(), -1, support.atoms}).softmax(2).matmul(returns);  // [B, n]
   const torch::Tensor logits = RowsOfActions(next.target, means.argmax(1), support.atoms);
-  return ProjectCategorical(support, batch.rewards, batch.discounts, logits.softmax(1));
+  targets = ProjectCategorical(support, batch.rewards, batch.discounts, logits.softmax(1));
 }
 
 QLoss ComputeQLoss(QLossKind kind, const torch::Tensor& outputs, const torch::Tensor& targets,
@@ -48,14 +53,15 @@ QLoss ComputeQLoss(QLossKind kind, const torch::Tensor& outputs, const torch::Te
   return loss;
 }
 
-void QGradientByAutograd(QLossKind kind, const torch::Tensor& outputs, const torch::Tensor& targets,
-                         const OffPolicyBatch& batch, QGradient& out) {
-  torch::AutoGradMode with_graph(true);
-  const torch::Tensor leaf = outputs.detach().requires_grad_();
-  const QLoss loss = ComputeQLoss(kind, leaf, targets, batch);
-  out.outputs = torch::autograd::grad({loss.total}, {leaf})[0];
-  out.losses = loss.losses.detach();
-  out.errors = loss.errors.detach();
+void ComputeQGradient(QLossKind kind, const torch::Tensor& outputs, const torch::Tensor& targets,
+                      const OffPolicyBatch& batch, bool fast, QGradient& out) {
+  if (fast) return closed_form::QGradientOf(kind, outputs, targets, batch, out);
+  out.outputs = LossGradient({outputs}, [&](const std::vector<torch::Tensor>& leaves) {
+    const QLoss loss = ComputeQLoss(kind, leaves[0], targets, batch);
+    out.losses = loss.losses.detach();
+    out.errors = loss.errors.detach();
+    return loss.total;
+  })[0];
 }
 
 }  // namespace cadre

@@ -1,7 +1,7 @@
 // What action values should become, and how far they are from it: the targets and the
-// losses of Q-learning, for scalar values and for categorical distributions. Everything
-// twice: for tensors on any device, with gradients through autograd, and in closed form
-// for the CPU. A test holds the two together. Pure.
+// losses of Q-learning, for scalar values and for categorical distributions. Pure. `fast`: in
+// closed form, on the CPU, all tensors contiguous; else with autograd, on any device. A test
+// holds the two together. Buffers are reused.
 #pragma once
 
 #include <torch/types.h>
@@ -20,16 +20,13 @@ struct NextOutputs {
 };
 
 // y = r + discount * target[argmax chooser]; [B, 1].
-torch::Tensor TdTargets(const NextOutputs& next, const OffPolicyBatch& batch);
-void TdTargetsInClosedForm(const NextOutputs& next, const OffPolicyBatch& batch,
-                           torch::Tensor& targets);
+void TdTargets(const NextOutputs& next, const OffPolicyBatch& batch, bool fast,
+               torch::Tensor& targets);
 
 // The projected distribution of r + discount * Z'(s', a*), a* the action with the largest
 // mean by `chooser`; [B, Z] probabilities (Bellemare et al. 2017, algorithm 1).
-torch::Tensor CategoricalTargets(const CategoricalSupport& support, const NextOutputs& next,
-                                 const OffPolicyBatch& batch);
-void CategoricalTargetsInClosedForm(const CategoricalSupport& support, const NextOutputs& next,
-                                    const OffPolicyBatch& batch, torch::Tensor& targets);
+void CategoricalTargets(const CategoricalSupport& support, const NextOutputs& next,
+                        const OffPolicyBatch& batch, bool fast, torch::Tensor& targets);
 
 // Of one item, with e = q(s, a) - y:
 //   squared        e^2
@@ -56,14 +53,16 @@ struct QGradient {
   torch::Tensor outputs;         // [B, n * Z]
   torch::Tensor losses, errors;  // [B], as in QLoss.
 };
+void ComputeQGradient(QLossKind kind, const torch::Tensor& outputs, const torch::Tensor& targets,
+                      const OffPolicyBatch& batch, bool fast, QGradient& out);
 
-// Through autograd, on the outputs' device.
-void QGradientByAutograd(QLossKind kind, const torch::Tensor& outputs, const torch::Tensor& targets,
-                         const OffPolicyBatch& batch, QGradient& out);
+namespace closed_form {
 
-// In closed form, on the CPU; all tensors contiguous. Reuses the buffers of `out`.
-void QGradientInClosedForm(QLossKind kind, const torch::Tensor& outputs,
-                           const torch::Tensor& targets, const OffPolicyBatch& batch,
-                           QGradient& out);
+void TdTargets(const NextOutputs& next, const OffPolicyBatch& batch, torch::Tensor& targets);
+void CategoricalTargets(const CategoricalSupport& support, const NextOutputs& next,
+                        const OffPolicyBatch& batch, torch::Tensor& targets);
+void QGradientOf(QLossKind kind, const torch::Tensor& outputs, const torch::Tensor& targets,
+                 const OffPolicyBatch& batch, QGradient& out);
 
+}  // namespace closed_form
 }  // namespace cadre

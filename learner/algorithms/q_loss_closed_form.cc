@@ -13,7 +13,7 @@
 #include "learner/algorithms/tensor_spans.h"
 #include "policy/distributions.h"
 
-namespace cadre {
+namespace cadre::closed_form {
 namespace {
 
 // probabilities = softmax(logits); [Z]
@@ -40,8 +40,7 @@ ScalarLoss Evaluate(QLossKind kind, double error) {
 
 }  // namespace
 
-void TdTargetsInClosedForm(const NextOutputs& next, const OffPolicyBatch& batch,
-                           torch::Tensor& targets) {
+void TdTargets(const NextOutputs& next, const OffPolicyBatch& batch, torch::Tensor& targets) {
   const int64_t actions = next.target.size(1);
   Reserve(targets, {batch.size(), 1});
   const absl::Span<float> chooser = Flat(next.chooser), values = Flat(next.target);
@@ -53,8 +52,8 @@ void TdTargetsInClosedForm(const NextOutputs& next, const OffPolicyBatch& batch,
   }
 }
 
-void CategoricalTargetsInClosedForm(const CategoricalSupport& support, const NextOutputs& next,
-                                    const OffPolicyBatch& batch, torch::Tensor& targets) {
+void CategoricalTargets(const CategoricalSupport& support, const NextOutputs& next,
+                        const OffPolicyBatch& batch, torch::Tensor& targets) {
   const int64_t atoms = support.atoms;
   const int64_t actions = next.target.size(1) / atoms;
   Reserve(targets, {batch.size(), atoms});
@@ -74,9 +73,8 @@ void CategoricalTargetsInClosedForm(const CategoricalSupport& support, const Nex
   }
 }
 
-void QGradientInClosedForm(QLossKind kind, const torch::Tensor& outputs,
-                           const torch::Tensor& targets, const OffPolicyBatch& batch,
-                           QGradient& out) {
+void QGradientOf(QLossKind kind, const torch::Tensor& outputs, const torch::Tensor& targets,
+                 const OffPolicyBatch& batch, QGradient& out) {
   const int64_t items = batch.size();
   const int64_t atoms = targets.size(1);
   const int64_t actions = outputs.size(1) / atoms;
@@ -114,4 +112,4 @@ void QGradientInClosedForm(QLossKind kind, const torch::Tensor& outputs,
   }
 }
 
-}  // namespace cadre
+}  // namespace cadre::closed_form

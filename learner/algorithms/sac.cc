@@ -1,18 +1,17 @@
 #include "learner/algorithms/sac.h"
 
-#include <utility>
+#include <limits>
 #include <vector>
 
 #include "common/status_macros.h"
-#include "learner/algorithms/critic_input.h"
 #include "learner/algorithms/critic_loss.h"
-#include "learner/algorithms/diagnostic_names.h"
-#include "learner/algorithms/normal_noise.h"
-#include "learner/algorithms/optimizer_state.h"
+#include "learner/algorithms/on_device/normal_source.h"
+#include "learner/algorithms/on_device/split_graph.h"
+#include "learner/algorithms/on_device/static_batch.h"
+#include "learner/algorithms/policy_and_critics.h"
 #include "learner/algorithms/squashed_gaussian.h"
 #include "learner/algorithms/temperature.h"
 #include "learner/algorithms/tensor_spans.h"
-#include "learner/algorithms/trained_networks.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
@@ -20,166 +19,180 @@ namespace {
 
 class Sac final : public OffPolicyAlgorithm {
  public:
-  Sac(const SacConfig& config, ContinuousActorCritic networks, Random random, torch::Device device)
+  Sac(const SacConfig& config, const ContinuousActorCritic& networks, Random random,
+      const DeviceOptions& where)
       : config_(config),
-        network_(std::move(networks.policy)),
-        random_(random),
-        policy_({network_.policy},
-                UniformInitialParameters({network_.policy}, network_.layout.size(), random_),
-                config.adam_epsilon(), TrainedNetworks::Target::kNone, device),
-        critics_(networks.critics.critics,
-                 UniformInitialParameters(networks.critics.critics, networks.critics.layout.size(),
-                                          random_),
-                 config.adam_epsilon(), TrainedNetworks::Target::kPolyak, device),
-        temperature_(config, -static_cast<double>(network_.action.dimensions)),
-        input_(network_.observation_size, network_.action, device),
-        next_input_(network_.observation_size, network_.action, device),
-        head_gradient_(1) {}
+        network_(networks.policy),
+        fast_(where.on_cpu_kernels()),
+        models_(network_.network, networks.critics.network, random, ActorCriticAdam(config),
+                TrainedModel::Target::kNone, where),
+        temperature_(config, -static_cast<double>(network_.action.dimensions), where),
+        scale_(network_.action, where.device),
+        noise_source_(random, where),
+        batch_(where.device),
+        graph_(where),
+        alpha_(torch::zeros({}, where.device)),
+        entropy_(torch::full({}, std::numeric_limits<float>::quiet_NaN(), where.device)) {}
 
   absl::Status Update(const OffPolicyBatch& batch, double progress,
                       absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
   DiagnosticNames diagnostic_names() const override { return SacDiagnosticNames(); }
 
-  const ParameterLayout& acting_layout() const override { return network_.layout; }
-  torch::Tensor acting_parameters() override { return policy_.HostParameters(); }
-  void ActingParametersChanged() override { policy_.HostParametersChanged(); }
+  const ParameterLayout& acting_layout() const override { return network_.layout(); }
+  torch::Tensor acting_parameters() override { return models_.policy.HostParameters(); }
+  void ActingParametersChanged() override { models_.policy.HostParametersChanged(); }
 
   void Save(TensorMap& state) const override {
-    policy_.Save("policy", state);
-    critics_.Save("critics", state);
-    critics_.SaveParameters("critics", state);
+    models_.Save(state);
     temperature_.Save("temperature", state);
-    SaveRandom("sac.random", random_, state);
+    noise_source_.Save("sac.random", state);
   }
 
   absl::Status Restore(const TensorMap& state) override {
-    CADRE_RETURN_IF_ERROR(policy_.Restore("policy", state));
-    CADRE_RETURN_IF_ERROR(critics_.Restore("critics", state));
-    CADRE_RETURN_IF_ERROR(critics_.RestoreParameters("critics", state));
+    CADRE_RETURN_IF_ERROR(models_.Restore(state));
     CADRE_RETURN_IF_ERROR(temperature_.Restore("temperature", state));
-    return RestoreRandom("sac.random", state, random_);
+    return noise_source_.Restore("sac.random", state);
   }
 
  private:
+  void DrawNoise(int64_t batch_size, torch::Tensor& noise);
+  // Draws a ~ pi(. | s) from `sample.noise` and returns the policy's head [B, 2A].
   torch::Tensor Sample(const torch::Tensor& observations, SquashedSample& sample);
-  absl::Status UpdateCritics(const OffPolicyBatch& batch);
-  // And the temperature, after it.
-  absl::Status UpdatePolicy(const OffPolicyBatch& batch);
+  // The parts of algorithm 1's gradient step that graphs record: both gradients, each before its
+  // step.
+  void ComputeCriticGradient();
+  void ComputePolicyGradient();
+  void MovePolicy();
 
   const SacConfig config_;
   const ContinuousPolicyNetwork network_;
-  Random random_;
-  TrainedNetworks policy_;
-  TrainedNetworks critics_;  // Q_1, Q_2 and their targets.
+  const bool fast_;          // Closed forms, on the CPU.
+  PolicyAndCritics models_;  // pi; Q_1, Q_2 and their targets.
   Temperature temperature_;  // alpha
+  const ActionScale scale_;
+  NormalSource noise_source_;
+  StaticBatch batch_;
+  SplitGraph graph_;
 
-  // Of the current update, kept to be allocated once.
-  CriticInput input_, next_input_;
-  SquashedSample sample_, next_sample_;              // At s and at s'.
-  std::vector<torch::Tensor> values_, next_values_;  // By critic [B, 1].
-  torch::Tensor next_value_, targets_;               // [B, 1], [B]
+  // State of the last update; members so that they are allocated once.
+  SquashedSample sample_, next_sample_;  // At s and at s'.
+  torch::Tensor scaled_actions_;         // [B, A] of the batch.
+  torch::Tensor next_value_, targets_;   // [B, 1], [B]
   CriticErrors errors_;
   torch::Tensor policy_value_;                  // [B, 1] min_i Q_i(s, a)
   std::vector<torch::Tensor> value_gradients_;  // By critic [B, 1].
-  std::vector<torch::Tensor> input_gradients_;  // By critic [B, O + A].
-  torch::Tensor action_gradient_;               // [B, A]
-  std::vector<torch::Tensor> head_gradient_;    // [B, 2A], of the only network.
-  double alpha_ = 0;                            // Before the update.
+  torch::Tensor head_gradient_;                 // [B, 2A]
+  const torch::Tensor alpha_;                   // [], before the update.
+  const torch::Tensor entropy_;                 // [] of the policy, over all learners' batches.
 };
 
-// Algorithm 1.
 absl::Status Sac::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
-  alpha_ = temperature_.value();
-  CADRE_RETURN_IF_ERROR(UpdateCritics(batch));
+  Enter(UpdatePart::kPrepare);
+  if (batch_.Assign(batch)) graph_.Forget();
+  DrawNoise(batch.size(), next_sample_.noise);
+  DrawNoise(batch.size(), sample_.noise);
+  CADRE_RETURN_IF_ERROR(
+      graph_.Run(collective(), {{[this] { ComputeCriticGradient(); }, {models_.critics.gradient()}},
+                                {[this] {
+                                   Enter(UpdatePart::kOptimize);
+                                   models_.critics.Step();
+                                   ComputePolicyGradient();
+                                 },
+                                 {models_.policy.gradient(),
+                                  entropy_}},  // The temperature follows the mean of all learners.
+                                {[this] { MovePolicy(); }}}));
+  models_.policy.Stepped();
   CopyPriorities(errors_, priorities);
-  CADRE_RETURN_IF_ERROR(UpdatePolicy(batch));
-  critics_.MoveTarget(config_.target_update_rate());
   return absl::OkStatus();
 }
 
-// Draws a ~ pi(. | s) and returns the policy's head [B, 2A].
+void Sac::DrawNoise(int64_t batch_size, torch::Tensor& noise) {
+  Reserve(noise, {batch_size, network_.action.dimensions}, entropy_.device());
+  noise_source_.FillShare(collective(), noise);
+}
+
 torch::Tensor Sac::Sample(const torch::Tensor& observations, SquashedSample& sample) {
-  const torch::Tensor head = policy_.online().Forward(0, observations);
-  Reserve(sample.noise, {observations.size(0), network_.action.dimensions}, head.device());
-  FillNormalShare(random_, collective(), sample.noise);
-  SampleSquashedGaussian(head, network_.log_deviation, sample);
+  const torch::Tensor head = models_.policy.Forward({observations})[0];
+  SampleSquashedGaussian(head, network_.log_deviation, fast_, sample);
   return head;
 }
 
 // Down eq. 5, without its factor 1/2, which Adam does not see.
-absl::Status Sac::UpdateCritics(const OffPolicyBatch& batch) {
-  Enter(UpdatePart::kPrepare);
-  input_.SetObservations(batch.observations);
-  input_.SetEnvironmentActions(batch.actions);
-  next_input_.SetObservations(batch.next_observations);
-
+void Sac::ComputeCriticGradient() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kForward);
+  const OffPolicyBatch& batch = batch_.get();
+  const torch::Tensor alpha = temperature_.value();
+  alpha_.copy_(alpha);
   // y = r + gamma (min_i Q'_i(s', a') - alpha log pi(a' | s')), a' ~ pi(. | s')
   Sample(batch.next_observations, next_sample_);
-  next_input_.scaled_actions().copy_(next_sample_.actions);
-  critics_.TargetForward(next_input_.tensor(), next_values_);
-  MinimumOfCritics(next_values_, next_value_);
+  MinimumOfCritics(models_.critics.TargetForward({batch.next_observations, next_sample_.actions}),
+                   next_value_);
   const torch::Tensor soft_value = next_value_.squeeze(1);
-  soft_value.sub_(next_sample_.log_probs, alpha_);
+  soft_value.addcmul_(alpha, next_sample_.log_probs, -1);
   BootstrapTargets(batch.rewards, batch.discounts, soft_value, targets_);
-  critics_.Forward(input_.tensor(), values_);
-
+  scale_.Scale(batch.actions, scaled_actions_);
+  const auto& values = models_.critics.Forward({batch.observations, scaled_actions_});
   Enter(UpdatePart::kLoss);
-  ComputeCriticErrors(values_, /*actions=*/{}, targets_, batch.weights, errors_);
+  ComputeCriticErrors(values, /*actions=*/{}, targets_, batch.weights, fast_, errors_);
   Enter(UpdatePart::kBackward);
-  critics_.Backward(errors_.gradients);
-  Enter(UpdatePart::kOptimize);
-  return critics_.Step(config_.value_learning_rate(), collective());
+  models_.critics.Backward(errors_.gradients);
 }
 
 // Down the mean of alpha log pi(a | s) - min_i Q_i(s, a), a reparameterised (eq. 9).
-absl::Status Sac::UpdatePolicy(const OffPolicyBatch& batch) {
+void Sac::ComputePolicyGradient() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kForward);
+  const OffPolicyBatch& batch = batch_.get();
   const torch::Tensor head = Sample(batch.observations, sample_);
-  input_.scaled_actions().copy_(sample_.actions);
-  critics_.Forward(input_.tensor(), values_);
-  MinimumOfCritics(values_, policy_value_);
-
+  const auto& values = models_.critics.Forward({batch.observations, sample_.actions});
+  MinimumOfCritics(values, policy_value_);
   Enter(UpdatePart::kBackward);
   const double share = 1.0 / static_cast<double>(batch.size());
-  MinimumGradient(values_, -share, value_gradients_);
-  critics_.InputGradients(value_gradients_, input_gradients_);
-  input_.SumActionGradients(input_gradients_, action_gradient_);
-  SquashedGaussianGradient(head, network_.log_deviation, sample_, action_gradient_, alpha_ * share,
-                           head_gradient_[0]);
-  policy_.Backward(head_gradient_);
+  MinimumGradient(values, -share, fast_, value_gradients_);
+  const torch::Tensor action_gradient =
+      models_.critics.InputGradient(value_gradients_, CriticNetworks::kAction);
+  SquashedGaussianGradient(head, network_.log_deviation, sample_, action_gradient,
+                           temperature_.value() * share, fast_, head_gradient_);
+  models_.policy.Backward({head_gradient_});
+  entropy_.copy_(-sample_.log_probs.mean());
+}
+
+void Sac::MovePolicy() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kOptimize);
-  double entropy = -Mean(sample_.log_probs);
-  CADRE_RETURN_IF_ERROR(
-      policy_.Step(config_.policy_learning_rate(), collective(), absl::MakeSpan(&entropy, 1)));
-  temperature_.Update(entropy);
-  return absl::OkStatus();
+  models_.policy.Step();
+  temperature_.Update(entropy_);
+  models_.critics.MoveTarget(config_.target_update_rate());
 }
 
 Diagnostics Sac::diagnostics() const {
-  const double entropy = -Mean(sample_.log_probs);
-  return {{"policy_loss", -alpha_ * entropy - Mean(policy_value_)},
+  const double entropy = entropy_.item<double>();
+  return {{"policy_loss", -alpha_.item<double>() * entropy - Mean(policy_value_)},
           {"value_loss", Mean(errors_.losses)},
           {"mean_q", Mean(errors_.values)},
           {"entropy", entropy},
-          {"temperature", temperature_.value()},
-          {"policy_gradient_norm", policy_.GradientNorm()},
-          {"value_gradient_norm", critics_.GradientNorm()}};
+          {"temperature", temperature_.value().item<double>()},
+          {"policy_gradient_norm", models_.policy.GradientNorm()},
+          {"value_gradient_norm", models_.critics.GradientNorm()}};
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeSac(const SacConfig& config,
-                                                            const ModelConfig& model,
-                                                            const ObservationSpace& observation,
-                                                            const ActionSpace& action,
-                                                            Random random, torch::Device device) {
-  if (action.discrete()) return MakeDiscreteSac(config, model, observation, action, random, device);
+DiagnosticNames SacDiagnosticNames() {
+  return {"policy_loss",          "value_loss",         "mean_q", "entropy", "temperature",
+          "policy_gradient_norm", "value_gradient_norm"};
+}
+
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeSac(
+    const SacConfig& config, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, const DeviceOptions& where) {
+  if (action.discrete()) return MakeDiscreteSac(config, model, observation, action, random, where);
   CADRE_ASSIGN_OR_RETURN(
-      ContinuousActorCritic networks,
+      const ContinuousActorCritic networks,
       MakeContinuousActorCritic(model, /*gaussian=*/true, /*critics=*/2, observation, action));
-  return std::make_unique<Sac>(config, std::move(networks), random, device);
+  return std::make_unique<Sac>(config, networks, random, where);
 }
 
 }  // namespace cadre

@@ -15,15 +15,16 @@ namespace cadre {
 // critics' loss's alone. Diagnostics: policy_loss, value_loss (squared errors of both
 // critics), mean_q (of the batch's actions, mean over the critics), entropy (nats),
 // temperature (after the update), policy_gradient_norm, value_gradient_norm.
-absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeSac(const SacConfig& config,
-                                                            const ModelConfig& model,
-                                                            const ObservationSpace& observation,
-                                                            const ActionSpace& action,
-                                                            Random random, torch::Device device);
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeSac(
+    const SacConfig& config, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, const DeviceOptions& where);
 
 // What MakeSac makes for discrete actions.
 absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDiscreteSac(
     const SacConfig& config, const ModelConfig& model, const ObservationSpace& observation,
-    const ActionSpace& action, Random random, torch::Device device);
+    const ActionSpace& action, Random random, const DeviceOptions& where);
+
+// What both report.
+DiagnosticNames SacDiagnosticNames();
 
 }  // namespace cadre

@@ -1,19 +1,38 @@
 #include "learner/algorithms/soft_value.h"
 
-#include <torch/autograd.h>
-
 #include <cmath>
 
+#include "learner/algorithms/loss_gradient.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "policy/distributions.h"
 
 namespace cadre {
+namespace {
+
+SoftValues ByAutograd(const torch::Tensor& logits, const torch::Tensor& action_values,
+                      const torch::Tensor& temperature, bool with_gradient) {
+  const auto values = [&](const torch::Tensor& log_probs) {  // [B]
+    return (log_probs.exp() * (action_values - temperature * log_probs)).sum(1);
+  };
+  SoftValues out;
+  const torch::Tensor log_probs = logits.log_softmax(1);
+  out.values = values(log_probs);
+  out.entropies = -(log_probs.exp() * log_probs).sum(1);
+  if (with_gradient)
+    out.gradient = LossGradient({logits}, [&](const std::vector<torch::Tensor>& leaves) {
+      return -values(leaves[0].log_softmax(1)).mean();
+    })[0];
+  return out;
+}
+
+}  // namespace
 
 void ComputeSoftValues(const torch::Tensor& logits, const torch::Tensor& action_values,
-                       double temperature, bool with_gradient, SoftValues& out) {
+                       const torch::Tensor& temperature, bool with_gradient, bool fast,
+                       SoftValues& out) {
   CADRE_CHECK(logits.sizes() == action_values.sizes());
-  if (!logits.device().is_cpu()) {
-    out = SoftValuesByAutograd(logits, action_values, temperature);
+  if (!fast) {
+    out = ByAutograd(logits, action_values, temperature, with_gradient);
     return;
   }
   const int64_t batch = logits.size(0);
@@ -21,7 +40,7 @@ void ComputeSoftValues(const torch::Tensor& logits, const torch::Tensor& action_
   Reserve(out.values, {batch});
   Reserve(out.entropies, {batch});
   Reserve(out.gradient, logits.sizes());
-  const float alpha = static_cast<float>(temperature);
+  const float alpha = temperature.item<float>();
   const float scale = 1.0f / static_cast<float>(batch);
   for (int64_t b = 0; b < batch; ++b) {
     const absl::Span<const float> q = Flat(action_values).subspan(b * actions, actions);
@@ -40,17 +59,6 @@ void ComputeSoftValues(const torch::Tensor& logits, const torch::Tensor& action_
     for (size_t a = 0; a < actions; ++a)
       row[a] = -scale * std::exp(row[a]) * (q[a] - alpha * row[a] - value);
   }
-}
-
-SoftValues SoftValuesByAutograd(const torch::Tensor& logits, const torch::Tensor& action_values,
-                                double temperature) {
-  torch::AutoGradMode with_graph(true);
-  const torch::Tensor leaf = logits.detach().clone().requires_grad_();
-  const torch::Tensor log_probs = torch::log_softmax(leaf, 1);
-  const torch::Tensor probs = log_probs.exp();
-  const torch::Tensor values = (probs * (action_values - temperature * log_probs)).sum(1);
-  const torch::Tensor gradient = torch::autograd::grad({-values.mean()}, {leaf})[0];
-  return {values.detach(), -(probs * log_probs).sum(1).detach(), gradient};
 }
 
 }  // namespace cadre

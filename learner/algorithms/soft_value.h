@@ -2,8 +2,8 @@
 // arXiv:1910.07207, eq. 10):
 //   V = sum_a pi(a) (Q(a) - alpha log pi(a)),    pi = softmax(logits).
 // With f(a) = Q(a) - alpha log pi(a), dV / d logit_j = pi_j (f_j - V): the term of
-// d log pi sums to zero. Pure. On the CPU in closed form, on other devices with
-// autograd; a test holds the two together.
+// d log pi sums to zero. Pure. `fast`: in closed form, on the CPU; else with autograd, on any
+// device. A test holds the two together.
 #pragma once
 
 #include <torch/types.h>
@@ -16,13 +16,10 @@ struct SoftValues {
   torch::Tensor gradient;   // [B, n] of the mean of -V with respect to the logits; Q is held.
 };
 
-// `logits` and `action_values` [B, n]. Buffers are reused. No gradient where it is not
-// wanted.
+// `logits` and `action_values` [B, n], `temperature` []. Buffers are reused. No gradient where it
+// is not wanted.
 void ComputeSoftValues(const torch::Tensor& logits, const torch::Tensor& action_values,
-                       double temperature, bool with_gradient, SoftValues& out);
-
-// The same with autograd, on any device.
-SoftValues SoftValuesByAutograd(const torch::Tensor& logits, const torch::Tensor& action_values,
-                                double temperature);
+                       const torch::Tensor& temperature, bool with_gradient, bool fast,
+                       SoftValues& out);
 
 }  // namespace cadre

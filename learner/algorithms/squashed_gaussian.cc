@@ -1,12 +1,12 @@
 #include "learner/algorithms/squashed_gaussian.h"
 
-#include <torch/autograd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 #include "common/kernels/kernels.h"
+#include "learner/algorithms/loss_gradient.h"
 #include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
@@ -18,12 +18,49 @@ const float kHalfLogTwoPi = 0.5f * std::log(2 * std::numbers::pi_v<float>);
 // log(1 + exp(x)).
 float Softplus(float x) { return std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x))); }
 
+// If `head` carries a graph then so does the sample, whose gradient passes the clamp as if there
+// were none: StopBeyondBounds comes after it.
+SquashedSample SampleOf(const torch::Tensor& head, const LogDeviationBounds& bounds,
+                        const torch::Tensor& noise) {
+  const int64_t dimensions = noise.size(1);
+  const torch::Tensor mean = head.narrow(1, 0, dimensions);
+  const torch::Tensor unbounded = head.narrow(1, dimensions, dimensions);
+  torch::Tensor log_deviation = unbounded.detach().clamp(bounds.min, bounds.max);
+  if (unbounded.requires_grad()) log_deviation = log_deviation + (unbounded - unbounded.detach());
+  const torch::Tensor u = mean + log_deviation.exp() * noise;
+  const torch::Tensor gaussian = -0.5 * noise.square() - log_deviation - kHalfLogTwoPi;
+  const torch::Tensor squash = 2 * (kLogTwo - u - torch::softplus(-2 * u));
+  return {noise, torch::tanh(u), (gaussian - squash).sum(1)};
+}
+
+// Zeroes what leads a log deviation that is beyond a bound even further out; both [B, A].
+void StopBeyondBounds(const torch::Tensor& log_deviation, const LogDeviationBounds& bounds,
+                      const torch::Tensor& gradient) {
+  gradient.masked_fill_(log_deviation.gt(bounds.max).logical_and(gradient.lt(0)), 0);
+  gradient.masked_fill_(log_deviation.lt(bounds.min).logical_and(gradient.gt(0)), 0);
+}
+
+torch::Tensor GradientByAutograd(const torch::Tensor& head, const LogDeviationBounds& bounds,
+                                 const torch::Tensor& noise, const torch::Tensor& action_gradient,
+                                 const torch::Tensor& log_prob_slope) {
+  const torch::Tensor gradient =
+      LossGradient({head}, [&](const std::vector<torch::Tensor>& leaves) {
+        const SquashedSample sample = SampleOf(leaves[0], bounds, noise);
+        return (action_gradient * sample.actions).sum() + log_prob_slope * sample.log_probs.sum();
+      })[0];
+  torch::NoGradGuard no_graph;
+  const int64_t dimensions = noise.size(1);
+  StopBeyondBounds(head.narrow(1, dimensions, dimensions), bounds,
+                   gradient.narrow(1, dimensions, dimensions));
+  return gradient;
+}
+
 }  // namespace
 
-void SampleSquashedGaussian(const torch::Tensor& head, const LogDeviationBounds& bounds,
+void SampleSquashedGaussian(const torch::Tensor& head, const LogDeviationBounds& bounds, bool fast,
                             SquashedSample& sample) {
-  if (!head.device().is_cpu()) {
-    sample = SquashedGaussianForAutograd(head, bounds, sample.noise);
+  if (!fast) {
+    sample = SampleOf(head, bounds, sample.noise);
     return;
   }
   const int64_t batch = sample.noise.size(0);
@@ -54,17 +91,17 @@ void SampleSquashedGaussian(const torch::Tensor& head, const LogDeviationBounds&
 
 void SquashedGaussianGradient(const torch::Tensor& head, const LogDeviationBounds& bounds,
                               const SquashedSample& sample, const torch::Tensor& action_gradient,
-                              double log_prob_slope, torch::Tensor& gradient) {
-  if (!head.device().is_cpu()) {
-    gradient = SquashedGaussianGradientByAutograd(head, bounds, sample.noise, action_gradient,
-                                                  log_prob_slope);
+                              const torch::Tensor& log_prob_slope, bool fast,
+                              torch::Tensor& gradient) {
+  if (!fast) {
+    gradient = GradientByAutograd(head, bounds, sample.noise, action_gradient, log_prob_slope);
     return;
   }
   const int64_t batch = sample.noise.size(0);
   const int64_t dimensions = sample.noise.size(1);
   CADRE_CHECK(action_gradient.sizes() == sample.noise.sizes());
   Reserve(gradient, {batch, 2 * dimensions});
-  const float slope = static_cast<float>(log_prob_slope);
+  const float slope = log_prob_slope.item<float>();
   const float* row = Flat(head).data();
   const float* noise = Flat(sample.noise).data();
   const float* action = Flat(sample.actions).data();
@@ -87,45 +124,6 @@ void SquashedGaussianGradient(const torch::Tensor& head, const LogDeviationBound
     from += dimensions;
     to += 2 * dimensions;
   }
-}
-
-void StopBeyondBounds(const torch::Tensor& log_deviation, const LogDeviationBounds& bounds,
-                      const torch::Tensor& gradient) {
-  gradient.masked_fill_(log_deviation.gt(bounds.max).logical_and(gradient.lt(0)), 0);
-  gradient.masked_fill_(log_deviation.lt(bounds.min).logical_and(gradient.gt(0)), 0);
-}
-
-SquashedSample SquashedGaussianForAutograd(const torch::Tensor& head,
-                                           const LogDeviationBounds& bounds,
-                                           const torch::Tensor& noise) {
-  const int64_t dimensions = noise.size(1);
-  const torch::Tensor mean = head.narrow(1, 0, dimensions);
-  const torch::Tensor unbounded = head.narrow(1, dimensions, dimensions);
-  // Clamped, with the gradient of the identity; StopBeyondBounds decides what passes.
-  torch::Tensor log_deviation = unbounded.detach().clamp(bounds.min, bounds.max);
-  if (unbounded.requires_grad()) log_deviation = log_deviation + (unbounded - unbounded.detach());
-  const torch::Tensor u = mean + log_deviation.exp() * noise;
-  const torch::Tensor gaussian = -0.5 * noise.square() - log_deviation - kHalfLogTwoPi;
-  const torch::Tensor squash = 2 * (kLogTwo - u - torch::softplus(-2 * u));
-  return {noise, torch::tanh(u), (gaussian - squash).sum(1)};
-}
-
-torch::Tensor SquashedGaussianGradientByAutograd(const torch::Tensor& head,
-                                                 const LogDeviationBounds& bounds,
-                                                 const torch::Tensor& noise,
-                                                 const torch::Tensor& action_gradient,
-                                                 double log_prob_slope) {
-  torch::AutoGradMode with_graph(true);
-  const torch::Tensor leaf = head.detach().clone().requires_grad_();
-  const SquashedSample sample = SquashedGaussianForAutograd(leaf, bounds, noise);
-  const torch::Tensor gradient = torch::autograd::grad(
-      {sample.actions, sample.log_probs}, {leaf},
-      {action_gradient, torch::full_like(sample.log_probs, log_prob_slope)})[0];
-  torch::NoGradGuard no_graph;
-  const int64_t dimensions = noise.size(1);
-  StopBeyondBounds(head.narrow(1, dimensions, dimensions), bounds,
-                   gradient.narrow(1, dimensions, dimensions));
-  return gradient;
 }
 
 }  // namespace cadre

@@ -7,8 +7,8 @@
 // With e held (reparameterised), and beyond a bound only what leads back inside,
 //   d a / d mean = 1 - a^2,              d log pi / d mean      = 2a,
 //   d a / d log sigma = (1 - a^2) sigma e,  d log pi / d log sigma = 2a sigma e - 1.
-// Pure. On the CPU in closed form, on other devices with autograd; a test holds the two
-// together.
+// Pure. `fast`: in closed form, on the CPU; else with autograd, on any device. A test holds the
+// two together.
 #pragma once
 
 #include <torch/types.h>
@@ -24,29 +24,15 @@ struct SquashedSample {
 };
 
 // The sample that the head [B, 2A] and `sample.noise` make. Buffers are reused.
-void SampleSquashedGaussian(const torch::Tensor& head, const LogDeviationBounds& bounds,
+void SampleSquashedGaussian(const torch::Tensor& head, const LogDeviationBounds& bounds, bool fast,
                             SquashedSample& sample);
 
 // The gradient [B, 2A] with respect to the head of a loss that has `action_gradient`
-// [B, A] with respect to the actions, and `log_prob_slope` with respect to every log
+// [B, A] with respect to the actions, and `log_prob_slope` [] with respect to every log
 // probability.
 void SquashedGaussianGradient(const torch::Tensor& head, const LogDeviationBounds& bounds,
                               const SquashedSample& sample, const torch::Tensor& action_gradient,
-                              double log_prob_slope, torch::Tensor& gradient);
-
-// Zeroes what leads a log deviation that is beyond a bound even further out; both [B, A].
-void StopBeyondBounds(const torch::Tensor& log_deviation, const LogDeviationBounds& bounds,
-                      const torch::Tensor& gradient);
-
-// The same two for autograd, on any device. If `head` carries a graph then so does the sample,
-// whose gradient passes the clamp as if there were none: StopBeyondBounds comes after it.
-SquashedSample SquashedGaussianForAutograd(const torch::Tensor& head,
-                                           const LogDeviationBounds& bounds,
-                                           const torch::Tensor& noise);
-torch::Tensor SquashedGaussianGradientByAutograd(const torch::Tensor& head,
-                                                 const LogDeviationBounds& bounds,
-                                                 const torch::Tensor& noise,
-                                                 const torch::Tensor& action_gradient,
-                                                 double log_prob_slope);
+                              const torch::Tensor& log_prob_slope, bool fast,
+                              torch::Tensor& gradient);
 
 }  // namespace cadre

@@ -1,9 +1,8 @@
 #include "learner/algorithms/surrogate.h"
 
-#include <torch/autograd.h>
-
 #include <vector>
 
+#include "learner/algorithms/loss_gradient.h"
 #include "policy/torch_distributions.h"
 
 namespace cadre {
@@ -24,20 +23,14 @@ Surrogate ComputeSurrogate(const Heads& heads, const SurrogateSteps& steps,
 
 Heads SurrogateGradient(const Heads& heads, const SurrogateSteps& steps,
                         double entropy_coefficient) {
-  torch::AutoGradMode with_graph(true);
-  Heads leaves;
-  leaves.policy = heads.policy.detach().clone().requires_grad_();
-  std::vector<torch::Tensor> inputs{leaves.policy};
-  if (heads.log_std.defined()) {
-    leaves.log_std = heads.log_std.detach().clone().requires_grad_();
-    inputs.push_back(leaves.log_std);
-  }
-  const Surrogate surrogate = ComputeSurrogate(leaves, steps, entropy_coefficient);
-  const auto gradients = torch::autograd::grad({surrogate.total}, inputs);
-  Heads gradient;
-  gradient.policy = gradients[0].contiguous();
-  if (heads.log_std.defined()) gradient.log_std = gradients[1].contiguous();
-  return gradient;
+  std::vector<torch::Tensor> inputs{heads.policy};
+  if (heads.log_std.defined()) inputs.push_back(heads.log_std);
+  const auto gradients = LossGradient(inputs, [&](const std::vector<torch::Tensor>& leaves) {
+    return ComputeSurrogate({leaves[0], {}, leaves.size() > 1 ? leaves[1] : torch::Tensor()}, steps,
+                            entropy_coefficient)
+        .total;
+  });
+  return {gradients[0], {}, gradients.size() > 1 ? gradients[1] : torch::Tensor()};
 }
 
 torch::Tensor MeanKl(const Heads& old_heads, const Heads& heads) {

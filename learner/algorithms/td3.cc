@@ -1,161 +1,244 @@
+// And DDPG, which is TD3 with one critic, no noise on the targets' actions and no delay.
 #include "learner/algorithms/td3.h"
 
-#include <utility>
 #include <vector>
 
 #include "common/status_macros.h"
-#include "learner/algorithms/critic_input.h"
 #include "learner/algorithms/critic_loss.h"
-#include "learner/algorithms/deterministic_policy.h"
-#include "learner/algorithms/diagnostic_names.h"
-#include "learner/algorithms/normal_noise.h"
-#include "learner/algorithms/optimizer_state.h"
-#include "learner/algorithms/policy_ascent.h"
+#include "learner/algorithms/ddpg.h"
+#include "learner/algorithms/on_device/normal_source.h"
+#include "learner/algorithms/on_device/split_graph.h"
+#include "learner/algorithms/on_device/static_batch.h"
+#include "learner/algorithms/policy_and_critics.h"
 #include "learner/algorithms/tensor_spans.h"
-#include "learner/algorithms/trained_networks.h"
 #include "policy/off_policy_network.h"
 
 namespace cadre {
 namespace {
 
+// How the two differ.
+struct Variant {
+  int critics = 2;
+  int64_t policy_delay = 1;
+  bool smooth = false;  // Noise on the targets' actions.
+  double target_noise = 0, target_noise_clip = 0;
+  double target_update_rate = 0;
+  ActorCriticAdam adam;
+};
+
+Variant VariantOf(const Td3Config& config) {
+  return {.critics = 2,
+          .policy_delay = config.policy_delay(),
+          .smooth = true,
+          .target_noise = config.target_noise(),
+          .target_noise_clip = config.target_noise_clip(),
+          .target_update_rate = config.target_update_rate(),
+          .adam = ActorCriticAdam(config)};
+}
+
+Variant VariantOf(const DdpgConfig& config) {
+  return {.critics = 1,
+          .target_update_rate = config.target_update_rate(),
+          .adam = ActorCriticAdam(config)};
+}
+
 class Td3 final : public OffPolicyAlgorithm {
  public:
-  Td3(const Td3Config& config, ContinuousActorCritic networks, Random random, torch::Device device)
-      : config_(config),
-        network_(std::move(networks.policy)),
-        random_(random),
-        policy_(network_,
-                UniformInitialParameters({network_.policy}, network_.layout.size(), random_),
-                config.adam_epsilon(), device),
-        critics_(networks.critics.critics,
-                 UniformInitialParameters(networks.critics.critics, networks.critics.layout.size(),
-                                          random_),
-                 config.adam_epsilon(), TrainedNetworks::Target::kPolyak, device),
-        input_(network_.observation_size, network_.action, device),
-        next_input_(network_.observation_size, network_.action, device) {}
+  Td3(const Variant& variant, const ContinuousActorCritic& networks, Random random,
+      const DeviceOptions& where)
+      : variant_(variant),
+        network_(networks.policy),
+        fast_(where.on_cpu_kernels()),
+        models_(network_.network, networks.critics.network, random, variant.adam,
+                TrainedModel::Target::kFollows, where),
+        first_critic_(models_.critics.online().NewPass({0}, Direction::kForwardAndBackward)),
+        scale_(network_.action, where.device),
+        noise_source_(random, where),
+        batch_(where.device),
+        critics_graph_(where),
+        policy_graph_(where) {}
 
   absl::Status Update(const OffPolicyBatch& batch, double progress,
                       absl::Span<float> priorities) override;
   Diagnostics diagnostics() const override;
-  DiagnosticNames diagnostic_names() const override { return DeterministicDiagnosticNames(); }
+  DiagnosticNames diagnostic_names() const override {
+    return {"policy_loss", "value_loss", "mean_q", "policy_gradient_norm", "value_gradient_norm"};
+  }
 
-  const ParameterLayout& acting_layout() const override { return network_.layout; }
-  torch::Tensor acting_parameters() override { return policy_.networks().HostParameters(); }
-  void ActingParametersChanged() override { policy_.networks().HostParametersChanged(); }
+  const ParameterLayout& acting_layout() const override { return network_.layout(); }
+  torch::Tensor acting_parameters() override { return models_.policy.HostParameters(); }
+  void ActingParametersChanged() override { models_.policy.HostParametersChanged(); }
 
   void Save(TensorMap& state) const override {
-    policy_.networks().Save("policy", state);
-    critics_.Save("critics", state);
-    critics_.SaveParameters("critics", state);
-    SaveRandom("td3.random", random_, state);
+    models_.Save(state);
+    if (!variant_.smooth) return;
+    noise_source_.Save("td3.random", state);
     state.AddScalar<int64_t>("td3.updates", updates_);
   }
-
-  absl::Status Restore(const TensorMap& state) override {
-    CADRE_RETURN_IF_ERROR(policy_.networks().Restore("policy", state));
-    CADRE_RETURN_IF_ERROR(critics_.Restore("critics", state));
-    CADRE_RETURN_IF_ERROR(critics_.RestoreParameters("critics", state));
-    CADRE_RETURN_IF_ERROR(RestoreRandom("td3.random", state, random_));
-    const absl::StatusOr<int64_t> updates = state.ReadScalar<int64_t>("td3.updates");
-    if (!updates.ok()) return absl::DataLossError(updates.status().message());
-    updates_ = *updates;
-    return absl::OkStatus();
-  }
+  absl::Status Restore(const TensorMap& state) override;
 
  private:
-  void SmoothTargetActions(const OffPolicyBatch& batch);
-  absl::Status UpdateCritics(const OffPolicyBatch& batch);
-  absl::Status UpdatePolicy(const OffPolicyBatch& batch);
+  // Graphs record the parts of each. The policy is updated after every policy_delay-th update of
+  // the critics.
+  absl::Status UpdateCritics();
+  absl::Status UpdatePolicy();
+  void ComputeCriticGradient();
+  void ComputePolicyGradient();
+  void MovePolicy();
+  void SetTargetActions(const torch::Tensor& next_observations);
 
-  const Td3Config config_;
+  const Variant variant_;
   const ContinuousPolicyNetwork network_;
-  Random random_;
-  DeterministicPolicy policy_;  // pi(s), pi'(s)
-  TrainedNetworks critics_;     // Q_1, Q_2 and their targets.
-  int64_t updates_ = 0;         // Of the critics.
+  const bool fast_;          // Closed forms, on the CPU.
+  PolicyAndCritics models_;  // pi, Q_1, Q_2 and their targets.
+  const std::unique_ptr<Pass> first_critic_;
+  const ActionScale scale_;
+  NormalSource noise_source_;
+  StaticBatch batch_;
+  SplitGraph critics_graph_, policy_graph_;
+  int64_t updates_ = 0;  // Updates of the critics.
 
-  // Of the current update, kept to be allocated once.
-  CriticInput input_, next_input_;
-  torch::Tensor noise_;                              // [B, A]
-  std::vector<torch::Tensor> values_, next_values_;  // By critic [B, 1].
-  torch::Tensor next_value_, targets_;               // [B, 1], [B]
+  // State of the last update; members so that they are allocated once.
+  torch::Tensor noise_;                          // [B, A]
+  torch::Tensor next_actions_, scaled_actions_;  // [B, A]
+  torch::Tensor next_value_, targets_;           // [B, 1], [B]
   CriticErrors errors_;
-  PolicyAscent ascent_;
+  torch::Tensor actions_;                // [B, A] pi(s)
+  torch::Tensor policy_value_;           // [B, 1] Q_1(s, pi(s))
+  torch::Tensor policy_value_gradient_;  // [B, 1]
+  torch::Tensor head_gradient_;          // [B, A]
 };
 
 // Algorithm 1.
 absl::Status Td3::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
-  CADRE_RETURN_IF_ERROR(UpdateCritics(batch));
+  Enter(UpdatePart::kPrepare);
+  if (batch_.Assign(batch)) {
+    critics_graph_.Forget();
+    policy_graph_.Forget();
+  }
+  if (variant_.smooth) {
+    Reserve(noise_, {batch.size(), network_.action.dimensions}, models_.policy.gradient().device());
+    noise_source_.FillShare(collective(), noise_);
+  }
+  CADRE_RETURN_IF_ERROR(UpdateCritics());
   CopyPriorities(errors_, priorities);
-  if (++updates_ % config_.policy_delay() != 0) return absl::OkStatus();
-  CADRE_RETURN_IF_ERROR(UpdatePolicy(batch));
-  critics_.MoveTarget(config_.target_update_rate());
-  policy_.networks().MoveTarget(config_.target_update_rate());
-  return absl::OkStatus();
+  if (++updates_ % variant_.policy_delay != 0) return absl::OkStatus();
+  return UpdatePolicy();
+}
+
+absl::Status Td3::UpdateCritics() {
+  return critics_graph_.Run(
+      collective(), {{[this] { ComputeCriticGradient(); }, {models_.critics.gradient()}}, {[this] {
+                       Enter(UpdatePart::kOptimize);
+                       models_.critics.Step();
+                     }}});
+}
+
+absl::Status Td3::UpdatePolicy() {
+  models_.policy.Stepped();
+  return policy_graph_.Run(collective(),
+                           {{[this] { ComputePolicyGradient(); }, {models_.policy.gradient()}},
+                            {[this] { MovePolicy(); }}});
 }
 
 // a' = clip(pi'(s') + clip(e, -c, c), -1, 1), e normal (section 5.3).
-void Td3::SmoothTargetActions(const OffPolicyBatch& batch) {
-  torch::Tensor& actions = policy_.TargetActions(batch.next_observations);
-  Reserve(noise_, actions.sizes(), actions.device());
-  FillNormalShare(random_, collective(), noise_);
-  const double bound = config_.target_noise_clip();
-  noise_.mul_(config_.target_noise()).clamp_(-bound, bound);
-  actions.add_(noise_).clamp_(-1, 1);
-  next_input_.scaled_actions().copy_(actions);
+void Td3::SetTargetActions(const torch::Tensor& next_observations) {
+  const torch::Tensor head = models_.policy.TargetForward({next_observations})[0];
+  Reserve(next_actions_, head.sizes(), head.device());
+  torch::tanh_out(next_actions_, head);
+  if (!variant_.smooth) return;
+  const double bound = variant_.target_noise_clip;
+  next_actions_.add_((noise_ * variant_.target_noise).clamp_(-bound, bound)).clamp_(-1, 1);
 }
 
-absl::Status Td3::UpdateCritics(const OffPolicyBatch& batch) {
-  Enter(UpdatePart::kPrepare);
-  input_.SetObservations(batch.observations);
-  input_.SetEnvironmentActions(batch.actions);
-  next_input_.SetObservations(batch.next_observations);
-
+// To y = r + gamma min_i Q'_i(s', a').
+void Td3::ComputeCriticGradient() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kForward);
-  // y = r + gamma min_i Q'_i(s', a')
-  SmoothTargetActions(batch);
-  critics_.TargetForward(next_input_.tensor(), next_values_);
-  MinimumOfCritics(next_values_, next_value_);
+  const OffPolicyBatch& batch = batch_.get();
+  SetTargetActions(batch.next_observations);
+  MinimumOfCritics(models_.critics.TargetForward({batch.next_observations, next_actions_}),
+                   next_value_);
   BootstrapTargets(batch.rewards, batch.discounts, next_value_.squeeze(1), targets_);
-  critics_.Forward(input_.tensor(), values_);
-
+  scale_.Scale(batch.actions, scaled_actions_);
+  const auto& values = models_.critics.Forward({batch.observations, scaled_actions_});
   Enter(UpdatePart::kLoss);
-  ComputeCriticErrors(values_, /*actions=*/{}, targets_, batch.weights, errors_);
+  ComputeCriticErrors(values, /*actions=*/{}, targets_, batch.weights, fast_, errors_);
   Enter(UpdatePart::kBackward);
-  critics_.Backward(errors_.gradients);
-  Enter(UpdatePart::kOptimize);
-  return critics_.Step(config_.value_learning_rate(), collective());
+  models_.critics.Backward(errors_.gradients);
 }
 
-// Down the mean of -Q_1(s, pi(s)).
-absl::Status Td3::UpdatePolicy(const OffPolicyBatch& batch) {
+// Down the mean of -Q_1(s, pi(s)), through the actions (Silver et al. 2014, theorem 1).
+void Td3::ComputePolicyGradient() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kForward);
-  ascent_.Forward(batch.observations, critics_, input_, policy_);
+  const OffPolicyBatch& batch = batch_.get();
+  const torch::Tensor head = models_.policy.Forward({batch.observations})[0];
+  Reserve(actions_, head.sizes(), head.device());
+  torch::tanh_out(actions_, head);
+  const torch::Tensor value = first_critic_->Forward({batch.observations, actions_})[0];
+  Reserve(policy_value_, value.sizes(), value.device());
+  policy_value_.copy_(value);
   Enter(UpdatePart::kBackward);
-  ascent_.Backward(critics_, input_, policy_);
+  Reserve(policy_value_gradient_, value.sizes(), value.device());
+  policy_value_gradient_.fill_(-1.0 / static_cast<double>(batch.size()));
+  const torch::Tensor action_gradient =
+      first_critic_->InputGradient({policy_value_gradient_}, CriticNetworks::kAction);
+  Reserve(head_gradient_, head.sizes(), head.device());
+  torch::tanh_backward_out(head_gradient_, action_gradient, actions_);
+  models_.policy.Backward({head_gradient_});
+}
+
+// And the targets after it.
+void Td3::MovePolicy() {
+  torch::NoGradGuard no_graph;
   Enter(UpdatePart::kOptimize);
-  return policy_.networks().Step(config_.policy_learning_rate(), collective());
+  models_.policy.Step();
+  models_.critics.MoveTarget(variant_.target_update_rate);
+  models_.policy.MoveTarget(variant_.target_update_rate);
+}
+
+absl::Status Td3::Restore(const TensorMap& state) {
+  CADRE_RETURN_IF_ERROR(models_.Restore(state));
+  if (!variant_.smooth) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(noise_source_.Restore("td3.random", state));
+  const absl::StatusOr<int64_t> updates = state.ReadScalar<int64_t>("td3.updates");
+  if (!updates.ok()) return absl::DataLossError(updates.status().message());
+  updates_ = *updates;
+  return absl::OkStatus();
 }
 
 Diagnostics Td3::diagnostics() const {
-  return {{"policy_loss", -Mean(ascent_.values())},
+  return {{"policy_loss", -Mean(policy_value_)},
           {"value_loss", Mean(errors_.losses)},
           {"mean_q", Mean(errors_.values)},
-          {"policy_gradient_norm", policy_.networks().GradientNorm()},
-          {"value_gradient_norm", critics_.GradientNorm()}};
+          {"policy_gradient_norm", models_.policy.GradientNorm()},
+          {"value_gradient_norm", models_.critics.GradientNorm()}};
+}
+
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> Make(const Variant& variant,
+                                                         const ModelConfig& model,
+                                                         const ObservationSpace& observation,
+                                                         const ActionSpace& action, Random random,
+                                                         const DeviceOptions& where) {
+  CADRE_ASSIGN_OR_RETURN(
+      const ContinuousActorCritic networks,
+      MakeContinuousActorCritic(model, /*gaussian=*/false, variant.critics, observation, action));
+  return std::make_unique<Td3>(variant, networks, random, where);
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeTd3(const Td3Config& config,
-                                                            const ModelConfig& model,
-                                                            const ObservationSpace& observation,
-                                                            const ActionSpace& action,
-                                                            Random random, torch::Device device) {
-  CADRE_ASSIGN_OR_RETURN(
-      ContinuousActorCritic networks,
-      MakeContinuousActorCritic(model, /*gaussian=*/false, /*critics=*/2, observation, action));
-  return std::make_unique<Td3>(config, std::move(networks), random, device);
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeTd3(
+    const Td3Config& config, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, const DeviceOptions& where) {
+  return Make(VariantOf(config), model, observation, action, random, where);
+}
+
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDdpg(
+    const DdpgConfig& config, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, const DeviceOptions& where) {
+  return Make(VariantOf(config), model, observation, action, random, where);
 }
 
 }  // namespace cadre

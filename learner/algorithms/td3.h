@@ -14,10 +14,8 @@ namespace cadre {
 // and policy_gradient_norm of the last update of the policy, NaN and 0 before the first;
 // value_loss (squared errors of both critics), mean_q (of the batch's actions, mean over
 // the critics), value_gradient_norm.
-absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeTd3(const Td3Config& config,
-                                                            const ModelConfig& model,
-                                                            const ObservationSpace& observation,
-                                                            const ActionSpace& action,
-                                                            Random random, torch::Device device);
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeTd3(
+    const Td3Config& config, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, const DeviceOptions& where);
 
 }  // namespace cadre

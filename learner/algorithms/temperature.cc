@@ -1,39 +1,50 @@
 #include "learner/algorithms/temperature.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "common/status_macros.h"
-#include "learner/algorithms/optimizer_state.h"
 
 namespace cadre {
 
-Temperature::Temperature(const SacConfig& config, double default_target)
+Temperature::Temperature(const SacConfig& config, double default_target, const DeviceOptions& where)
     : target_entropy_(config.has_target_entropy() ? config.target_entropy() : default_target),
-      learning_rate_(config.learn_temperature() ? config.temperature_learning_rate() : 0),
-      most_log_alpha_(static_cast<float>(std::log(config.max_temperature()))),
-      log_alpha_(static_cast<float>(std::log(config.temperature()))),
-      adam_(1, {.epsilon = config.adam_epsilon()}) {}
+      most_log_alpha_(std::log(config.max_temperature())),
+      learned_(config.learn_temperature() && config.temperature_learning_rate() > 0),
+      fast_(where.on_cpu_kernels()),
+      log_alpha_(torch::full({1}, std::log(config.temperature()),
+                             torch::dtype(torch::kFloat32).device(where.device))),
+      alpha_(torch::empty({}, log_alpha_.options())),
+      adam_(1, config.adam_epsilon(), where) {
+  adam_.SetLearningRate(config.temperature_learning_rate());
+  SetValue();
+}
 
-double Temperature::value() const { return std::exp(static_cast<double>(log_alpha_)); }
+void Temperature::SetValue() {
+  if (fast_)
+    *alpha_.data_ptr<float>() = std::exp(*log_alpha_.data_ptr<float>());
+  else
+    alpha_.copy_(log_alpha_.exp().squeeze(0));
+}
 
-void Temperature::Update(double entropy) {
-  if (!learned()) return;
-  const float gradient = static_cast<float>(value() * (entropy - target_entropy_));
-  adam_.Step(absl::MakeSpan(&log_alpha_, 1), absl::MakeConstSpan(&gradient, 1), learning_rate_);
-  log_alpha_ = std::min(log_alpha_, most_log_alpha_);
+void Temperature::Update(const torch::Tensor& entropy) {
+  if (!learned_) return;
+  torch::NoGradGuard no_graph;
+  adam_.Step(log_alpha_, (alpha_ * (entropy - target_entropy_)).view({1}));
+  log_alpha_.clamp_max_(most_log_alpha_);
+  SetValue();
 }
 
 void Temperature::Save(const std::string& name, TensorMap& state) const {
-  state.AddScalar<float>(name + ".log", log_alpha_);
-  SaveAdam(adam_, state, name + ".adam");
+  state.AddScalar<float>(name + ".log", log_alpha_.item<float>());
+  adam_.Save(name + ".adam", state);
 }
 
 absl::Status Temperature::Restore(const std::string& name, const TensorMap& state) {
   const absl::StatusOr<float> log_alpha = state.ReadScalar<float>(name + ".log");
   if (!log_alpha.ok()) return absl::DataLossError(log_alpha.status().message());
-  CADRE_RETURN_IF_ERROR(RestoreAdam(state, adam_, name + ".adam"));
-  log_alpha_ = *log_alpha;
+  CADRE_RETURN_IF_ERROR(adam_.Restore(name + ".adam", state));
+  log_alpha_.fill_(*log_alpha);
+  SetValue();
   return absl::OkStatus();
 }
 

@@ -2,13 +2,16 @@
 // learned so that the policy's entropy meets a target (Haarnoja et al. 2018,
 // arXiv:1812.05905, eq. 18): J(alpha) = alpha (H - target), whose gradient with respect
 // to log alpha, which Adam moves, is the same. It stays within a bound: a target that no
-// policy can have would raise it for ever.
+// policy can have would raise it for ever. Works on any device and does not wait for it.
 #pragma once
 
 #include <string>
 
+#include <torch/types.h>
+
 #include "absl/status/status.h"
-#include "common/kernels/optimizer.h"
+#include "learner/algorithms/flat_adam.h"
+#include "learner/algorithms/on_device/device_options.h"
 #include "learner/safetensors.h"
 #include "proto/config.pb.h"
 
@@ -16,25 +19,30 @@ namespace cadre {
 
 class Temperature {
  public:
-  // `default_target`: the entropy in nats where the config sets none.
-  Temperature(const SacConfig& config, double default_target);
+  // `default_target`: the entropy in nats if the config sets none.
+  Temperature(const SacConfig& config, double default_target, const DeviceOptions& where);
 
-  double value() const;
-  bool learned() const { return learning_rate_ > 0; }
+  // [] float32; always the same tensor, which Update changes.
+  torch::Tensor value() const { return alpha_; }
+  bool learned() const { return learned_; }
 
-  // One step, from the policy's mean entropy in nats, or less if it ends at the bound.
-  // Nothing where it is constant.
-  void Update(double entropy);
+  // One step, from the policy's mean entropy [] in nats, or less if it ends at the bound.
+  // Does nothing if the temperature is constant.
+  void Update(const torch::Tensor& entropy);
 
   void Save(const std::string& name, TensorMap& state) const;
   absl::Status Restore(const std::string& name, const TensorMap& state);
 
  private:
+  void SetValue();  // Sets alpha_ from log_alpha_.
+
   const double target_entropy_;
-  const double learning_rate_;  // 0: constant.
-  const float most_log_alpha_;
-  float log_alpha_;
-  Adam adam_;
+  const double most_log_alpha_;
+  const bool learned_;
+  const bool fast_;                // On the CPU.
+  const torch::Tensor log_alpha_;  // [1] float32
+  const torch::Tensor alpha_;      // [] float32
+  FlatAdam adam_;
 };
 
 }  // namespace cadre

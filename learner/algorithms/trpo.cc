@@ -10,8 +10,10 @@ namespace {
 
 class Trpo final : public OnPolicyAlgorithm {
  public:
-  Trpo(const TrpoConfig& config, std::unique_ptr<ActorCritic> model, Random random)
-      : config_(config), natural_(NaturalGradientOptionsOf(config), std::move(model), random) {}
+  Trpo(const TrpoConfig& config, std::unique_ptr<ActorCritic> model, Random random,
+       const DeviceOptions& where)
+      : config_(config),
+        natural_(NaturalGradientOptionsOf(config), std::move(model), random, where) {}
 
   ActorCritic& model() override { return natural_.model(); }
 
@@ -71,8 +73,9 @@ class Trpo final : public OnPolicyAlgorithm {
 }  // namespace
 
 std::unique_ptr<OnPolicyAlgorithm> MakeTrpo(const TrpoConfig& config,
-                                            std::unique_ptr<ActorCritic> model, Random random) {
-  return std::make_unique<Trpo>(config, std::move(model), random);
+                                            std::unique_ptr<ActorCritic> model, Random random,
+                                            const DeviceOptions& where) {
+  return std::make_unique<Trpo>(config, std::move(model), random, where);
 }
 
 }  // namespace cadre

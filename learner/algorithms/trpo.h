@@ -7,6 +7,7 @@
 
 #include "common/random.h"
 #include "learner/algorithms/algorithm.h"
+#include "learner/algorithms/on_device/device_options.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -17,6 +18,7 @@ namespace cadre {
 // accepted and the policy stays as it was), backtracks, cg_residual (squared), entropy,
 // value_loss, explained_variance.
 std::unique_ptr<OnPolicyAlgorithm> MakeTrpo(const TrpoConfig& config,
-                                            std::unique_ptr<ActorCritic> model, Random random);
+                                            std::unique_ptr<ActorCritic> model, Random random,
+                                            const DeviceOptions& where = {});
 
 }  // namespace cadre

@@ -14,49 +14,29 @@ namespace {
 
 constexpr double kAdamEpsilon = 1e-8;  // Kingma and Ba 2015.
 
-// Floats from the first to the last of `mlp`, which has them all.
-int64_t SizeOf(const Mlp& mlp) {
-  int64_t size = 0;
-  for (const DenseLayer& layer : mlp) size += (layer.inputs + 1) * layer.outputs;
-  CADRE_CHECK(mlp.back().bias + mlp.back().outputs - mlp.front().weight == size);
-  return size;
-}
-
-// As if the vector began where `mlp` does.
-Mlp Shifted(Mlp mlp) {
-  const int64_t begin = mlp.front().weight;
-  for (DenseLayer& layer : mlp) {
-    layer.weight -= begin;
-    layer.bias -= begin;
-  }
-  return mlp;
-}
-
-std::unique_ptr<MlpModel> ValueModel(const Mlp& value, torch::Device device) {
-  std::vector<Mlp> networks{Shifted(value)};
-  return device.is_cpu() ? MakeFusedMlpModel(std::move(networks), SizeOf(value))
-                         : MakeAutogradMlpModel(std::move(networks), SizeOf(value), device);
+torch::Tensor ValuesPart(const ActorCriticNetwork& network, const torch::Tensor& flat) {
+  CADRE_CHECK(!network.shared_trunk);
+  const Network::Range range = network.network.ParametersOf(ActorCriticNetwork::kValue);
+  return flat.narrow(0, range.offset, range.size);
 }
 
 }  // namespace
 
-ValueFit::ValueFit(const ValueFitConfig& config, const ActorCriticNetwork& network,
-                   torch::Device device, Random random)
+ValueFit::ValueFit(const ValueFitConfig& config, ActorCritic& model, const DeviceOptions& where,
+                   Random random)
     : config_(config),
-      begin_(network.value.front().weight),
-      size_(SizeOf(network.value)),
-      model_(ValueModel(network.value, device)),
-      adam_(size_, kAdamEpsilon, device),
+      model_(model),
+      pass_(model.NewValuePass()),
+      parameters_(ValuesPart(model.network(), model.parameters())),
+      gradient_(ValuesPart(model.network(), model.gradient())),
+      adam_(parameters_.numel(), kAdamEpsilon, where),
       random_(random) {
-  CADRE_CHECK(network.trunk.empty());
+  adam_.SetLearningRate(config.learning_rate());
 }
 
-absl::StatusOr<double> ValueFit::Fit(torch::Tensor parameters, const torch::Tensor& observations,
+absl::StatusOr<double> ValueFit::Fit(const torch::Tensor& observations,
                                      const torch::Tensor& returns, Collective* collective) {
   torch::NoGradGuard no_graph;
-  torch::Tensor own = parameters.narrow(0, begin_, size_);
-  model_->parameters().copy_(own);
-  model_->ParametersChanged();
   const int64_t steps = returns.size(0);
   // As many minibatches as who has most steps needs.
   CADRE_ASSIGN_OR_RETURN(const int64_t most, MostOverLearners(collective, steps));
@@ -81,7 +61,6 @@ absl::StatusOr<double> ValueFit::Fit(torch::Tensor parameters, const torch::Tens
       squares += sum;
     }
   }
-  own.copy_(model_->parameters());
   double sums[] = {squares, static_cast<double>(steps)};
   CADRE_RETURN_IF_ERROR(SumOverLearners(collective, absl::MakeSpan(sums)));
   return sums[0] / sums[1];
@@ -92,18 +71,16 @@ absl::StatusOr<double> ValueFit::Step(const torch::Tensor& observations,
   const int64_t count = returns.size(0);
   const double squares = count > 0 ? ComputeGradient(observations, returns) : 0;
   if (collective != nullptr)
-    CADRE_RETURN_IF_ERROR(
-        AverageOverSteps(*collective, count, model_->gradient(), {}, shared_).status());
-  adam_.Step(model_->parameters(), model_->gradient(), config_.learning_rate());
-  model_->ParametersChanged();
+    CADRE_RETURN_IF_ERROR(AverageOverSteps(*collective, count, gradient_, {}, shared_).status());
+  adam_.Step(parameters_, gradient_);
+  model_.ParametersChanged();
   return squares;
 }
 
 double ValueFit::ComputeGradient(const torch::Tensor& observations, const torch::Tensor& returns) {
-  const torch::Tensor error = model_->Forward(0, observations).view({-1}) - returns;
-  model_->gradient().zero_();
-  model_->Backward(0, (error * (2.0 / static_cast<double>(error.numel()))).view({-1, 1}),
-                   /*parameter_gradient=*/true, /*input_gradient=*/false);
+  const torch::Tensor error = pass_->Forward({observations})[0].view({-1}) - returns;
+  gradient_.zero_();
+  pass_->Backward({(error * (2.0 / static_cast<double>(error.numel()))).view({-1, 1})});
   return error.dot(error).item<double>();
 }
 

@@ -13,27 +13,27 @@
 #include "learner/algorithms/flat_adam.h"
 #include "learner/safetensors.h"
 #include "policy/actor_critic.h"
-#include "policy/mlp_model.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
 
 class ValueFit {
  public:
-  // `network` must not share its trunk: there the regression would move the policy, too.
-  ValueFit(const ValueFitConfig& config, const ActorCriticNetwork& network, torch::Device device,
+  // `model` must not share its trunk: there the regression would move the policy, too. It must
+  // outlive this.
+  ValueFit(const ValueFitConfig& config, ActorCritic& model, const DeviceOptions& where,
            Random random);
 
   // All epochs, each over all steps in a new order; the last minibatch may be smaller.
-  // Moves the value's part of `parameters` [P]. `observations` [N, O], `returns` [N].
+  // Moves the value's part of the model's parameters. `observations` [N, O], `returns` [N].
   // Returns the mean squared error over the last epoch's steps, each before its step.
   //
   // Learners of a `collective` have N steps each, not all as many, and an equal share of every
   // minibatch: each step of Adam is along the mean gradient of all, in which a learner whose
   // steps are used up takes part with none. Null: this one is alone. Fails only where learners
   // lose each other.
-  absl::StatusOr<double> Fit(torch::Tensor parameters, const torch::Tensor& observations,
-                             const torch::Tensor& returns, Collective* collective);
+  absl::StatusOr<double> Fit(const torch::Tensor& observations, const torch::Tensor& returns,
+                             Collective* collective);
 
   // The optimiser and the random numbers. DATA_LOSS where something is missing.
   void Save(TensorMap& state) const;
@@ -48,8 +48,9 @@ class ValueFit {
   double ComputeGradient(const torch::Tensor& observations, const torch::Tensor& returns);
 
   const ValueFitConfig config_;
-  const int64_t begin_, size_;  // The value's place in the flat vector.
-  const std::unique_ptr<MlpModel> model_;
+  ActorCritic& model_;
+  const std::unique_ptr<Pass> pass_;           // To the value.
+  const torch::Tensor parameters_, gradient_;  // [V], the value's part of the model's.
   FlatAdam adam_;
   Random random_;
   torch::Tensor shared_;  // Of AverageOverSteps.

@@ -96,8 +96,7 @@ Greediness CountGreedy(const ExperimentConfig& config, const FakeRun& run) {
     ForEachStep(
         rollout, 4,
         [&](int64_t step, const std::vector<double>& observation, const v1::Segment& segment) {
-          const std::vector<double> q = NaiveForward(
-              network->advantage, wide, NaiveForward(network->trunk, wide, observation));
+          const std::vector<double> q = NaiveHead(network->network, 0, wide, {observation});
           const bool greedy = actions[step] == (q[1] > q[0]);
           ++(greedy ? result.greedy : result.other)[segment.environment()];
         });
@@ -266,7 +265,7 @@ TEST(ActLoopOffPolicyTest, CorrelatedNoiseEndsWithItsEpisode) {
         rollout, 3,
         [&](int64_t step, const std::vector<double>& observation, const v1::Segment& segment) {
           const int64_t t = length[segment.environment()]++ % 15;
-          const double unit = std::tanh(NaiveForward(network->policy, wide, observation)[0]);
+          const double unit = std::tanh(NaiveHead(network->network, 0, wide, {observation})[0]);
           if (std::abs(unit) > 0.5) return;  // Near a bound it may have been clipped.
           const double x = std::abs(actions[step] / 2 - unit) / 0.02;
           if (t == 0) first = std::max(first, x);

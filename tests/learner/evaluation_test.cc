@@ -28,10 +28,10 @@ struct ExamplePolicy {
       : environment(*FindEnvironment(config.environment().id())),
         network(*MakeActorCritic(config.model(), environment.observation, environment.action)) {
     Random random(seed);
-    values = RandomFloats(network.layout.size(), random, 0.5);
+    values = RandomFloats(network.layout().size(), random, 0.5);
     parameters.set_version(1);
     parameters.set_values(values.data(), values.size() * sizeof(float));
-    parameters.set_layout_fingerprint(network.layout.fingerprint());
+    parameters.set_layout_fingerprint(network.layout().fingerprint());
   }
   const EnvironmentSpec environment;
   const ActorCriticNetwork network;

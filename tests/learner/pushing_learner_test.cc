@@ -264,7 +264,7 @@ TEST_F(PushingLearnerTest, WhatDivergesOnTheServerIsDataLoss) {
   source_ = nullptr;
   const EnvironmentSpec environment = *FindEnvironment("CartPole-v1");
   const ParameterLayout layout =
-      MakeActorCritic(Config("a3c").model(), environment.observation, environment.action)->layout;
+      MakeActorCritic(Config("a3c").model(), environment.observation, environment.action)->layout();
   v1::Parameters& broken = *gradients_.shared.mutable_parameters();
   broken.set_version(1);
   broken.set_layout_fingerprint(layout.fingerprint());
@@ -395,14 +395,6 @@ TEST_F(PushingLearnerTest, OtherLearnersEndWellWhenTheRunIsFinished) {
   run.state = v1::RUN_STATE_FINISHED;
   gradients_.finished = true;
   EXPECT_TRUE(Run(*Make(Config("n_step_q", 2), /*rank=*/1)).ok());
-}
-
-TEST(PushingLearnerDeviceTest, GradientsThatArePushedAreComputedOnTheCpu) {
-  EXPECT_EQ(MakeBatchLearner(Config("a3c", 2), *FindEnvironment("CartPole-v1"), nullptr,
-                             {.tensor_operations = true})
-                .status(),
-            absl::UnimplementedError("a3c computes the gradients that it pushes on the CPU; train "
-                                     "it with --device=cpu"));
 }
 
 TEST_F(PushingLearnerTest, AModelOfAnotherNetworkIsRefused) {

@@ -174,8 +174,9 @@ TEST_F(WholeEpisodesTest, AnEpisodeOfSeveralPoliciesIsLearnedAsTheNewestSeesIt) 
   const v1::Parameters& before = *sink_.published[4];
   const v1::Parameters& after = *sink_.published[5];
   const EnvironmentSpec environment = *FindEnvironment("CartPole-v1");
-  auto model = MakeFusedActorCritic(
-      *MakeActorCritic(config.model(), environment.observation, environment.action));
+  auto model = std::make_unique<ActorCritic>(
+      *MakeActorCritic(config.model(), environment.observation, environment.action),
+      Runner::kKernels);
   std::memcpy(Flat(model->parameters()).data(), before.values().data(), before.values().size());
   model->ParametersChanged();
   const auto algorithm = MakeOnPolicyAlgorithm(config, std::move(model), Random(1));

@@ -11,7 +11,6 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "policy/network.h"
 #include "policy/off_policy_network.h"
 #include "tests/policy/example_networks.h"
 
@@ -92,19 +91,13 @@ struct Acting {
 std::vector<double> NaiveActionValues(const ActionValueNetwork& network,
                                       const std::vector<double>& parameters,
                                       const std::vector<double>& observation) {
-  const std::vector<double> features = NaiveForward(network.trunk, parameters, observation);
-  const std::vector<double> a = NaiveForward(network.advantage, parameters, features);
+  const std::vector<double> outputs = NaiveHead(network.network, 0, parameters, {observation});
   const int64_t n = network.actions, atoms = network.atoms;
   std::vector<double> values;
   for (int64_t action = 0; action < n; ++action) {
     double sum = 0, weighted = 0, logit = 0;
     for (int64_t i = 0; i < atoms; ++i) {
-      logit = a[action * atoms + i];
-      if (network.dueling()) {
-        logit += NaiveForward(network.value, parameters, features)[i];
-        for (int64_t other = 0; other < n; ++other)
-          logit -= a[other * atoms + i] / static_cast<double>(n);
-      }
+      logit = outputs[action * atoms + i];
       const double atom =
           network.min_value + (network.max_value - network.min_value) * i / (atoms - 1.0);
       sum += std::exp(logit);
@@ -205,7 +198,7 @@ TEST(ContinuousActingTest, GreedyIsTheSquashedMeanInItsBounds) {
     const auto actions = acting.Act<float>(30, {.greedy = true});
     for (int64_t b = 0; b < 30; ++b) {
       const std::vector<double> mean =
-          NaiveForward(network->policy, acting.Wide(), acting.Observation(b));
+          NaiveHead(network->network, 0, acting.Wide(), {acting.Observation(b)});
       EXPECT_NEAR(actions[2 * b], 2 * std::tanh(mean[0]), 1e-5);
       EXPECT_NEAR(actions[2 * b + 1], 5 + 5 * std::tanh(mean[1]), 1e-5);
     }
@@ -313,7 +306,7 @@ TEST(CategoricalActingTest, GreedyIsTheLargestLogit) {
   const auto actions = acting.Act<int32_t>(50, {.greedy = true});
   for (int64_t b = 0; b < 50; ++b) {
     const std::vector<double> logits =
-        NaiveForward(network->policy, acting.Wide(), acting.Observation(b));
+        NaiveHead(network->network, 0, acting.Wide(), {acting.Observation(b)});
     EXPECT_EQ(actions[b], std::max_element(logits.begin(), logits.end()) - logits.begin());
   }
 }

@@ -25,6 +25,15 @@ TEST(AddStateValuesTest, EachAtomHasItsOwnMean) {
   EXPECT_THAT(q, ElementsAre(-0.5, 95, 1.5, 105));
 }
 
+TEST(StateValueGradientTest, IsTheSumOverActionsAndTakesTheMeanOut) {
+  std::vector<float> gradient = {1, 0, 0, 0, 2, 3};  // Three actions of two atoms each.
+  std::vector<float> state_values(2);
+  StateValueGradient(absl::MakeSpan(gradient), /*actions=*/3, /*atoms=*/2,
+                     absl::MakeSpan(state_values));
+  EXPECT_THAT(state_values, ElementsAre(3, 3));
+  EXPECT_THAT(gradient, ElementsAre(0, -1, -1, -1, 1, 2));
+}
+
 TEST(ExpectedValuesTest, IsTheMeanOfTheDistribution) {
   // Probabilities 0.2, 0.3, 0.5 of -2, 1, 4, and all of it on -2, whatever is added to
   // the logits.

@@ -1,15 +1,15 @@
-// The two ways to run one network, held against each other.
+// A policy and its value on both runners, held against each other.
 #include "policy/actor_critic.h"
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "policy/bounded_log_std.h"
+#include "policy/bounded_parameters.h"
 #include "policy/on_policy_acting.h"
-#include "policy/tensor_models.h"
 #include "policy/torch_distributions.h"
 #include "tests/policy/example_networks.h"
 
@@ -58,13 +58,11 @@ class ActorCriticTest : public testing::TestWithParam<Example> {
     const Example& example = GetParam();
     const ActorCriticNetwork network =
         ExampleNetwork(example.model, example.observation_size, example.action);
-    const std::vector<float> parameters = RandomFloats(network.layout.size(), random_, 0.3);
-    fused_ = MakeFusedActorCritic(network);
-    tensor_ = MakeTensorActorCritic(network, torch::kCPU);
-    autograd_ = MakeAutogradActorCritic(network, torch::kCPU);
-    SetParameters(*fused_, parameters);
-    SetParameters(*tensor_, parameters);
-    SetParameters(*autograd_, parameters);
+    const std::vector<float> parameters = RandomFloats(network.layout().size(), random_, 0.3);
+    kernels_ = std::make_unique<ActorCritic>(network, Runner::kKernels);
+    graph_ = std::make_unique<ActorCritic>(network, Runner::kGraph);
+    SetParameters(*kernels_, parameters);
+    SetParameters(*graph_, parameters);
   }
   torch::Tensor Observations(int64_t batch) {
     return torch::tensor(RandomFloats(batch * GetParam().observation_size, random_))
@@ -75,7 +73,7 @@ class ActorCriticTest : public testing::TestWithParam<Example> {
   }
 
   Random random_{7};
-  std::unique_ptr<ActorCritic> fused_, tensor_, autograd_;
+  std::unique_ptr<ActorCritic> kernels_, graph_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Networks, ActorCriticTest, testing::ValuesIn(Examples()),
@@ -85,49 +83,42 @@ TEST_P(ActorCriticTest, HeadsValuesAndGradientsAreTheSame) {
   // The second round is a smaller batch after a step: nothing may be left of the first.
   for (const int64_t batch : {GetParam().batch, (GetParam().batch + 1) / 2}) {
     const torch::Tensor observations = Observations(batch);
-    ExpectClose(fused_->Values(observations), autograd_->Values(observations), "values");
-    const Heads fused = fused_->Forward(observations);
-    const Heads tensor = tensor_->Forward(observations);
+    ExpectClose(kernels_->Values(observations), graph_->Values(observations), "values");
+    const Heads kernels = kernels_->Forward(observations);
+    const Heads graph = graph_->Forward(observations);
     // Of a longer batch, after Forward: what Backward needs is left alone.
     const torch::Tensor more = Observations(batch + 3);
-    ExpectClose(tensor_->Values(more), autograd_->Values(more), "tensor values");
-    const Heads autograd = autograd_->Forward(observations);
-    ASSERT_EQ(fused.policy.sizes(),
-              (std::vector<int64_t>{batch, fused_->network().policy_outputs}));
-    ASSERT_EQ(fused.value.sizes(), std::vector<int64_t>{batch});
-    EXPECT_FALSE(autograd.policy.requires_grad() || autograd.value.requires_grad());
-    ExpectClose(fused.policy, autograd.policy, "policy");
-    ExpectClose(fused.value, autograd.value, "value");
-    ExpectClose(fused.log_std, autograd.log_std, "log_std");
-    ExpectClose(tensor.policy, autograd.policy, "tensor policy");
-    ExpectClose(tensor.value, autograd.value, "tensor value");
-    ExpectClose(tensor.log_std, autograd.log_std, "tensor log_std");
+    ExpectClose(kernels_->Values(more), graph_->Values(more), "values");
+    ASSERT_EQ(kernels.policy.sizes(),
+              (std::vector<int64_t>{batch, kernels_->network().policy_outputs}));
+    ASSERT_EQ(kernels.value.sizes(), std::vector<int64_t>{batch});
+    EXPECT_FALSE(graph.policy.requires_grad() || graph.value.requires_grad());
+    ExpectClose(kernels.policy, graph.policy, "policy");
+    ExpectClose(kernels.value, graph.value, "value");
+    ExpectClose(kernels.log_std, graph.log_std, "log_std");
 
-    const Heads gradient{RandomLike(fused.policy), RandomLike(fused.value),
-                         fused.log_std.defined() ? RandomLike(fused.log_std) : torch::Tensor()};
-    autograd_->Backward(gradient);
-    fused_->Backward({gradient.policy.clone(), gradient.value.clone(), gradient.log_std});
-    ExpectClose(fused_->gradient(), autograd_->gradient(), "gradient");
-    tensor_->Backward(gradient);
-    ExpectClose(tensor_->gradient(), autograd_->gradient(), "tensor gradient");
+    const Heads gradient{RandomLike(kernels.policy), RandomLike(kernels.value),
+                         kernels.log_std.defined() ? RandomLike(kernels.log_std) : torch::Tensor()};
+    graph_->Backward(gradient);
+    kernels_->Backward({gradient.policy.clone(), gradient.value.clone(), gradient.log_std});
+    ExpectClose(kernels_->gradient(), graph_->gradient(), "gradient");
 
-    const torch::Tensor step = fused_->parameters() - 0.1 * fused_->gradient();
+    const torch::Tensor step = kernels_->parameters() - 0.1 * kernels_->gradient();
     const std::vector<float> next(step.data_ptr<float>(), step.data_ptr<float>() + step.numel());
-    SetParameters(*fused_, next);
-    SetParameters(*tensor_, next);
-    SetParameters(*autograd_, next);
+    SetParameters(*kernels_, next);
+    SetParameters(*graph_, next);
   }
 }
 
 TEST_P(ActorCriticTest, TheGradientReachesEveryBlock) {
   const torch::Tensor observations = Observations(GetParam().batch);
-  for (ActorCritic* model : {fused_.get(), tensor_.get(), autograd_.get()}) {
+  for (ActorCritic* model : {kernels_.get(), graph_.get()}) {
     const Heads heads = model->Forward(observations);
     model->Backward({RandomLike(heads.policy), RandomLike(heads.value),
                      heads.log_std.defined() ? RandomLike(heads.log_std) : torch::Tensor()});
-    for (const ParameterBlock& block : model->network().layout.blocks()) {
+    for (const ParameterBlock& block : model->layout().blocks()) {
       // One unit may happen to be off.
-      if (model->network().layout.size() < 20) continue;
+      if (model->layout().size() < 20) continue;
       const torch::Tensor part = model->gradient().narrow(0, block.offset, block.size);
       EXPECT_GT(part.abs().max().item<double>(), 0) << block.name;
     }
@@ -135,11 +126,11 @@ TEST_P(ActorCriticTest, TheGradientReachesEveryBlock) {
 }
 
 TEST_P(ActorCriticTest, ActingGivesTheLogProbOfTheTorchTwins) {
-  const ActorCriticNetwork& network = autograd_->network();
+  const ActorCriticNetwork& network = graph_->network();
   v1::Parameters parameters;
   parameters.set_version(1);
-  parameters.set_layout_fingerprint(network.layout.fingerprint());
-  const torch::Tensor flat = autograd_->parameters();
+  parameters.set_layout_fingerprint(network.layout().fingerprint());
+  const torch::Tensor flat = graph_->parameters();
   parameters.set_values(flat.data_ptr<float>(), flat.numel() * sizeof(float));
   OnPolicyActing acting(network, {});
   ASSERT_TRUE(acting.Load(parameters).ok());
@@ -151,7 +142,7 @@ TEST_P(ActorCriticTest, ActingGivesTheLogProbOfTheTorchTwins) {
   acting.Act({observations.data_ptr<float>(), static_cast<size_t>(observations.numel())}, ActMode{},
              random_, absl::MakeSpan(actions), absl::MakeSpan(log_probs));
 
-  const Heads heads = autograd_->Forward(observations);
+  const Heads heads = graph_->Forward(observations);
   const torch::Tensor expected =
       network.discrete()
           ? CategoricalLogProb(
@@ -175,16 +166,16 @@ ActorCriticNetwork BoundedNetwork() {
 // Random ones, but for the log deviations.
 std::vector<float> WithLogStd(const ActorCriticNetwork& network, const std::vector<float>& values,
                               Random& random) {
-  std::vector<float> parameters = RandomFloats(network.layout.size(), random, 0.3);
+  std::vector<float> parameters = RandomFloats(network.layout().size(), random, 0.3);
   std::copy(values.begin(), values.end(), parameters.begin() + network.log_std);
   return parameters;
 }
 
-TEST(BoundedLogStdTest, EveryEngineKeepsItWithinItsBoundsAndLetsItBackInside) {
+TEST(BoundedLogStdTest, EveryRunnerKeepsItWithinItsBoundsAndLetsItBackInside) {
   const ActorCriticNetwork network = BoundedNetwork();
   Random random(1);
-  for (auto& model : {MakeFusedActorCritic(network), MakeTensorActorCritic(network, torch::kCPU),
-                      MakeAutogradActorCritic(network, torch::kCPU)}) {
+  for (const Runner runner : {Runner::kKernels, Runner::kGraph}) {
+    auto model = std::make_unique<ActorCritic>(network, runner);
     SetParameters(*model, WithLogStd(network, {3, -7, 0.125f}, random));
     const torch::Tensor bounded = torch::tensor({kMaxLogStd, kMinLogStd, 0.125f});
     const torch::Tensor log_std = model->parameters().narrow(0, network.log_std, 3);
@@ -205,13 +196,13 @@ TEST(BoundedLogStdTest, WhatAnotherDescendsHasNoSlopeOutOfTheBounds) {
   const torch::Tensor parameters =
       torch::tensor(WithLogStd(network, {kMaxLogStd, kMinLogStd, 0}, random));
   for (const float slope : {1.0f, -1.0f}) {
-    const torch::Tensor gradient = torch::full({network.layout.size()}, slope);
-    StopLogStdAtBounds(network, parameters, gradient);
+    const torch::Tensor gradient = torch::full({network.layout().size()}, slope);
+    StopAtBounds(network.network, parameters, gradient);
     const torch::Tensor log_std = gradient.narrow(0, network.log_std, 3);
     EXPECT_TRUE(torch::equal(log_std, slope > 0 ? torch::tensor({1.0f, 0.0f, 1.0f})
                                                 : torch::tensor({0.0f, -1.0f, -1.0f})))
         << log_std;
-    EXPECT_EQ(gradient.abs().sum().item<float>(), network.layout.size() - 1) << "elsewhere, too";
+    EXPECT_EQ(gradient.abs().sum().item<float>(), network.layout().size() - 1) << "elsewhere, too";
   }
 }
 
@@ -221,7 +212,7 @@ TEST(BoundedLogStdTest, ActorsClampWhatTheyAreSent) {
   const std::vector<float> flat = WithLogStd(network, {200, 200, 200}, random);
   v1::Parameters parameters;
   parameters.set_version(1);
-  parameters.set_layout_fingerprint(network.layout.fingerprint());
+  parameters.set_layout_fingerprint(network.layout().fingerprint());
   parameters.set_values(flat.data(), flat.size() * sizeof(float));
   OnPolicyActing acting(network, {});
   ASSERT_TRUE(acting.Load(parameters).ok());

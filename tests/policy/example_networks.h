@@ -4,12 +4,15 @@
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
+#include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/random.h"
-#include "policy/network.h"
+#include "policy/actor_critic_network.h"
 
 namespace cadre {
 
@@ -56,29 +59,66 @@ inline std::vector<float> RandomFloats(int64_t n, Random& random, double scale =
   return values;
 }
 
-// One row through the layers.
-inline std::vector<double> NaiveForward(const Mlp& mlp, const std::vector<double>& parameters,
-                                        std::vector<double> x) {
-  for (const DenseLayer& layer : mlp) {
-    std::vector<double> y(layer.outputs);
-    for (int64_t o = 0; o < layer.outputs; ++o) {
-      y[o] = parameters[layer.bias + o];
-      for (int64_t i = 0; i < layer.inputs; ++i)
-        y[o] += parameters[layer.weight + o * layer.inputs + i] * x[i];
-      if (layer.activation == LayerActivation::kTanh) y[o] = std::tanh(y[o]);
-      if (layer.activation == LayerActivation::kRelu) y[o] = y[o] > 0 ? y[o] : 0;
+// What every operation of a network makes of one row of each input, by value; in float64.
+inline std::vector<std::vector<double>> NaiveValues(const Network& network,
+                                                    const std::vector<double>& parameters,
+                                                    std::vector<std::vector<double>> values) {
+  CADRE_CHECK(values.size() == network.inputs.size());
+  for (const Operation& operation : network.operations) {
+    std::vector<double> y(operation.size);
+    if (const auto* dense = std::get_if<Dense>(&operation.kind)) {
+      std::vector<double> x;
+      for (const ValueId operand : operation.operands)
+        x.insert(x.end(), values[operand].begin(), values[operand].end());
+      for (int64_t o = 0; o < dense->outputs; ++o) {
+        y[o] = parameters[dense->bias + o];
+        for (int64_t i = 0; i < dense->inputs; ++i)
+          y[o] += parameters[dense->weight + o * dense->inputs + i] * x[i];
+        if (dense->activation == LayerActivation::kTanh) y[o] = std::tanh(y[o]);
+        if (dense->activation == LayerActivation::kRelu) y[o] = y[o] > 0 ? y[o] : 0;
+      }
+    } else {
+      const auto& [actions, atoms] = std::get<Dueling>(operation.kind);
+      const std::vector<double>& v = values[operation.operands[0]];
+      const std::vector<double>& a = values[operation.operands[1]];
+      for (int64_t z = 0; z < atoms; ++z) {
+        double mean = 0;
+        for (int64_t i = 0; i < actions; ++i)
+          mean += a[i * atoms + z] / static_cast<double>(actions);
+        for (int64_t i = 0; i < actions; ++i) y[i * atoms + z] = v[z] + a[i * atoms + z] - mean;
+      }
     }
-    x = std::move(y);
+    values.push_back(std::move(y));
   }
-  return x;
+  return values;
+}
+
+inline std::vector<double> NaiveHead(const Network& network, int head,
+                                     const std::vector<double>& parameters,
+                                     std::vector<std::vector<double>> inputs) {
+  return NaiveValues(network, parameters, std::move(inputs))[network.heads[head].value];
 }
 
 // The policy's head for one observation.
 inline std::vector<double> NaivePolicy(const ActorCriticNetwork& network,
                                        const std::vector<float>& parameters,
                                        const std::vector<double>& observation) {
-  const std::vector<double> wide(parameters.begin(), parameters.end());
-  return NaiveForward(network.policy, wide, NaiveForward(network.trunk, wide, observation));
+  return NaiveHead(network.network, ActorCriticNetwork::kPolicy,
+                   {parameters.begin(), parameters.end()}, {observation});
+}
+
+// Of a network: "inputs>outputs" of each dense layer, with '*' behind it where it has an
+// activation, and "dueling".
+inline std::vector<std::string> ShapeOf(const Network& network) {
+  std::vector<std::string> shape;
+  for (const Operation& operation : network.operations) {
+    const auto* dense = std::get_if<Dense>(&operation.kind);
+    shape.push_back(dense == nullptr
+                        ? "dueling"
+                        : absl::StrCat(dense->inputs, ">", dense->outputs,
+                                       dense->activation == LayerActivation::kNone ? "" : "*"));
+  }
+  return shape;
 }
 
 }  // namespace cadre

@@ -17,12 +17,12 @@ using testing::HasSubstr;
 
 std::vector<std::string> BlockNames(const ActorCriticNetwork& network) {
   std::vector<std::string> names;
-  for (const ParameterBlock& block : network.layout.blocks()) names.push_back(block.name);
+  for (const ParameterBlock& block : network.layout().blocks()) names.push_back(block.name);
   return names;
 }
 
 // The rows of W, or its columns where there are fewer, are orthogonal and `gain` long.
-void ExpectOrthogonal(const DenseLayer& layer, const std::vector<float>& parameters, double gain) {
+void ExpectOrthogonal(const Dense& layer, const std::vector<float>& parameters, double gain) {
   const float* w = &parameters[layer.weight];
   const bool rows = layer.outputs <= layer.inputs;
   const int64_t count = std::min(layer.outputs, layer.inputs);
@@ -41,8 +41,10 @@ void ExpectOrthogonal(const DenseLayer& layer, const std::vector<float>& paramet
 TEST(ActorCriticNetworkTest, SeparateNetworksForCartPoleHave9155Parameters) {
   const ActorCriticNetwork network = ExampleNetwork({}, 4, DiscreteActions(2));
   // 64 x 4 + 64 + 64 x 64 + 64 twice, then 2 x 64 + 2 and 64 + 1.
-  EXPECT_EQ(network.layout.size(), 9155);
-  EXPECT_TRUE(network.trunk.empty());
+  EXPECT_EQ(network.layout().size(), 9155);
+  EXPECT_FALSE(network.shared_trunk);
+  EXPECT_THAT(ShapeOf(network.network),
+              ElementsAre("4>64*", "64>64*", "64>2", "4>64*", "64>64*", "64>1"));
   EXPECT_EQ(network.policy_outputs, 2);
   EXPECT_EQ(network.log_std, -1);
   EXPECT_THAT(BlockNames(network),
@@ -57,13 +59,11 @@ TEST(ActorCriticNetworkTest, ASharedTrunkHasTwoHeads) {
   EXPECT_THAT(BlockNames(network), ElementsAre("trunk.0.weight", "trunk.0.bias", "trunk.1.weight",
                                                "trunk.1.bias", "policy.0.weight", "policy.0.bias",
                                                "value.0.weight", "value.0.bias", "policy.log_std"));
-  ASSERT_EQ(network.trunk.size(), 2);
-  EXPECT_EQ(network.trunk[1].activation, LayerActivation::kRelu);
-  ASSERT_EQ(network.policy.size(), 1);
-  EXPECT_EQ(network.policy[0].inputs, 5);
-  EXPECT_EQ(network.policy[0].activation, LayerActivation::kNone);
-  EXPECT_EQ(network.value[0].outputs, 1);
-  EXPECT_EQ(network.log_std, network.layout.size() - 2);
+  EXPECT_TRUE(network.shared_trunk);
+  EXPECT_THAT(ShapeOf(network.network), ElementsAre("3>7*", "7>5*", "5>2", "5>1"));
+  const auto& layer = std::get<Dense>(network.network.operations[1].kind);
+  EXPECT_EQ(layer.activation, LayerActivation::kRelu);
+  EXPECT_EQ(network.log_std, network.layout().size() - 2);
 }
 
 TEST(ActorCriticNetworkTest, ObservationsThatAreNotFloatsAreRefused) {
@@ -80,13 +80,12 @@ TEST(InitialParametersTest, WeightsAreOrthogonalWithTheGainOfTheirPlace) {
         ExampleNetwork(MlpModelConfig({33, 20}, TANH, shared), 5, DiscreteActions(3));
     Random random(1);
     const std::vector<float> parameters = InitialParameters(network, random);
-    for (const Mlp* mlp : {&network.trunk, &network.policy, &network.value})
-      for (const DenseLayer& layer : *mlp) {
-        const bool head = layer.activation == LayerActivation::kNone;
-        const double gain = !head ? std::sqrt(2.0) : mlp == &network.policy ? 0.01 : 1.0;
-        ExpectOrthogonal(layer, parameters, gain);
-        for (int64_t o = 0; o < layer.outputs; ++o) EXPECT_EQ(parameters[layer.bias + o], 0);
-      }
+    for (const Operation& operation : network.network.operations) {
+      const auto& layer = std::get<Dense>(operation.kind);
+      const bool head = layer.activation == LayerActivation::kNone;
+      ExpectOrthogonal(layer, parameters, !head ? std::sqrt(2.0) : layer.outputs == 1 ? 1.0 : 0.01);
+      for (int64_t o = 0; o < layer.outputs; ++o) EXPECT_EQ(parameters[layer.bias + o], 0);
+    }
   }
 }
 
@@ -106,6 +105,41 @@ TEST(InitialParametersTest, FollowFromTheSeed) {
   const std::vector<float> first = InitialParameters(network, a);
   EXPECT_EQ(first, InitialParameters(network, b));
   EXPECT_NE(first, InitialParameters(network, c));
+}
+
+// a, b -> p = a; q = (p, b), both of which r reads; s = q.
+Network Branching() {
+  NetworkBuilder builder;
+  const ValueId a = builder.AddInput("a", {2}), b = builder.AddInput("b", {3});
+  const ValueId p = builder.AddDense("p", {a}, 4, LayerActivation::kTanh, 1);
+  const ValueId q = builder.AddDense("q", {p, b}, 5, LayerActivation::kTanh, 1);
+  builder.AddHead("r", builder.AddDense("r", {q, p}, 6, LayerActivation::kNone, 1));
+  builder.AddHead("s", builder.AddDense("s", {q}, 7, LayerActivation::kNone, 1));
+  builder.AddHead("p", p);
+  builder.AddBounded("free", 2, -1, 1);
+  return std::move(builder).Build();
+}
+
+TEST(NetworkTest, OperandsStandSideBySide) {
+  const Network network = Branching();
+  EXPECT_THAT(ShapeOf(network), ElementsAre("2>4*", "7>5*", "9>6", "5>7"));
+  EXPECT_EQ(network.layout.size(), 3 * 4 + 8 * 5 + 10 * 6 + 6 * 7 + 2);
+  EXPECT_EQ(network.RowSize(1), 3);
+  EXPECT_EQ(network.RowSize(3), 5);
+}
+
+TEST(NetworkTest, AHeadDependsOnWhatLeadsToItAlone) {
+  const Network network = Branching();
+  EXPECT_THAT(network.ValuesFor({network.Head("p")}), ElementsAre(2));
+  EXPECT_THAT(network.ValuesFor({network.Head("s")}), ElementsAre(2, 3, 5));
+  EXPECT_THAT(network.ValuesFor({0, 1, 2}), ElementsAre(2, 3, 4, 5));
+}
+
+TEST(NetworkTest, AHeadsParametersAreOnePiece) {
+  const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({7}), 3, ContinuousActions(2));
+  const Network::Range value = network.network.ParametersOf(ActorCriticNetwork::kValue);
+  EXPECT_EQ(value.size, 4 * 7 + 8);
+  EXPECT_EQ(value.offset + value.size, network.log_std);
 }
 
 }  // namespace

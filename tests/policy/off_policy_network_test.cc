@@ -21,16 +21,7 @@ std::vector<std::string> BlockNames(const ParameterLayout& layout) {
   return names;
 }
 
-// "inputs>outputs" of each layer, with '*' behind it where it has an activation.
-std::vector<std::string> Shape(const Mlp& mlp) {
-  std::vector<std::string> shape;
-  for (const DenseLayer& layer : mlp)
-    shape.push_back(std::to_string(layer.inputs) + ">" + std::to_string(layer.outputs) +
-                    (layer.activation == LayerActivation::kNone ? "" : "*"));
-  return shape;
-}
-
-DqnConfig Dueling(int atoms = 0) {
+DqnConfig DuelingConfig(int atoms = 0) {
   DqnConfig config;
   config.set_dueling(true);
   if (atoms > 0) config.mutable_distributional()->set_atoms(atoms);
@@ -46,56 +37,51 @@ ActionValueNetwork MakeQ(std::initializer_list<int32_t> hidden, const DqnConfig&
 
 TEST(ActionValueNetworkTest, PlainIsTheHiddenLayersAndAHead) {
   const ActionValueNetwork network = MakeQ({7, 5}, {});
-  EXPECT_FALSE(network.dueling());
   EXPECT_EQ(network.atoms, 1);
   EXPECT_EQ(network.actions, 3);
-  EXPECT_THAT(Shape(network.trunk), ElementsAre("4>7*", "7>5*"));
-  EXPECT_THAT(Shape(network.advantage), ElementsAre("5>3"));
-  EXPECT_THAT(BlockNames(network.layout),
+  EXPECT_THAT(ShapeOf(network.network), ElementsAre("4>7*", "7>5*", "5>3"));
+  EXPECT_THAT(BlockNames(network.layout()),
               ElementsAre("trunk.0.weight", "trunk.0.bias", "trunk.1.weight", "trunk.1.bias",
                           "head.0.weight", "head.0.bias"));
-  EXPECT_EQ(network.layout.size(), 5 * 7 + 8 * 5 + 6 * 3);
+  EXPECT_EQ(network.layout().size(), 5 * 7 + 8 * 5 + 6 * 3);
 }
 
 TEST(ActionValueNetworkTest, DuelingStreamsHaveTheLastHiddenLayerEach) {
-  const ActionValueNetwork network = MakeQ({7, 5}, Dueling());
-  EXPECT_TRUE(network.dueling());
-  EXPECT_THAT(Shape(network.trunk), ElementsAre("4>7*"));
-  EXPECT_THAT(Shape(network.value), ElementsAre("7>5*", "5>1"));
-  EXPECT_THAT(Shape(network.advantage), ElementsAre("7>5*", "5>3"));
-  EXPECT_THAT(BlockNames(network.layout),
+  const ActionValueNetwork network = MakeQ({7, 5}, DuelingConfig());
+  EXPECT_THAT(ShapeOf(network.network),
+              ElementsAre("4>7*", "7>5*", "5>1", "7>5*", "5>3", "dueling"));
+  EXPECT_THAT(BlockNames(network.layout()),
               ElementsAre("trunk.0.weight", "trunk.0.bias", "value.0.weight", "value.0.bias",
                           "value.1.weight", "value.1.bias", "advantage.0.weight",
                           "advantage.0.bias", "advantage.1.weight", "advantage.1.bias"));
 }
 
 TEST(ActionValueNetworkTest, ASingleHiddenLayerLeavesDuelingStreamsNoTrunk) {
-  const ActionValueNetwork network = MakeQ({7}, Dueling());
-  EXPECT_TRUE(network.trunk.empty());
-  EXPECT_THAT(Shape(network.value), ElementsAre("4>7*", "7>1"));
-  EXPECT_THAT(Shape(network.advantage), ElementsAre("4>7*", "7>3"));
+  const ActionValueNetwork network = MakeQ({7}, DuelingConfig());
+  EXPECT_THAT(ShapeOf(network.network), ElementsAre("4>7*", "7>1", "4>7*", "7>3", "dueling"));
 }
 
 TEST(ActionValueNetworkTest, EveryActionHasItsAtoms) {
-  DqnConfig config = Dueling(11);
+  DqnConfig config = DuelingConfig(11);
   config.mutable_distributional()->set_min_value(-3);
   config.mutable_distributional()->set_max_value(4);
   const ActionValueNetwork dueling = MakeQ({7, 5}, config);
   EXPECT_EQ(dueling.atoms, 11);
   EXPECT_EQ(dueling.min_value, -3);
   EXPECT_EQ(dueling.max_value, 4);
-  EXPECT_EQ(dueling.value.back().outputs, 11);
-  EXPECT_EQ(dueling.advantage.back().outputs, 33);
+  EXPECT_THAT(ShapeOf(dueling.network),
+              ElementsAre("4>7*", "7>5*", "5>11", "7>5*", "5>33", "dueling"));
   config.set_dueling(false);
-  EXPECT_EQ(MakeQ({7, 5}, config).advantage.back().outputs, 33);
+  EXPECT_THAT(ShapeOf(MakeQ({7, 5}, config).network), ElementsAre("4>7*", "7>5*", "5>33"));
 }
 
 TEST(OffPolicyNetworkTest, AGaussianPolicyHasTwiceTheOutputsOfADeterministicOne) {
   for (const bool gaussian : {false, true}) {
     const auto network = MakeContinuousPolicy({}, gaussian, VectorSpace(3), ContinuousActions(2));
     ASSERT_TRUE(network.ok());
-    EXPECT_THAT(Shape(network->policy), ElementsAre("3>64*", "64>64*", gaussian ? "64>4" : "64>2"));
-    EXPECT_EQ(network->layout.blocks().back().name, "policy.2.bias");
+    EXPECT_THAT(ShapeOf(network->network),
+                ElementsAre("3>64*", "64>64*", gaussian ? "64>4" : "64>2"));
+    EXPECT_EQ(network->layout().blocks().back().name, "policy.2.bias");
     EXPECT_EQ(network->action.dimensions, 2);
   }
 }
@@ -103,23 +89,22 @@ TEST(OffPolicyNetworkTest, AGaussianPolicyHasTwiceTheOutputsOfADeterministicOne)
 TEST(OffPolicyNetworkTest, ADiscretePolicyHasALogitForEachAction) {
   const auto network = MakeDiscretePolicy(MlpModelConfig({6}), VectorSpace(3), DiscreteActions(5));
   ASSERT_TRUE(network.ok());
-  EXPECT_THAT(Shape(network->policy), ElementsAre("3>6*", "6>5"));
+  EXPECT_THAT(ShapeOf(network->network), ElementsAre("3>6*", "6>5"));
   EXPECT_EQ(network->actions, 5);
 }
 
 TEST(OffPolicyNetworkTest, CriticsTakeContinuousActionsAsInputAndValueAllDiscreteOnes) {
   const auto continuous = MakeCritics(MlpModelConfig({6}), 2, VectorSpace(3), ContinuousActions(2));
   ASSERT_TRUE(continuous.ok());
-  ASSERT_EQ(continuous->critics.size(), 2);
-  EXPECT_THAT(Shape(continuous->critics[1]), ElementsAre("5>6*", "6>1"));
+  EXPECT_EQ(continuous->network.heads.size(), 2);
+  EXPECT_THAT(ShapeOf(continuous->network), ElementsAre("5>6*", "6>1", "5>6*", "6>1"));
   EXPECT_THAT(
-      BlockNames(continuous->layout),
+      BlockNames(continuous->layout()),
       ElementsAre("critic.0.0.weight", "critic.0.0.bias", "critic.0.1.weight", "critic.0.1.bias",
                   "critic.1.0.weight", "critic.1.0.bias", "critic.1.1.weight", "critic.1.1.bias"));
   const auto discrete = MakeCritics(MlpModelConfig({6}), 1, VectorSpace(3), DiscreteActions(4));
   ASSERT_TRUE(discrete.ok());
-  EXPECT_THAT(Shape(discrete->critics.at(0)), ElementsAre("3>6*", "6>4"));
-  EXPECT_EQ(discrete->outputs, 4);
+  EXPECT_THAT(ShapeOf(discrete->network), ElementsAre("3>6*", "6>4"));
 }
 
 TEST(OffPolicyNetworkTest, WhatDoesNotFitIsRefusedWithWhatWasWanted) {
@@ -143,16 +128,16 @@ TEST(OffPolicyNetworkTest, WhatDoesNotFitIsRefusedWithWhatWasWanted) {
               HasSubstr("DTYPE_UINT8"));
 }
 
-TEST(UniformInitialParametersTest, FillEveryLayerWithinOneOverTheRootOfItsInputs) {
+TEST(UniformParametersTest, FillEveryLayerWithinOneOverTheRootOfItsInputs) {
   const auto networks =
       MakeCritics(MlpModelConfig({64, 25}), 2, VectorSpace(14), ContinuousActions(2));
   ASSERT_TRUE(networks.ok());
   Random random(1);
-  const std::vector<float> parameters =
-      UniformInitialParameters(networks->critics, networks->layout.size(), random);
-  ASSERT_EQ(parameters.size(), networks->layout.size());
-  for (const Mlp& mlp : networks->critics) {
-    for (const DenseLayer& layer : mlp) {
+  const std::vector<float> parameters = UniformParameters(networks->network, random);
+  ASSERT_EQ(parameters.size(), networks->layout().size());
+  {
+    for (const Operation& operation : networks->network.operations) {
+      const auto& layer = std::get<Dense>(operation.kind);
       const double bound = 1 / std::sqrt(static_cast<double>(layer.inputs));
       const auto begin = parameters.begin() + layer.weight;
       const auto [low, high] = std::minmax_element(begin, begin + layer.inputs * layer.outputs);
@@ -168,8 +153,8 @@ TEST(UniformInitialParametersTest, FillEveryLayerWithinOneOverTheRootOfItsInputs
       }
     }
   }
-  const auto first = parameters.begin() + networks->critics[0][0].weight;
-  const auto second = parameters.begin() + networks->critics[1][0].weight;
+  const auto first = parameters.begin();
+  const auto second = first + static_cast<int64_t>(parameters.size() / 2);
   EXPECT_FALSE(std::equal(first, first + 100, second)) << "twin critics start apart";
 }
 

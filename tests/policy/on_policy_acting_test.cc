@@ -22,7 +22,7 @@ v1::Parameters Publication(const ActorCriticNetwork& network, const std::vector<
   parameters.set_model("m");
   parameters.set_version(version);
   parameters.set_values(values.data(), values.size() * sizeof(float));
-  parameters.set_layout_fingerprint(network.layout.fingerprint());
+  parameters.set_layout_fingerprint(network.layout().fingerprint());
   return parameters;
 }
 
@@ -46,7 +46,7 @@ struct Acting {
   Acting(const ModelConfig& model, int64_t observation_size, const ActionSpace& action,
          const NormalizationConfig& normalization = {})
       : network(ExampleNetwork(model, observation_size, action)), policy(network, normalization) {
-    parameters = RandomFloats(network.layout.size(), random, 0.5);
+    parameters = RandomFloats(network.layout().size(), random, 0.5);
   }
   std::vector<double> Head(int64_t row) const {
     const auto begin = observations.begin() + row * network.observation_size;
@@ -187,7 +187,7 @@ TEST(OnPolicyActingTest, ParametersOfAnotherNetworkAreRefused) {
   Acting acting(MlpModelConfig({6}), 2, DiscreteActions(3));
   const ActorCriticNetwork larger = ExampleNetwork(MlpModelConfig({7}), 2, DiscreteActions(3));
   absl::Status status =
-      acting.policy.Load(Publication(larger, std::vector<float>(larger.layout.size()), 9));
+      acting.policy.Load(Publication(larger, std::vector<float>(larger.layout().size()), 9));
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("model 'm' version 9 has 74 parameters"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("this config's network has 64"));

@@ -6,6 +6,7 @@
 #include <torch/types.h>
 
 #include "absl/strings/string_view.h"
+#include "policy/model.h"
 
 namespace cadre {
 
@@ -24,6 +25,7 @@ struct DeviceOptions {
 
   // On the CPU kernels and closed forms in plain loops.
   bool on_cpu_kernels() const { return device.is_cpu() && !tensor_operations; }
+  Runner runner() const { return on_cpu_kernels() ? Runner::kKernels : Runner::kGraph; }
 };
 
 }  // namespace cadre

@@ -1,5 +1,6 @@
-// A batch in tensors that keep their place from update to update: a recorded graph reads
-// what was last copied there. Not thread-safe.
+// A batch whose tensors keep their addresses from update to update, so that a recorded graph
+// reads what was copied there last. On the CPU, where nothing is recorded, it is the caller's batch
+// itself. Not thread-safe.
 #pragma once
 
 #include <utility>
@@ -12,8 +13,13 @@ class StaticBatch {
  public:
   explicit StaticBatch(torch::Device device) : device_(device) {}
 
-  // Copies. True where the tensors are others now, as at first and after a change of size.
+  // Returns true if recorded graphs are invalid now, as after a change of size. On the CPU the
+  // caller's batch must outlive its use.
   bool Assign(const OffPolicyBatch& batch) {
+    if (device_.is_cpu()) {
+      batch_ = batch;
+      return false;
+    }
     bool moved = false;
     for (torch::Tensor OffPolicyBatch::*column :
          {&OffPolicyBatch::observations, &OffPolicyBatch::actions, &OffPolicyBatch::rewards,

@@ -15,6 +15,10 @@ void GatherRows(const torch::Tensor& source, const torch::Tensor& rows, torch::T
 }  // namespace
 
 bool StepColumns::Assign(const torch::Tensor& from, torch::Tensor& to) const {
+  if (device_.is_cpu()) {
+    to = from;
+    return false;
+  }
   const int64_t steps = from.size(0);
   const bool moved = !to.defined() || to.size(0) < steps;
   if (moved) {
@@ -26,23 +30,27 @@ bool StepColumns::Assign(const torch::Tensor& from, torch::Tensor& to) const {
   return moved;
 }
 
-bool StepColumns::Assign(const torch::Tensor& observations, const torch::Tensor& actions,
-                         const torch::Tensor& log_probs, const torch::Tensor& estimates) {
-  bool moved = Assign(observations, observations_);
-  moved |= Assign(actions, actions_);
-  moved |=
-      Assign(torch::cat({log_probs.to(device_).unsqueeze(1), estimates.to(device_)}, 1), numbers_);
+bool StepColumns::Assign(const OnPolicyBatch& batch, const Estimates& estimates) {
+  bool moved = Assign(batch.observations, observations_);
+  moved |= Assign(batch.observation_rows, observation_rows_);
+  moved |= Assign(batch.actions, actions_);
+  moved |= Assign(batch.log_probs, log_probs_);
+  moved |= Assign(estimates.advantages, advantages_);
+  moved |= Assign(estimates.returns, returns_);
+  moved |= Assign(estimates.values, values_);
+  if (estimates.old_policy.defined()) moved |= Assign(estimates.old_policy, old_policy_);
   return moved;
 }
 
 void StepColumns::Gather(const torch::Tensor& rows, PpoMinibatch& minibatch) {
-  GatherRows(observations_, rows, minibatch.observations);
+  GatherRows(observation_rows_, rows, minibatch_observation_rows_);
+  GatherRows(observations_, minibatch_observation_rows_, minibatch.observations);
   GatherRows(actions_, rows, minibatch.actions);
-  GatherRows(numbers_, rows, gathered_);
-  minibatch.log_probs = gathered_.select(1, 0);
-  minibatch.advantages = gathered_.select(1, 1);
-  minibatch.returns = gathered_.select(1, 2);
-  minibatch.values = gathered_.select(1, 3);
+  GatherRows(log_probs_, rows, minibatch.log_probs);
+  GatherRows(advantages_, rows, minibatch.advantages);
+  GatherRows(returns_, rows, minibatch.returns);
+  GatherRows(values_, rows, minibatch.values);
+  if (old_policy_.defined()) GatherRows(old_policy_, rows, minibatch.old_policy);
 }
 
 torch::Tensor StepColumns::ToDevice(const std::vector<int64_t>& values) const {

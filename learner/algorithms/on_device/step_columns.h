@@ -1,6 +1,7 @@
-// The columns of an on-policy batch, one row for each step, in tensors that keep their
-// place from update to update although batches differ in length: a recorded graph gathers
-// its minibatches from them. Not thread-safe.
+// The columns of an on-policy batch, one row for each step, from which minibatches are gathered.
+// On the CPU they are the batch's own tensors; on a device they are copies that keep their
+// addresses although batches differ in length, so that a recorded graph can gather from them. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 #include <torch/types.h>
 
+#include "learner/algorithms/on_policy_batch.h"
 #include "learner/algorithms/ppo_loss.h"
 
 namespace cadre {
@@ -16,13 +18,16 @@ class StepColumns {
  public:
   explicit StepColumns(torch::Device device) : device_(device) {}
 
-  // Copies N steps: `observations` [N, O] and `actions` [N] or [N, A], `log_probs` [N], and
-  // `estimates` [N, 3]: advantages, returns and values; from any device. True where the
-  // tensors are others now, as at first and where N is beyond what they have room for.
-  bool Assign(const torch::Tensor& observations, const torch::Tensor& actions,
-              const torch::Tensor& log_probs, const torch::Tensor& estimates);
+  // What the algorithm adds to the columns of N steps.
+  struct Estimates {
+    torch::Tensor advantages, returns, values;  // [N]
+    torch::Tensor old_policy;                   // [N, D], or undefined.
+  };
+  // From any device. Returns true if recorded graphs are invalid now, as after a batch longer
+  // than all before it.
+  bool Assign(const OnPolicyBatch& batch, const Estimates& estimates);
 
-  // Sets the minibatch's tensors, each allocated on first use, to `rows` [B] int64.
+  // Sets the minibatch's tensors to the rows `rows` [B] int64; allocates them on first use.
   void Gather(const torch::Tensor& rows, PpoMinibatch& minibatch);
 
   // [N] int64, without waiting for the device.
@@ -32,9 +37,10 @@ class StepColumns {
   bool Assign(const torch::Tensor& from, torch::Tensor& to) const;
 
   const torch::Device device_;
-  torch::Tensor observations_, actions_;  // [room, O], [room] or [room, A]
-  torch::Tensor numbers_;                 // [room, 4]: log_probs and estimates.
-  torch::Tensor gathered_;                // [B, 4]
+  torch::Tensor observations_;      // [room, O], all observations.
+  torch::Tensor observation_rows_;  // [room] int64, the observation row of each step.
+  torch::Tensor actions_, log_probs_, advantages_, returns_, values_, old_policy_;  // [room, ...]
+  torch::Tensor minibatch_observation_rows_;                                        // [B]
 };
 
 }  // namespace cadre

@@ -16,7 +16,7 @@ namespace {
 const std::vector<int64_t> kLengths = {5, 1, 8};
 
 std::unique_ptr<ActorCritic> ExampleModel(const ActionSpace& action) {
-  return WithParameters(MakeFusedActorCritic(ExampleNetwork(MlpModelConfig({9}), 4, action)));
+  return WithParameters(OnKernels(ExampleNetwork(MlpModelConfig({9}), 4, action)));
 }
 
 // The gradient of the loss with these advantages and returns.

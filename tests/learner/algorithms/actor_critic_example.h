@@ -68,19 +68,17 @@ inline double Diagnostic(const OffPolicyAlgorithm& algorithm, const std::string&
 // Networks with LibTorch's autograd and Adam, in float64.
 class Notebook {
  public:
-  Notebook(std::vector<Mlp> networks, const torch::Tensor& parameters, double learning_rate,
+  // Each head of `network` is a chain of layers.
+  Notebook(Network network, const torch::Tensor& parameters, double learning_rate,
            double adam_epsilon)
-      : networks_(std::move(networks)),
+      : network_(std::move(network)),
         online_(parameters.to(torch::kFloat64).clone().requires_grad_()),
         target_(parameters.to(torch::kFloat64).clone()),
         adam_({online_}, torch::optim::AdamOptions(learning_rate).eps(adam_epsilon)) {}
 
-  torch::Tensor Run(size_t network, const torch::Tensor& x) const {
-    return Run(networks_[network], online_, x);
-  }
-  torch::Tensor RunTarget(size_t network, const torch::Tensor& x) const {
-    return Run(networks_[network], target_, x);
-  }
+  // `x` is all inputs side by side.
+  torch::Tensor Run(int head, const torch::Tensor& x) const { return Run(head, online_, x); }
+  torch::Tensor RunTarget(int head, const torch::Tensor& x) const { return Run(head, target_, x); }
   torch::Tensor LeastTarget(const torch::Tensor& x) const {
     return torch::min(RunTarget(0, x), RunTarget(1, x));
   }
@@ -100,8 +98,9 @@ class Notebook {
   torch::Tensor target() const { return target_; }
 
  private:
-  static torch::Tensor Run(const Mlp& mlp, const torch::Tensor& flat, torch::Tensor x) {
-    for (const DenseLayer& layer : mlp) {
+  torch::Tensor Run(int head, const torch::Tensor& flat, torch::Tensor x) const {
+    for (const ValueId value : network_.ValuesFor({head})) {
+      const auto& layer = std::get<Dense>(network_.OperationOf(value)->kind);
       const torch::Tensor weight = flat.narrow(0, layer.weight, layer.inputs * layer.outputs)
                                        .view({layer.outputs, layer.inputs});
       x = torch::matmul(x, weight.t()) + flat.narrow(0, layer.bias, layer.outputs);
@@ -111,7 +110,7 @@ class Notebook {
     return x;
   }
 
-  const std::vector<Mlp> networks_;
+  const Network network_;
   torch::Tensor online_, target_;
   torch::optim::Adam adam_;
 };
@@ -188,7 +187,7 @@ inline OffPolicyBatch BanditBatch(int64_t size, const ActionSpace& action,
 inline double GreedyAction(OffPolicyAlgorithm& algorithm, const ContinuousPolicyNetwork& network,
                            double s) {
   const absl::Span<const float> flat = Flat(algorithm.acting_parameters());
-  const double u = NaiveForward(network.policy, {flat.begin(), flat.end()}, {s})[0];
+  const double u = NaiveHead(network.network, 0, {flat.begin(), flat.end()}, {{s}})[0];
   const double low = network.action.low[0], high = network.action.high[0];
   return low + (std::tanh(u) + 1) / 2 * (high - low);
 }

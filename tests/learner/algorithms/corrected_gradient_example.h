@@ -25,8 +25,7 @@ inline std::vector<float> Numbers(const torch::Tensor& tensor) {
 // A model, and a batch that another policy acted.
 struct StaleExample {
   explicit StaleExample(const ActionSpace& action, double staleness = 0.5)
-      : model(
-            WithParameters(MakeFusedActorCritic(ExampleNetwork(MlpModelConfig({9}), 4, action)))) {
+      : model(WithParameters(OnKernels(ExampleNetwork(MlpModelConfig({9}), 4, action)))) {
     Random random(2);
     batch = ExampleBatch(*model, {5, 8, 11}, random, staleness);
     const Heads heads = model->Forward(batch.observations);
@@ -50,7 +49,7 @@ inline torch::Tensor GradientByAutograd(const StaleExample& example,
                                         const std::vector<float>& advantages,
                                         const std::vector<float>& returns, double value,
                                         double entropy) {
-  auto twin = MakeAutogradActorCritic(example.model->network(), torch::kCPU);
+  auto twin = OnGraph(example.model->network());
   twin->parameters().copy_(example.model->parameters());
   twin->ParametersChanged();
   const OnPolicyBatch& batch = example.batch;

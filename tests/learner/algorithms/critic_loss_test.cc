@@ -38,10 +38,10 @@ TEST(CriticLossTest, TheMinimumIsTakenRowByRow) {
 
 TEST(CriticLossTest, TheMinimumsGradientIsTheLeastOnesAndTheFirstOfEquals) {
   std::vector<torch::Tensor> gradients;
-  MinimumGradient({Column({1, 5, -3}), Column({2, 4, -3})}, -0.5, gradients);
+  MinimumGradient({Column({1, 5, -3}), Column({2, 4, -3})}, -0.5, /*fast=*/true, gradients);
   EXPECT_EQ(ToVector(gradients[0]), (Floats{-0.5f, 0, -0.5f}));
   EXPECT_EQ(ToVector(gradients[1]), (Floats{0, -0.5f, 0}));
-  MinimumGradient({Column({3, 1}), Column({2, 1}), Column({2, 1})}, 1, gradients);
+  MinimumGradient({Column({3, 1}), Column({2, 1}), Column({2, 1})}, 1, /*fast=*/true, gradients);
   EXPECT_EQ(ToVector(gradients[0]), (Floats{0, 1}));
   EXPECT_EQ(ToVector(gradients[1]), (Floats{1, 0}));
   EXPECT_EQ(ToVector(gradients[2]), (Floats{0, 0}));
@@ -50,7 +50,7 @@ TEST(CriticLossTest, TheMinimumsGradientIsTheLeastOnesAndTheFirstOfEquals) {
 TEST(CriticLossTest, ErrorsOfTwinsByHand) {
   CriticErrors errors;
   ComputeCriticErrors({Column({3, 0}), Column({2, 1})}, {}, torch::tensor(Floats{1, 1}),
-                      torch::tensor(Floats{1, 0.5f}), errors);
+                      torch::tensor(Floats{1, 0.5f}), /*fast=*/true, errors);
   EXPECT_EQ(ToVector(errors.losses), (Floats{4 + 1, 0.5f}));
   EXPECT_EQ(ToVector(errors.absolute), (Floats{1.5f, 0.5f}));
   EXPECT_EQ(ToVector(errors.values), (Floats{2.5f, 0.5f}));
@@ -64,12 +64,13 @@ TEST(CriticLossTest, OnlyTheTakenActionLearns) {
   const torch::Tensor actions = torch::tensor(std::vector<int64_t>{2, 0}, torch::kInt64);
   // Twice: the second call finds its buffers used.
   for (const auto& chosen : {torch::zeros_like(actions), actions})
-    ComputeCriticErrors({values}, chosen, torch::tensor(Floats{1, 1}), torch::ones({2}), errors);
+    ComputeCriticErrors({values}, chosen, torch::tensor(Floats{1, 1}), torch::ones({2}),
+                        /*fast=*/true, errors);
   EXPECT_EQ(ToVector(errors.gradients[0]), (Floats{0, 0, 2, 3, 0, 0}));
   EXPECT_EQ(ToVector(errors.absolute), (Floats{2, 3}));
 }
 
-TEST(CriticLossTest, TheLoopsAreTheTensorOperations) {
+TEST(CriticLossTest, TheLoopsAreAutograd) {
   Random random(1);
   CriticErrors errors;
   std::vector<torch::Tensor> gradients;
@@ -82,13 +83,15 @@ TEST(CriticLossTest, TheLoopsAreTheTensorOperations) {
         if (width > 1) actions = torch::arange(batch) % width;
         const torch::Tensor targets = RandomTensor({batch}, random);
         const torch::Tensor weights = RandomTensor({batch}, random).abs();
-        ComputeCriticErrors(values, actions, targets, weights, errors);
-        const CriticErrors wanted = CriticErrorsOfTensors(values, actions, targets, weights);
+        ComputeCriticErrors(values, actions, targets, weights, /*fast=*/true, errors);
+        CriticErrors wanted;
+        ComputeCriticErrors(values, actions, targets, weights, /*fast=*/false, wanted);
         ExpectClose(errors.losses, wanted.losses, "losses");
         ExpectClose(errors.absolute, wanted.absolute, "absolute");
         ExpectClose(errors.values, wanted.values, "values");
-        MinimumGradient(values, 0.3, gradients);
-        const std::vector<torch::Tensor> least = MinimumGradientOfTensors(values, 0.3);
+        MinimumGradient(values, 0.3, /*fast=*/true, gradients);
+        std::vector<torch::Tensor> least;
+        MinimumGradient(values, 0.3, /*fast=*/false, least);
         ASSERT_EQ(gradients.size(), critics);
         for (int i = 0; i < critics; ++i) {
           ExpectClose(errors.gradients[i], wanted.gradients[i], "gradients");
@@ -104,7 +107,7 @@ TEST(CriticLossTest, GradientsAreThoseOfTheMeanLoss) {
   const torch::Tensor actions = torch::arange(8) % 4;
   const torch::Tensor targets = RandomTensor({8}, random);
   const torch::Tensor weights = RandomTensor({8}, random).abs();
-  ComputeCriticErrors(values, actions, targets, weights, errors);
+  ComputeCriticErrors(values, actions, targets, weights, /*fast=*/true, errors);
   torch::Tensor loss = torch::zeros({});
   for (torch::Tensor& value : values) {
     value.requires_grad_();

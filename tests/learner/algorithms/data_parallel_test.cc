@@ -36,8 +36,8 @@ TEST(DataParallelTest, A2cLearnsWhatOneLearnerWithTheWholeBatchWould) {
     ExpectLikeOneLearner(
         [=] {
           return MakeGradientDescent(
-              MakeA2cGradient(
-                  options, WithParameters(MakeFusedActorCritic(ExamplePolicy(DiscreteActions(3))))),
+              MakeA2cGradient(options,
+                              WithParameters(OnKernels(ExamplePolicy(DiscreteActions(3))))),
               SgdWithClipping());
         },
         {"explained_variance"}, kUnequalLengths);
@@ -53,8 +53,8 @@ TEST(DataParallelTest, ReinforceLearnsWhatOneLearnerWithTheWholeBatchWould) {
     ExpectLikeOneLearner(
         [=] {
           return MakeGradientDescent(
-              MakeReinforceGradient(config, WithParameters(MakeFusedActorCritic(
-                                                ExamplePolicy(ContinuousActions(2))))),
+              MakeReinforceGradient(config,
+                                    WithParameters(OnKernels(ExamplePolicy(ContinuousActions(2))))),
               SgdWithClipping());
         },
         {"explained_variance", "episodes_learned"}, kUnequalLengths);
@@ -82,15 +82,13 @@ Config NaturalConfig() {
 }
 
 Make NpgOf(const NpgConfig& config, const ActionSpace& action) {
-  return [=] {
-    return MakeNpg(config, WithParameters(MakeFusedActorCritic(ExamplePolicy(action))), Random(1));
-  };
+  return
+      [=] { return MakeNpg(config, WithParameters(OnKernels(ExamplePolicy(action))), Random(1)); };
 }
 
 Make TrpoOf(const TrpoConfig& config, const ActionSpace& action) {
-  return [=] {
-    return MakeTrpo(config, WithParameters(MakeFusedActorCritic(ExamplePolicy(action))), Random(1));
-  };
+  return
+      [=] { return MakeTrpo(config, WithParameters(OnKernels(ExamplePolicy(action))), Random(1)); };
 }
 
 TEST(DataParallelTest, NpgLearnsWhatOneLearnerWithTheWholeBatchWould) {
@@ -217,8 +215,7 @@ TEST(DataParallelTest, ALearnerWithoutEpisodesTakesTheStepsOfTheOthers) {
   config.set_baseline(ReinforceConfig::TIME_DEPENDENT);
   const auto make = [=] {
     return MakeGradientDescent(
-        MakeReinforceGradient(
-            config, WithParameters(MakeFusedActorCritic(ExamplePolicy(DiscreteActions(3))))),
+        MakeReinforceGradient(config, WithParameters(OnKernels(ExamplePolicy(DiscreteActions(3))))),
         SgdWithClipping());
   };
   const Outcome one =

@@ -25,7 +25,7 @@ DdpgConfig ExampleConfig() {
 
 std::unique_ptr<OffPolicyAlgorithm> ExampleDdpg(uint64_t seed) {
   auto ddpg = MakeDdpg(ExampleConfig(), MlpModelConfig({7, 5}), VectorSpace(kObservationSize),
-                       kActions, Random(seed), torch::kCPU);
+                       kActions, Random(seed), {});
   CADRE_CHECK(ddpg.ok());
   return *std::move(ddpg);
 }
@@ -41,11 +41,11 @@ ContinuousPolicyNetwork Policy(const ModelConfig& model, int64_t observation_siz
 class NotebookDdpg {
  public:
   explicit NotebookDdpg(OffPolicyAlgorithm& ddpg)
-      : policy_({Policy(MlpModelConfig({7, 5}), kObservationSize, kActions).policy},
+      : policy_(Policy(MlpModelConfig({7, 5}), kObservationSize, kActions).network,
                 ddpg.acting_parameters(), ExampleConfig().policy_learning_rate(),
                 ExampleConfig().adam_epsilon()),
         critic_(MakeCritics(MlpModelConfig({7, 5}), 1, VectorSpace(kObservationSize), kActions)
-                    ->critics,
+                    ->network,
                 SavedFloats(ddpg, "critics.parameters"), ExampleConfig().value_learning_rate(),
                 ExampleConfig().adam_epsilon()) {}
 
@@ -145,7 +145,7 @@ TEST(DdpgTest, FindsTheBestActionOfABandit) {
   const ActionSpace action = BoundedActions({-2}, {4});
   const ModelConfig model = MlpModelConfig({32, 32});
   for (const uint64_t seed : {1, 2, 3}) {
-    auto ddpg = MakeDdpg({}, model, VectorSpace(1), action, Random(seed), torch::kCPU);
+    auto ddpg = MakeDdpg({}, model, VectorSpace(1), action, Random(seed), {});
     ASSERT_TRUE(ddpg.ok());
     Random random(100 + seed);
     for (int i = 0; i < 2000; ++i)
@@ -175,7 +175,7 @@ TEST(DdpgTest, DiagnosticsHaveTheirNamesBeforeTheFirstUpdate) {
 TEST(DdpgTest, RefusesActionsThatItCannotScale) {
   const ModelConfig model = MlpModelConfig({4});
   const auto status = [&](const ActionSpace& action) {
-    return MakeDdpg({}, model, VectorSpace(2), action, Random(1), torch::kCPU).status();
+    return MakeDdpg({}, model, VectorSpace(2), action, Random(1), {}).status();
   };
   EXPECT_TRUE(absl::IsInvalidArgument(status(DiscreteActions(3))));
   EXPECT_TRUE(absl::IsInvalidArgument(status(BoundedActions({-1, 0}, {1, INFINITY}))));

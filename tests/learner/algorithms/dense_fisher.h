@@ -7,9 +7,21 @@
 #include <torch/autograd.h>
 
 #include "learner/algorithms/surrogate.h"
-#include "policy/policy_graph.h"
+#include "policy/actor_critic.h"
 
 namespace cadre {
+
+// The policy as a function of all parameters [P], with a graph where they carry one.
+inline Heads PolicyWithGraph(const ActorCriticNetwork& network, const torch::Tensor& parameters,
+                             const torch::Tensor& observations) {
+  torch::AutoGradMode with_graph(true);
+  Heads heads;
+  heads.policy =
+      HeadsWithGraph(network.network, {ActorCriticNetwork::kPolicy}, parameters, {observations})[0];
+  if (network.log_std >= 0)
+    heads.log_std = parameters.narrow(0, network.log_std, network.action.dimensions);
+  return heads;
+}
 
 inline Heads WithoutGraph(Heads heads) {
   heads.policy = heads.policy.detach();

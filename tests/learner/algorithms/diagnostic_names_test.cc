@@ -8,10 +8,8 @@
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "learner/algorithms/off_policy.h"
-#include "learner/algorithms/on_device/on_device.h"
 #include "learner/algorithms/on_policy.h"
 #include "learner/algorithms/pushed_gradient.h"
-#include "policy/tensor_models.h"
 #include "tests/learner/algorithms/example_batch.h"
 #include "tests/learner/algorithms/example_transitions.h"
 
@@ -25,7 +23,8 @@ ExperimentConfig ConfigOf(const std::string& algorithm) {
   return config;
 }
 
-const DeviceOptions kTensorOperations{.tensor_operations = true};
+// On the kernels and in tensor operations.
+const DeviceOptions kPlaces[] = {{}, {.tensor_operations = true}};
 
 void ExpectNamed(OnPolicyAlgorithm& algorithm, const std::string& what) {
   const DiagnosticNames before = algorithm.diagnostic_names();
@@ -45,35 +44,31 @@ TEST(DiagnosticNamesTest, OnPolicyAlgorithmsReportWhatTheyName) {
         "impala {}", "off_policy_gradient {}", "npg {}", "trpo {}"})
     for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
       const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({5}), 4, action);
-      const auto made = MakeOnPolicyAlgorithm(
-          ConfigOf(algorithm), WithParameters(MakeFusedActorCritic(network)), Random(1));
-      ASSERT_TRUE(made.ok()) << made.status();
-      ExpectNamed(**made, algorithm);
+      for (const DeviceOptions& where : kPlaces) {
+        auto model = std::make_unique<ActorCritic>(network, where.runner());
+        const auto made = MakeOnPolicyAlgorithm(ConfigOf(algorithm),
+                                                WithParameters(std::move(model)), Random(1), where);
+        ASSERT_TRUE(made.ok()) << made.status();
+        ExpectNamed(**made, algorithm);
+      }
     }
-}
-
-TEST(DiagnosticNamesTest, PpoOnADeviceReportsWhatItNames) {
-  const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({5}), 4, DiscreteActions(3));
-  const auto made = MakeOnPolicyOnDevice(
-      ConfigOf("ppo { minibatch_size: 4 }"),
-      WithParameters(MakeTensorActorCritic(network, torch::kCPU)), Random(1), kTensorOperations);
-  ASSERT_TRUE(made.ok()) << made.status();
-  ExpectNamed(**made, "ppo on a device");
 }
 
 TEST(DiagnosticNamesTest, AlgorithmsThatPushTheirGradientsReportWhatTheyName) {
   for (const char* algorithm : {"a3c {}", "n_step_q {}", "n_step_sarsa {}"}) {
-    const auto made =
-        MakePushedGradient(ConfigOf(algorithm), VectorSpace(4), DiscreteActions(3), Random(1));
-    ASSERT_TRUE(made.ok()) << made.status();
-    const DiagnosticNames before = (*made)->diagnostic_names();
-    auto behaviour = WithParameters(
-        MakeFusedActorCritic(ExampleNetwork(MlpModelConfig({5}), 4, DiscreteActions(3))));
-    Random random(2);
-    Diagnostics diagnostics;
-    ASSERT_TRUE(
-        (*made)->ComputeGradient(ExampleBatch(*behaviour, {6, 6}, random), 0, diagnostics).value());
-    EXPECT_EQ(NamesOf(diagnostics), before) << algorithm;
+    for (const DeviceOptions& where : kPlaces) {
+      const auto made = MakePushedGradient(ConfigOf(algorithm), VectorSpace(4), DiscreteActions(3),
+                                           Random(1), where);
+      ASSERT_TRUE(made.ok()) << made.status();
+      const DiagnosticNames before = (*made)->diagnostic_names();
+      auto behaviour =
+          WithParameters(OnKernels(ExampleNetwork(MlpModelConfig({5}), 4, DiscreteActions(3))));
+      Random random(2);
+      const OnPolicyBatch batch = ExampleBatch(*behaviour, {6, 6}, random);
+      Diagnostics diagnostics;
+      ASSERT_TRUE((*made)->ComputeGradient(batch, 0, diagnostics).value());
+      EXPECT_EQ(NamesOf(diagnostics), before) << algorithm;
+    }
   }
 }
 
@@ -84,19 +79,15 @@ TEST(DiagnosticNamesTest, OffPolicyAlgorithmsReportWhatTheyName) {
       {"ddpg {}", ContinuousActions(2)}, {"td3 {}", ContinuousActions(2)}};
   for (const auto& [text, action] : cases) {
     const ExperimentConfig config = ConfigOf(text);
-    for (const bool on_device : {false, true}) {
-      const auto made =
-          on_device
-              ? MakeOffPolicyOnDevice(config, VectorSpace(4), action, Random(1), kTensorOperations)
-              : MakeOffPolicyAlgorithm(config, VectorSpace(4), action, Random(1));
+    for (const DeviceOptions& where : kPlaces) {
+      const auto made = MakeOffPolicyAlgorithm(config, VectorSpace(4), action, Random(1), where);
       ASSERT_TRUE(made.ok()) << made.status();
       const DiagnosticNames before = (*made)->diagnostic_names();
       Random random(2);
       OffPolicyBatch batch = ExampleTransitions(8, 4, 3, random);
       if (!action.discrete()) batch.actions = RandomTensor({8, 2}, random).tanh();
       ASSERT_TRUE((*made)->Update(batch, 0, {}).ok());
-      EXPECT_EQ(NamesOf((*made)->diagnostics()), before)
-          << text << (on_device ? " on a device" : "");
+      EXPECT_EQ(NamesOf((*made)->diagnostics()), before) << text;
     }
   }
 }

@@ -27,7 +27,7 @@ SacConfig ExampleConfig() {
 
 std::unique_ptr<OffPolicyAlgorithm> MakeExample(const SacConfig& config, uint64_t seed) {
   auto sac = MakeSac(config, MlpModelConfig({7, 5}), VectorSpace(kObservationSize), kActions,
-                     Random(seed), torch::kCPU);
+                     Random(seed), {});
   CADRE_CHECK(sac.ok());
   return *std::move(sac);
 }
@@ -36,16 +36,16 @@ std::unique_ptr<OffPolicyAlgorithm> ExampleSac(uint64_t seed) {
   return MakeExample(ExampleConfig(), seed);
 }
 
-Mlp Policy() {
+Network Policy() {
   auto network =
       MakeDiscretePolicy(MlpModelConfig({7, 5}), VectorSpace(kObservationSize), kActions);
   CADRE_CHECK(network.ok());
-  return network->policy;
+  return network->network;
 }
 
 std::vector<double> Probabilities(OffPolicyAlgorithm& sac, const std::vector<double>& s) {
   const absl::Span<const float> flat = Flat(sac.acting_parameters());
-  std::vector<double> p = NaiveForward(Policy(), {flat.begin(), flat.end()}, s);
+  std::vector<double> p = NaiveHead(Policy(), 0, {flat.begin(), flat.end()}, {s});
   double sum = 0;
   for (double& x : p) sum += x = std::exp(x);
   for (double& x : p) x /= sum;
@@ -56,10 +56,10 @@ std::vector<double> Probabilities(OffPolicyAlgorithm& sac, const std::vector<dou
 class NotebookSac {
  public:
   explicit NotebookSac(OffPolicyAlgorithm& sac)
-      : policy_({Policy()}, sac.acting_parameters(), ExampleConfig().policy_learning_rate(),
+      : policy_(Policy(), sac.acting_parameters(), ExampleConfig().policy_learning_rate(),
                 ExampleConfig().adam_epsilon()),
         critics_(MakeCritics(MlpModelConfig({7, 5}), 2, VectorSpace(kObservationSize), kActions)
-                     ->critics,
+                     ->network,
                  SavedFloats(sac, "critics.parameters"), ExampleConfig().value_learning_rate(),
                  ExampleConfig().adam_epsilon()),
         log_alpha_(torch::tensor(std::log(ExampleConfig().temperature()), torch::kFloat64)

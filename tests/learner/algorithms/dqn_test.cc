@@ -28,10 +28,10 @@ DqnConfig ExampleConfig() {
   return config;
 }
 
-std::unique_ptr<OffPolicyAlgorithm> ExampleDqn(const DqnConfig& config, bool autograd = false,
+std::unique_ptr<OffPolicyAlgorithm> ExampleDqn(const DqnConfig& config, bool graph = false,
                                                uint64_t seed = 1) {
   auto dqn = MakeDqn(config, MlpModelConfig({13, 9}, RELU), VectorSpace(kObservation),
-                     DiscreteActions(kActions), Random(seed), torch::kCPU, autograd);
+                     DiscreteActions(kActions), Random(seed), {.tensor_operations = graph});
   CADRE_CHECK(dqn.ok());
   return *std::move(dqn);
 }
@@ -76,9 +76,7 @@ std::vector<double> NaiveValues(OffPolicyAlgorithm& dqn, const torch::Tensor& ob
   std::vector<double> values;
   for (int64_t b = 0; b < observations.size(0); ++b) {
     const absl::Span<float> row = RowOf(Flat(observations), b, kObservation);
-    for (const double q :
-         NaiveForward(network->advantage, wide,
-                      NaiveForward(network->trunk, wide, {row.begin(), row.end()})))
+    for (const double q : NaiveHead(network->network, 0, wide, {{row.begin(), row.end()}}))
       values.push_back(q);
   }
   return values;
@@ -228,7 +226,7 @@ TEST(DqnTest, WithoutAnUpdateThereIsNothingToReport) {
 }
 
 TEST(DqnTest, ContinuousActionsAreRefused) {
-  const auto dqn = MakeDqn({}, {}, VectorSpace(3), ContinuousActions(2), Random(1), torch::kCPU);
+  const auto dqn = MakeDqn({}, {}, VectorSpace(3), ContinuousActions(2), Random(1), {});
   EXPECT_EQ(dqn.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(dqn.status().message()), HasSubstr("discrete"));
 }
@@ -284,7 +282,7 @@ INSTANTIATE_TEST_SUITE_P(
 // The closed forms on kernels against autograd, through several target updates.
 TEST_P(DqnSwitchesTest, LearnsTheSameAsWithAutograd) {
   config_.set_adam_epsilon(1e-3);  // Rounding does not decide the sign of a step.
-  auto closed = ExampleDqn(config_), autograd = ExampleDqn(config_, /*autograd=*/true);
+  auto closed = ExampleDqn(config_), autograd = ExampleDqn(config_, /*graph=*/true);
   ASSERT_EQ(Acting(*closed), Acting(*autograd));
   const std::vector<float> initial = Acting(*closed);
   for (int round = 0; round < 4; ++round) {
@@ -331,7 +329,7 @@ TEST_P(DqnSwitchesTest, SolvesAChain) {
   const torch::Tensor one_hot = torch::eye(kStates);
   for (const uint64_t seed : {1, 2, 3}) {
     auto made = MakeDqn(config_, MlpModelConfig({24, 16}, RELU), VectorSpace(kStates),
-                        DiscreteActions(2), Random(seed), torch::kCPU);
+                        DiscreteActions(2), Random(seed), {});
     ASSERT_TRUE(made.ok());
     OffPolicyAlgorithm& dqn = **made;
     Random random(seed);

@@ -59,12 +59,20 @@ inline OnPolicyBatch ExampleBatch(ActorCritic& model, const std::vector<int64_t>
   return batch;
 }
 
+inline std::unique_ptr<ActorCritic> OnKernels(ActorCriticNetwork network) {
+  return std::make_unique<ActorCritic>(std::move(network), Runner::kKernels);
+}
+inline std::unique_ptr<ActorCritic> OnGraph(ActorCriticNetwork network,
+                                            torch::Device device = torch::kCPU) {
+  return std::make_unique<ActorCritic>(std::move(network), Runner::kGraph, device);
+}
+
 // Random parameters that depend on the seed alone.
 inline std::unique_ptr<ActorCritic> WithParameters(std::unique_ptr<ActorCritic> model,
                                                    uint64_t seed = 1) {
   Random random(seed);
   model->parameters().copy_(
-      torch::tensor(RandomFloats(model->network().layout.size(), random, 0.3)));
+      torch::tensor(RandomFloats(model->network().layout().size(), random, 0.3)));
   model->ParametersChanged();
   return model;
 }

@@ -29,7 +29,7 @@ std::vector<Example> Examples() {
                        const ActionSpace& action) {
     Example example{name, ExampleNetwork(model, kObservation, action), {}, {}};
     example.parameters =
-        RandomTensor({example.network.layout.size()}, random, 0.5).to(torch::kFloat64);
+        RandomTensor({example.network.layout().size()}, random, 0.5).to(torch::kFloat64);
     example.observations = RandomTensor({13, kObservation}, random).to(torch::kFloat64);
     examples.push_back(std::move(example));
   };
@@ -94,7 +94,9 @@ TEST(FisherVectorTest, SinglePrecisionIsEnough) {
 TEST(FisherVectorTest, TheValuesParametersPlayNoPart) {
   for (const Example& example : Examples()) {
     const FisherVectorProduct fisher(example.network, example.parameters, example.observations);
-    const DenseLayer& head = example.network.value.back();
+    const Network& network = example.network.network;
+    const auto& head =
+        std::get<Dense>(network.OperationOf(network.heads[ActorCriticNetwork::kValue].value)->kind);
     torch::Tensor v = torch::zeros_like(example.parameters);
     v.narrow(0, head.weight, head.inputs * head.outputs).fill_(1);
     EXPECT_EQ(fisher(v).abs().max().item<double>(), 0) << example.name;

@@ -16,8 +16,7 @@ namespace cadre {
 namespace {
 
 std::unique_ptr<ActorCritic> ExampleModel() {
-  return WithParameters(
-      MakeFusedActorCritic(ExampleNetwork(MlpModelConfig({5}), 3, DiscreteActions(2))));
+  return WithParameters(OnKernels(ExampleNetwork(MlpModelConfig({5}), 3, DiscreteActions(2))));
 }
 
 OnPolicyBatch Example(uint64_t seed = 1) {

@@ -96,7 +96,7 @@ TEST_P(ImpalaTest, OfFreshExperienceCorrectedAndUncorrectedAreTheSame) {
 TEST_P(ImpalaTest, BatchesMayHaveOtherSizesThanTheOneBefore) {
   StaleExample example(Actions());
   OnPolicyBatch first = example.batch;
-  const auto behaviour = WithParameters(MakeFusedActorCritic(example.model->network()), /*seed=*/3);
+  const auto behaviour = WithParameters(OnKernels(example.model->network()), /*seed=*/3);
   Random random(5);
   const OnPolicyBatch other = ExampleBatch(*behaviour, {3, 1, 40, 2}, random);
   const auto impala = MakeImpala(ExampleConfig(), std::move(example.model));

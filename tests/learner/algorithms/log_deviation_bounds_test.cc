@@ -57,11 +57,9 @@ INSTANTIATE_TEST_SUITE_P(Algorithms, LogDeviationBoundsTest,
 TEST_P(LogDeviationBoundsTest, TheBonusForEntropyEndsAtTheBound) {
   for (const bool fused : {true, false}) {
     const ActorCriticNetwork network = Bounded();
-    auto algorithm =
-        MakeOnPolicyAlgorithm(WantsEntropy(GetParam()),
-                              WithParameters(fused ? MakeFusedActorCritic(network)
-                                                   : MakeAutogradActorCritic(network, torch::kCPU)),
-                              Random(1));
+    auto algorithm = MakeOnPolicyAlgorithm(
+        WantsEntropy(GetParam()), WithParameters(fused ? OnKernels(network) : OnGraph(network)),
+        Random(1));
     ASSERT_TRUE(algorithm.ok()) << algorithm.status();
     ActorCritic& model = (*algorithm)->model();
     const torch::Tensor log_std = model.parameters().narrow(0, network.log_std, 2);
@@ -84,7 +82,7 @@ TEST(LogDeviationBoundsTest, A3csGradientDoesNotLeadOut) {
   A3cConfig config;
   config.set_entropy_coefficient(10);
   for (const bool on_the_bound : {true, false}) {
-    auto gradient = MakeA2cGradient(A2cOptionsOf(config), MakeFusedActorCritic(network));
+    auto gradient = MakeA2cGradient(A2cOptionsOf(config), OnKernels(network));
     ActorCritic& model = gradient->model();
     model.parameters().fill_(on_the_bound ? kMax : 0.1);
     model.ParametersChanged();

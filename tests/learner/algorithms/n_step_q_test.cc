@@ -60,8 +60,7 @@ std::vector<double> Values(const std::vector<double>& parameters, const OnPolicy
   const auto network = MakeActionValueNetwork(MlpModelConfig({7}), {}, VectorSpace(kObservation),
                                               DiscreteActions(kActions));
   const absl::Span<float> x = RowOf(Flat(batch.observations), row, kObservation);
-  return NaiveForward(network->advantage, parameters,
-                      NaiveForward(network->trunk, parameters, {x.begin(), x.end()}));
+  return NaiveHead(network->network, 0, parameters, {{x.begin(), x.end()}});
 }
 
 // The mean of (R - Q)^2 as the header says it, step by step.

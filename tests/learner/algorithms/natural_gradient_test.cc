@@ -30,8 +30,8 @@ struct Example {
   Example(const ActionSpace& action, int64_t iterations) {
     natural = std::make_unique<NaturalGradient>(
         Options(iterations),
-        WithParameters(MakeFusedActorCritic(ExampleNetwork(MlpModelConfig({6}), 3, action))),
-        Random(1));
+        WithParameters(OnKernels(ExampleNetwork(MlpModelConfig({6}), 3, action))), Random(1),
+        DeviceOptions());
     Random random(2);
     batch = ExampleBatch(natural->model(), kLengths, random, 0.2);
     EXPECT_TRUE(natural->Begin(batch, /*collective=*/nullptr).ok());

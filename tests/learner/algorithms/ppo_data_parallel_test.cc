@@ -4,9 +4,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "learner/algorithms/on_device/on_device.h"
 #include "learner/algorithms/ppo.h"
-#include "policy/tensor_models.h"
 #include "tests/learner/algorithms/shares_of_a_batch.h"
 #include "tests/learner/algorithms/test_device.h"
 
@@ -24,18 +22,16 @@ PpoConfig WholeBatches() {
 }
 
 Make PpoOf(const PpoConfig& config, const ActionSpace& action = DiscreteActions(3)) {
-  return [=] {
-    return MakePpo(config, WithParameters(MakeFusedActorCritic(ExamplePolicy(action))), Random(1));
-  };
+  return
+      [=] { return MakePpo(config, WithParameters(OnKernels(ExamplePolicy(action))), Random(1)); };
 }
 
 // In tensor operations, on the device of CADRE_TEST_DEVICE.
 Make PpoOnDeviceOf(const PpoConfig& config, const ActionSpace& action = DiscreteActions(3)) {
   return [=] {
     const DeviceOptions options = TestDevice();
-    return MakePpoOnDevice(
-        config, WithParameters(MakeTensorActorCritic(ExamplePolicy(action), options.device)),
-        Random(1), options);
+    return MakePpo(config, WithParameters(OnGraph(ExamplePolicy(action), options.device)),
+                   Random(1), options);
   };
 }
 

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <torch/autograd.h>
 #include <torch/optim/adam.h>
 
+#include "absl/strings/match.h"
 #include "gtest/gtest.h"
 #include "learner/algorithms/ppo.h"
 #include "tests/learner/algorithms/example_batch.h"
@@ -61,20 +63,22 @@ class NotebookPpo {
     return source.index_select(0, batch.observation_rows);
   }
 
-  torch::Tensor Run(const Mlp& mlp, torch::Tensor x) const {
-    for (const DenseLayer& layer : mlp) {
-      const torch::Tensor weight = parameters_.narrow(0, layer.weight, layer.inputs * layer.outputs)
-                                       .view({layer.outputs, layer.inputs});
-      x = x.matmul(weight.t()) + parameters_.narrow(0, layer.bias, layer.outputs);
-      if (layer.activation == LayerActivation::kTanh) x = x.tanh();
-      if (layer.activation == LayerActivation::kRelu) x = x.relu();
+  // Layers "<name>.<i>" one after the other; all but a head's last one have an activation.
+  torch::Tensor Run(const std::string& name, torch::Tensor x, bool head) const {
+    std::vector<torch::Tensor> blocks;
+    for (const ParameterBlock& block : network_.layout().blocks())
+      if (absl::StartsWith(block.name, name + ".") && block.name != "policy.log_std")
+        blocks.push_back(parameters_.narrow(0, block.offset, block.size).view(block.shape));
+    for (size_t i = 0; i < blocks.size(); i += 2) {
+      x = x.matmul(blocks[i].t()) + blocks[i + 1];
+      if (!head || i + 2 < blocks.size()) x = x.tanh();
     }
     return x;
   }
 
   Heads Forward(const torch::Tensor& observations) const {
-    const torch::Tensor features = Run(network_.trunk, observations);
-    Heads heads{Run(network_.policy, features), Run(network_.value, features).squeeze(1), {}};
+    const torch::Tensor features = Run("trunk", observations, /*head=*/false);
+    Heads heads{Run("policy", features, true), Run("value", features, true).squeeze(1), {}};
     if (!network_.discrete())
       heads.log_std = parameters_.narrow(0, network_.log_std, network_.action.dimensions);
     return heads;
@@ -119,7 +123,7 @@ TEST(PpoTest, UpdatesAreThoseOfTheTextbook) {
     for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
       const ActorCriticNetwork network =
           ExampleNetwork(MlpModelConfig({9, 7}, TANH, shared), 4, action);
-      auto model = WithParameters(MakeFusedActorCritic(network));
+      auto model = WithParameters(OnKernels(network));
       NotebookPpo notebook(config, network, model->parameters());
       const std::unique_ptr<OnPolicyAlgorithm> ppo = MakePpo(config, std::move(model), Random(1));
       Random random(2);

@@ -34,7 +34,7 @@ PpoConfig ExampleConfig() {
 
 std::unique_ptr<OnPolicyAlgorithm> ExamplePpo(const PpoConfig& config, uint64_t seed = 1,
                                               const ActionSpace& action = DiscreteActions(3)) {
-  return MakePpo(config, WithParameters(MakeFusedActorCritic(ExamplePolicy(action))), Random(seed));
+  return MakePpo(config, WithParameters(OnKernels(ExamplePolicy(action))), Random(seed));
 }
 
 std::map<std::string, double> Update(OnPolicyAlgorithm& ppo, const OnPolicyBatch& batch,
@@ -45,54 +45,72 @@ std::map<std::string, double> Update(OnPolicyAlgorithm& ppo, const OnPolicyBatch
 
 // Three updates on batches that depend on the seed alone.
 void Train(OnPolicyAlgorithm& ppo, uint64_t seed = 2, int updates = 3) {
-  auto behaviour = WithParameters(MakeFusedActorCritic(ppo.model().network()));
+  auto behaviour = WithParameters(OnKernels(ppo.model().network()));
   Random random(seed);
   for (int i = 0; i < updates; ++i)
     ASSERT_TRUE(ppo.Update(ExampleBatch(*behaviour, kLengths, random), 0.1 * i).ok());
 }
 
-// Runs another model and notes the rows of each minibatch, which ExampleBatch wrote
-// into the observations.
-class RecordingModel final : public ActorCritic {
- public:
-  explicit RecordingModel(std::unique_ptr<ActorCritic> model) : model_(std::move(model)) {}
+using Minibatches = std::vector<std::vector<int64_t>>;
 
-  const ActorCriticNetwork& network() const override { return model_->network(); }
+// Notes the rows of each minibatch, which ExampleBatch wrote into the observations.
+class RecordingPass final : public Pass {
+ public:
+  RecordingPass(std::unique_ptr<Pass> pass, Minibatches* minibatches)
+      : pass_(std::move(pass)), minibatches_(minibatches) {}
+
+  const std::vector<torch::Tensor>& Forward(absl::Span<const torch::Tensor> inputs) override {
+    std::vector<int64_t>& rows = minibatches_->emplace_back();
+    for (int64_t i = 0; i < inputs[0].size(0); ++i)
+      rows.push_back(std::lround(inputs[0][i][0].item<double>() * 100));
+    return pass_->Forward(inputs);
+  }
+  void Backward(absl::Span<const torch::Tensor> gradients) override { pass_->Backward(gradients); }
+  torch::Tensor InputGradient(absl::Span<const torch::Tensor> gradients, int input) override {
+    return pass_->InputGradient(gradients, input);
+  }
+
+ private:
+  const std::unique_ptr<Pass> pass_;
+  Minibatches* const minibatches_;
+};
+
+class RecordingModel final : public Model {
+ public:
+  RecordingModel(Network network, Minibatches* minibatches)
+      : model_(MakeKernelModel(std::move(network))), minibatches_(minibatches) {}
+
+  const Network& network() const override { return model_->network(); }
   torch::Tensor parameters() override { return model_->parameters(); }
   void ParametersChanged() override { model_->ParametersChanged(); }
   torch::Tensor gradient() override { return model_->gradient(); }
-  Heads Forward(const torch::Tensor& observations) override {
-    std::vector<int64_t>& rows = minibatches.emplace_back();
-    for (int64_t i = 0; i < observations.size(0); ++i)
-      rows.push_back(std::lround(observations[i][0].item<double>() * 100));
-    return model_->Forward(observations);
+  std::unique_ptr<Pass> NewPass(std::vector<int> heads, Direction direction) override {
+    std::unique_ptr<Pass> pass = model_->NewPass(std::move(heads), direction);
+    if (direction == Direction::kForward) return pass;
+    return std::make_unique<RecordingPass>(std::move(pass), minibatches_);
   }
-  void Backward(Heads gradient) override {
-    ++backwards;
-    model_->Backward(std::move(gradient));
-  }
-  torch::Tensor Values(const torch::Tensor& observations) override {
-    return model_->Values(observations);
-  }
-
-  std::vector<std::vector<int64_t>> minibatches;
-  int backwards = 0;
 
  private:
-  const std::unique_ptr<ActorCritic> model_;
+  const std::unique_ptr<Model> model_;
+  Minibatches* const minibatches_;
 };
 
 struct Recorded {
   explicit Recorded(const PpoConfig& config) {
-    auto model =
-        std::make_unique<RecordingModel>(WithParameters(MakeFusedActorCritic(ExamplePolicy())));
-    this->model = model.get();
-    ppo = MakePpo(config, std::move(model), Random(1));
+    const ActorCriticNetwork network = ExamplePolicy();
+    auto made = WithParameters(std::make_unique<ActorCritic>(
+        network, std::make_unique<RecordingModel>(network.network, &minibatches)));
+    model = made.get();
+    ppo = MakePpo(config, std::move(made), Random(1));
     Random random(2);
-    batch = ExampleBatch(*this->model, kLengths, random);
-    this->model->minibatches.clear();
+    batch = ExampleBatch(*model, kLengths, random);
+    minibatches.clear();
   }
-  RecordingModel* model;
+  Recorded(const Recorded&) = delete;
+  Recorded& operator=(const Recorded&) = delete;
+
+  Minibatches minibatches;
+  ActorCritic* model;
   std::unique_ptr<OnPolicyAlgorithm> ppo;
   OnPolicyBatch batch;
 };
@@ -104,10 +122,10 @@ TEST(PpoTest, EveryEpochUsesEveryStepExactlyOnce) {
   std::vector<int64_t> all;
   for (int64_t row = 0; row < 27; ++row)
     if (row != 5 && row != 14 && row != 26) all.push_back(row);
-  ASSERT_EQ(run.model->minibatches.size(), 3 * 3);
+  ASSERT_EQ(run.minibatches.size(), 3 * 3);
   std::vector<std::vector<int64_t>> epochs(3);
   for (size_t i = 0; i < 9; ++i) {
-    const std::vector<int64_t>& rows = run.model->minibatches[i];
+    const std::vector<int64_t>& rows = run.minibatches[i];
     EXPECT_EQ(rows.size(), 8);
     epochs[i / 3].insert(epochs[i / 3].end(), rows.begin(), rows.end());
   }
@@ -131,10 +149,10 @@ TEST(PpoTest, EveryOrderOfTheStepsIsEquallyLikely) {
   constexpr int kUpdates = 4800;
   std::map<std::vector<int64_t>, int> counts;
   for (int i = 0; i < kUpdates; ++i) {
-    run.model->minibatches.clear();
+    run.minibatches.clear();
     ASSERT_TRUE(run.ppo->Update(run.batch, 0).ok());
     std::vector<int64_t> order;
-    for (const std::vector<int64_t>& rows : run.model->minibatches) order.push_back(rows.at(0));
+    for (const std::vector<int64_t>& rows : run.minibatches) order.push_back(rows.at(0));
     ++counts[order];
   }
   ASSERT_EQ(counts.size(), 24);
@@ -150,11 +168,11 @@ TEST(PpoTest, StepsThatFillNoMinibatchWaitForTheNextEpoch) {
   config.set_minibatch_size(7);
   Recorded run(config);
   ASSERT_TRUE(run.ppo->Update(run.batch, 0).ok());
-  ASSERT_EQ(run.model->minibatches.size(), 3 * 3);  // 24 / 7, three times.
+  ASSERT_EQ(run.minibatches.size(), 3 * 3);  // 24 / 7, three times.
   for (int epoch = 0; epoch < 3; ++epoch) {
     std::vector<int64_t> rows;
     for (int i = 0; i < 3; ++i)
-      for (const int64_t row : run.model->minibatches[3 * epoch + i]) rows.push_back(row);
+      for (const int64_t row : run.minibatches[3 * epoch + i]) rows.push_back(row);
     std::sort(rows.begin(), rows.end());
     EXPECT_EQ(rows.size(), 21);
     EXPECT_EQ(std::unique(rows.begin(), rows.end()), rows.end());
@@ -166,8 +184,8 @@ TEST(PpoTest, AMinibatchLargerThanTheBatchIsTheBatch) {
   config.set_minibatch_size(1000);
   Recorded run(config);
   ASSERT_TRUE(run.ppo->Update(run.batch, 0).ok());
-  ASSERT_EQ(run.model->minibatches.size(), 3);
-  EXPECT_EQ(run.model->minibatches[0].size(), 24);
+  ASSERT_EQ(run.minibatches.size(), 3);
+  EXPECT_EQ(run.minibatches[0].size(), 24);
 }
 
 TEST(PpoTest, TargetKlEndsTheUpdateBeforeTheStepThatWouldGoTooFar) {
@@ -177,15 +195,14 @@ TEST(PpoTest, TargetKlEndsTheUpdateBeforeTheStepThatWouldGoTooFar) {
   config.set_minibatch_size(24);
   Recorded one(config);
   const auto first_step = Update(*one.ppo, one.batch);
-  EXPECT_EQ(one.model->backwards, 1);
+  EXPECT_EQ(one.minibatches.size(), 1);
 
   config.set_epochs(10);
   config.set_target_kl(0.01);
   Recorded run(config);
   const auto diagnostics = Update(*run.ppo, run.batch);
   // One step with ratio 1; the second minibatch finds the policy too far away.
-  EXPECT_EQ(run.model->minibatches.size(), 2);
-  EXPECT_EQ(run.model->backwards, 1);
+  EXPECT_EQ(run.minibatches.size(), 2);
   EXPECT_EQ(diagnostics.at("epochs"), 2);
   EXPECT_GT(diagnostics.at("approx_kl"), 1.5 * 0.01 / 2);  // The mean with the first one's 0.
   EXPECT_TRUE(torch::equal(run.model->parameters(), one.model->parameters()));
@@ -195,7 +212,7 @@ TEST(PpoTest, TargetKlEndsTheUpdateBeforeTheStepThatWouldGoTooFar) {
   config.set_target_kl(0);
   Recorded unbounded(config);
   Update(*unbounded.ppo, unbounded.batch);
-  EXPECT_EQ(unbounded.model->backwards, 10);
+  EXPECT_EQ(unbounded.minibatches.size(), 10);
 }
 
 TEST(PpoTest, ABatchBeyondTargetKlChangesNothing) {
@@ -312,9 +329,10 @@ TEST(PpoTest, AdvantagesAreNormalisedInEachMinibatch) {
     config.set_normalize_advantages(normalize);
     std::vector<torch::Tensor> parameters;
     for (const double scale : {1.0, 10.0}) {
-      auto model = WithParameters(MakeFusedActorCritic(ExamplePolicy()));
-      const DenseLayer& head = model->network().value.back();
-      model->parameters().narrow(0, head.weight, head.inputs + 1).zero_();
+      auto model = WithParameters(OnKernels(ExamplePolicy()));
+      const Network::Range value =
+          model->network().network.ParametersOf(ActorCriticNetwork::kValue);
+      model->parameters().narrow(0, value.offset, value.size).zero_();
       model->ParametersChanged();
       auto ppo = MakePpo(config, std::move(model), Random(1));
       Random random(2);
@@ -386,9 +404,8 @@ TEST(PpoTest, BothActorCriticsLearnTheSame) {
       config.set_entropy_coefficient(0.01);
       const ActorCriticNetwork network =
           ExampleNetwork(MlpModelConfig({9, 7}, TANH, shared), 4, action);
-      auto fused = MakePpo(config, WithParameters(MakeFusedActorCritic(network)), Random(1));
-      auto autograd =
-          MakePpo(config, WithParameters(MakeAutogradActorCritic(network, torch::kCPU)), Random(1));
+      auto fused = MakePpo(config, WithParameters(OnKernels(network)), Random(1));
+      auto autograd = MakePpo(config, WithParameters(OnGraph(network)), Random(1));
       Train(*fused, 2, 5);
       Train(*autograd, 2, 5);
       const double distance =

@@ -34,24 +34,26 @@ OffPolicyBatch TwoItems() {
 }
 
 torch::Tensor BothTdTargets(const NextOutputs& next, const OffPolicyBatch& batch) {
-  torch::Tensor targets;
-  TdTargetsInClosedForm(next, batch, targets);
-  ExpectEqual(TdTargets(next, batch), targets, "targets");
+  torch::Tensor targets, fast;
+  TdTargets(next, batch, /*fast=*/false, targets);
+  TdTargets(next, batch, /*fast=*/true, fast);
+  ExpectEqual(fast, targets, "targets");
   return targets;
 }
 
 torch::Tensor BothCategoricalTargets(const CategoricalSupport& support, const NextOutputs& next,
                                      const OffPolicyBatch& batch) {
-  torch::Tensor targets;
-  CategoricalTargetsInClosedForm(support, next, batch, targets);
-  ExpectEqual(CategoricalTargets(support, next, batch), targets, "targets");
+  torch::Tensor targets, fast;
+  CategoricalTargets(support, next, batch, /*fast=*/false, targets);
+  CategoricalTargets(support, next, batch, /*fast=*/true, fast);
+  ExpectEqual(fast, targets, "targets");
   return targets;
 }
 
 QGradient ClosedForm(QLossKind kind, const torch::Tensor& outputs, const torch::Tensor& targets,
                      const OffPolicyBatch& batch) {
   QGradient gradient;
-  QGradientInClosedForm(kind, outputs, targets, batch, gradient);
+  ComputeQGradient(kind, outputs, targets, batch, /*fast=*/true, gradient);
   return gradient;
 }
 
@@ -159,8 +161,8 @@ TEST_P(QGradientTest, TheClosedFormIsWhatAutogradSays) {
         targets.div_(targets.sum(1, true));
       }
       QGradient by_autograd;
-      QGradientByAutograd(GetParam(), outputs, targets, batch, by_autograd);
-      QGradientInClosedForm(GetParam(), outputs, targets, batch, closed);
+      ComputeQGradient(GetParam(), outputs, targets, batch, /*fast=*/false, by_autograd);
+      ComputeQGradient(GetParam(), outputs, targets, batch, /*fast=*/true, closed);
       ExpectEqual(closed.outputs, by_autograd.outputs, "gradient");
       ExpectEqual(closed.losses, by_autograd.losses, "losses");
       ExpectEqual(closed.errors, by_autograd.errors, "errors");

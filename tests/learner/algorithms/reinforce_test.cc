@@ -52,7 +52,7 @@ TEST(ReinforceTest, AnEpisodeAloneHasNoBaselineOfReturns) {
 // Episodes in a world of numbered steps, as a model sees them.
 struct Policy {
   explicit Policy(bool discrete)
-      : model(WithParameters(MakeFusedActorCritic(ExampleNetwork(
+      : model(WithParameters(OnKernels(ExampleNetwork(
             MlpModelConfig({5}), 2, discrete ? DiscreteActions(3) : ContinuousActions(2))))) {}
 
   // The batch with small numbers, and actions that another policy knew.

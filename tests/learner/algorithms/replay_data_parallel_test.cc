@@ -9,7 +9,6 @@
 #include "gtest/gtest.h"
 #include "learner/algorithms/normal_noise.h"
 #include "learner/algorithms/off_policy.h"
-#include "learner/algorithms/on_device/on_device.h"
 #include "tests/learner/algorithms/actor_critic_example.h"
 #include "tests/learner/algorithms/test_device.h"
 #include "tests/learner/learner_group.h"
@@ -40,7 +39,7 @@ std::unique_ptr<OffPolicyAlgorithm> Make(const ExperimentConfig& config, const A
                                          bool on_device) {
   const ObservationSpace observation = VectorSpace(kObservationSize);
   return on_device
-             ? MakeOffPolicyOnDevice(config, observation, action, Random(1), TestDevice()).value()
+             ? MakeOffPolicyAlgorithm(config, observation, action, Random(1), TestDevice()).value()
              : MakeOffPolicyAlgorithm(config, observation, action, Random(1)).value();
 }
 

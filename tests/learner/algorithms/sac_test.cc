@@ -30,7 +30,7 @@ SacConfig ExampleConfig() {
 
 std::unique_ptr<OffPolicyAlgorithm> MakeExample(const SacConfig& config, uint64_t seed) {
   auto sac = MakeSac(config, MlpModelConfig({7, 5}), VectorSpace(kObservationSize), kActions,
-                     Random(seed), torch::kCPU);
+                     Random(seed), {});
   CADRE_CHECK(sac.ok());
   return *std::move(sac);
 }
@@ -51,11 +51,11 @@ ContinuousPolicyNetwork Policy(const ModelConfig& model, int64_t observation_siz
 class NotebookSac {
  public:
   explicit NotebookSac(OffPolicyAlgorithm& sac)
-      : policy_({Policy(MlpModelConfig({7, 5}), kObservationSize, kActions).policy},
+      : policy_(Policy(MlpModelConfig({7, 5}), kObservationSize, kActions).network,
                 sac.acting_parameters(), ExampleConfig().policy_learning_rate(),
                 ExampleConfig().adam_epsilon()),
         critics_(MakeCritics(MlpModelConfig({7, 5}), 2, VectorSpace(kObservationSize), kActions)
-                     ->critics,
+                     ->network,
                  SavedFloats(sac, "critics.parameters"), ExampleConfig().value_learning_rate(),
                  ExampleConfig().adam_epsilon()),
         log_alpha_(torch::tensor(std::log(ExampleConfig().temperature()), torch::kFloat64)
@@ -213,7 +213,7 @@ TEST(SacTest, FindsTheBestActionOfABandit) {
   SacConfig config;
   config.set_policy_learning_rate(1e-3);
   for (const uint64_t seed : {1, 2, 3}) {
-    auto sac = MakeSac(config, model, VectorSpace(1), action, Random(seed), torch::kCPU);
+    auto sac = MakeSac(config, model, VectorSpace(1), action, Random(seed), {});
     ASSERT_TRUE(sac.ok());
     Random random(100 + seed);
     for (int i = 0; i < 3000; ++i)
@@ -240,7 +240,7 @@ TEST(SacTest, DiagnosticsHaveTheirNamesBeforeTheFirstUpdate) {
 TEST(SacTest, RefusesUnboundedActions) {
   const float infinity = std::numeric_limits<float>::infinity();
   const auto sac = MakeSac({}, MlpModelConfig({4}), VectorSpace(2),
-                           BoundedActions({-infinity}, {infinity}), Random(1), torch::kCPU);
+                           BoundedActions({-infinity}, {infinity}), Random(1), {});
   EXPECT_TRUE(absl::IsInvalidArgument(sac.status()));
   EXPECT_NE(std::string(sac.status().message()).find("dimension 0"), std::string::npos);
 }

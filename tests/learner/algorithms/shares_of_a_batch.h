@@ -61,7 +61,7 @@ inline Outcome Train(OnPolicyAlgorithm& algorithm,
                      const std::function<OnPolicyBatch(const OnPolicyBatch&)>& part,
                      const std::vector<int64_t>& lengths = kLengths) {
   const torch::Device device = algorithm.model().parameters().device();
-  auto behaviour = WithParameters(MakeFusedActorCritic(algorithm.model().network()));
+  auto behaviour = WithParameters(OnKernels(algorithm.model().network()));
   Random random(2);
   Outcome outcome;
   for (int i = 0; i < 3; ++i) {

@@ -19,8 +19,15 @@ torch::Tensor Row(const std::vector<float>& values) {
 SquashedSample Sample(const torch::Tensor& head, const torch::Tensor& noise) {
   SquashedSample sample;
   sample.noise = noise;
-  SampleSquashedGaussian(head, kBounds, sample);
+  SampleSquashedGaussian(head, kBounds, /*fast=*/true, sample);
   return sample;
+}
+
+void Gradient(const torch::Tensor& head, const LogDeviationBounds& bounds,
+              const SquashedSample& sample, const torch::Tensor& action_gradient,
+              double log_prob_slope, torch::Tensor& gradient, bool fast = true) {
+  SquashedGaussianGradient(head, bounds, sample, action_gradient,
+                           torch::scalar_tensor(log_prob_slope), fast, gradient);
 }
 
 TEST(SquashedGaussianTest, ByHandAtTheMiddle) {
@@ -39,7 +46,7 @@ TEST(SquashedGaussianTest, ByHandOffTheMiddle) {
   torch::Tensor gradient;
   // With slope 3 of the action and 0.5 of the log probability:
   // du = 3 * 0.419974 + 0.5 * 2 * 0.761594 = 2.021516; sigma e = 0.5.
-  SquashedGaussianGradient(Row({0.5f, std::log(2.0f)}), kBounds, sample, Row({3}), 0.5, gradient);
+  Gradient(Row({0.5f, std::log(2.0f)}), kBounds, sample, Row({3}), 0.5, gradient);
   EXPECT_NEAR(gradient[0][0].item<float>(), 2.021516, 1e-5);
   EXPECT_NEAR(gradient[0][1].item<float>(), 2.021516 * 0.5 - 0.5, 1e-5);
 }
@@ -70,7 +77,7 @@ TEST(SquashedGaussianTest, StaysFiniteFarOutWhereTheActionIsRoundedToItsBound) {
     EXPECT_NEAR(sample.log_probs.item<float>(),
                 -0.125 - 0.9189385 - 2 * std::log(2) + 2 * std::abs(u), 1e-4);
     torch::Tensor gradient;
-    SquashedGaussianGradient(Row({mean, 0}), kBounds, sample, Row({1}), 1, gradient);
+    Gradient(Row({mean, 0}), kBounds, sample, Row({1}), 1, gradient);
     EXPECT_FLOAT_EQ(gradient[0][0].item<float>(), std::copysign(2.0f, mean));
   }
 }
@@ -84,7 +91,7 @@ TEST(SquashedGaussianTest, LogDeviationsAreClamped) {
     EXPECT_TRUE(torch::equal(clamped.log_probs, at.log_probs));
   }
   SquashedSample sample{Row({0.3f}), {}, {}};
-  SampleSquashedGaussian(Row({0.1f, 1}), {.min = -3, .max = -1}, sample);
+  SampleSquashedGaussian(Row({0.1f, 1}), {.min = -3, .max = -1}, /*fast=*/true, sample);
   EXPECT_TRUE(torch::equal(sample.actions, Sample(Row({0.1f, -1}), Row({0.3f})).actions));
 }
 
@@ -94,7 +101,7 @@ TEST(SquashedGaussianTest, BeyondABoundOnlyWhatLeadsBackInsidePasses) {
     for (const double slope : {1.0, -1.0}) {  // Of the log probability: wants less noise, or more.
       const SquashedSample sample = Sample(Row({0.1f, outside}), Row({0}));
       torch::Tensor gradient;
-      SquashedGaussianGradient(Row({0.1f, outside}), kBounds, sample, Row({0}), slope, gradient);
+      Gradient(Row({0.1f, outside}), kBounds, sample, Row({0}), slope, gradient);
       EXPECT_NE(gradient[0][0].item<float>(), 0);
       const float deviation = gradient[0][1].item<float>();
       if ((outside > 0) == (slope < 0))
@@ -118,14 +125,15 @@ TEST(SquashedGaussianTest, TheClosedFormIsAutograds) {
       const torch::Tensor noise = RandomTensor({batch, dimensions}, random);
       const torch::Tensor action_gradient = RandomTensor({batch, dimensions}, random);
       sample.noise = noise;
-      SampleSquashedGaussian(head, kBounds, sample);
-      const SquashedSample wanted = SquashedGaussianForAutograd(head, kBounds, noise);
+      SampleSquashedGaussian(head, kBounds, /*fast=*/true, sample);
+      SquashedSample wanted{noise, {}, {}};
+      SampleSquashedGaussian(head, kBounds, /*fast=*/false, wanted);
       ExpectClose(sample.actions, wanted.actions, "actions");
       ExpectClose(sample.log_probs, wanted.log_probs, "log probabilities");
-      SquashedGaussianGradient(head, kBounds, sample, action_gradient, 0.7, gradient);
-      ExpectClose(gradient,
-                  SquashedGaussianGradientByAutograd(head, kBounds, noise, action_gradient, 0.7),
-                  "gradient");
+      Gradient(head, kBounds, sample, action_gradient, 0.7, gradient);
+      torch::Tensor by_autograd;
+      Gradient(head, kBounds, sample, action_gradient, 0.7, by_autograd, /*fast=*/false);
+      ExpectClose(gradient, by_autograd, "gradient");
     }
 }
 

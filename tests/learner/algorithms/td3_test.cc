@@ -27,7 +27,7 @@ Td3Config ExampleConfig() {
 
 std::unique_ptr<OffPolicyAlgorithm> ExampleTd3(uint64_t seed) {
   auto td3 = MakeTd3(ExampleConfig(), MlpModelConfig({7, 5}), VectorSpace(kObservationSize),
-                     kActions, Random(seed), torch::kCPU);
+                     kActions, Random(seed), {});
   CADRE_CHECK(td3.ok());
   return *std::move(td3);
 }
@@ -43,11 +43,11 @@ ContinuousPolicyNetwork Policy(const ModelConfig& model, int64_t observation_siz
 class NotebookTd3 {
  public:
   explicit NotebookTd3(OffPolicyAlgorithm& td3)
-      : policy_({Policy(MlpModelConfig({7, 5}), kObservationSize, kActions).policy},
+      : policy_(Policy(MlpModelConfig({7, 5}), kObservationSize, kActions).network,
                 td3.acting_parameters(), ExampleConfig().policy_learning_rate(),
                 ExampleConfig().adam_epsilon()),
         critics_(MakeCritics(MlpModelConfig({7, 5}), 2, VectorSpace(kObservationSize), kActions)
-                     ->critics,
+                     ->network,
                  SavedFloats(td3, "critics.parameters"), ExampleConfig().value_learning_rate(),
                  ExampleConfig().adam_epsilon()) {
     CADRE_CHECK(RestoreRandom("td3.random", SavedState(td3), random_).ok());
@@ -104,7 +104,7 @@ TEST(Td3Test, PolicyAndTargetsWaitForTheirTurn) {
   Td3Config config = ExampleConfig();
   config.set_policy_delay(3);
   auto made = MakeTd3(config, MlpModelConfig({7, 5}), VectorSpace(kObservationSize), kActions,
-                      Random(1), torch::kCPU);
+                      Random(1), {});
   ASSERT_TRUE(made.ok());
   OffPolicyAlgorithm& td3 = **made;
   for (int update = 1; update <= 7; ++update) {
@@ -133,7 +133,7 @@ TEST(Td3Test, TargetNoiseIsItsOwnAndCanBeSilent) {
     config.set_target_noise(noise);
     config.set_target_noise_clip(clip);
     auto td3 = MakeTd3(config, MlpModelConfig({7, 5}), VectorSpace(kObservationSize), kActions,
-                       Random(1), torch::kCPU);
+                       Random(1), {});
     CADRE_CHECK(td3.ok());
     TensorMap state;
     const TensorMap saved = SavedState(**td3);
@@ -167,7 +167,7 @@ TEST(Td3Test, FindsTheBestActionOfABandit) {
   const ActionSpace action = BoundedActions({-2}, {4});
   const ModelConfig model = MlpModelConfig({32, 32});
   for (const uint64_t seed : {1, 2, 3}) {
-    auto td3 = MakeTd3({}, model, VectorSpace(1), action, Random(seed), torch::kCPU);
+    auto td3 = MakeTd3({}, model, VectorSpace(1), action, Random(seed), {});
     ASSERT_TRUE(td3.ok());
     Random random(100 + seed);
     for (int i = 0; i < 2000; ++i)

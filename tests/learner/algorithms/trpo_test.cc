@@ -72,7 +72,8 @@ TEST(TrpoTest, TheLongestStepWithinTheBoundIsTaken) {
     const auto without = UpdateOnce(*rejected, batch);
     EXPECT_EQ(without.at("step_scale"), 0);
     // All but the value is as it was.
-    const int64_t begin = trpo->model().network().value.front().weight;
+    const int64_t begin =
+        trpo->model().network().network.ParametersOf(ActorCriticNetwork::kValue).offset;
     EXPECT_TRUE(torch::equal(rejected->model().parameters().narrow(0, 0, begin),
                              old_parameters.narrow(0, 0, begin)));
   }
@@ -83,8 +84,8 @@ TEST(TrpoTest, WithoutAdvantagesThePolicyStaysAsItIs) {
   for (const ActionSpace& action : BothKindsOfActions()) {
     auto trpo = ExampleTrpo(ExampleConfig(), action);
     ActorCritic& model = trpo->model();
-    const DenseLayer& head = model.network().value.back();
-    model.parameters().narrow(0, head.weight, head.inputs + 1).zero_();
+    const Network::Range value = model.network().network.ParametersOf(ActorCriticNetwork::kValue);
+    model.parameters().narrow(0, value.offset, value.size).zero_();
     model.ParametersChanged();
     Random random(2);
     OnPolicyBatch batch = ExampleBatch(model, {5, 8, 11}, random);
@@ -101,9 +102,8 @@ TEST(TrpoTest, WithoutAdvantagesThePolicyStaysAsItIs) {
 TEST(TrpoTest, BothActorCriticsLearnTheSame) {
   for (const ActionSpace& action : BothKindsOfActions()) {
     auto fused = ExampleTrpo(ExampleConfig(), action);
-    auto autograd = MakeTrpo(
-        ExampleConfig(),
-        WithParameters(MakeAutogradActorCritic(fused->model().network(), torch::kCPU)), Random(1));
+    auto autograd =
+        MakeTrpo(ExampleConfig(), WithParameters(OnGraph(fused->model().network())), Random(1));
     TrainThrice(*fused, 2);
     TrainThrice(*autograd, 2);
     EXPECT_TRUE(

@@ -20,7 +20,7 @@ inline const std::vector<ActionSpace>& BothKindsOfActions() {
 }
 
 inline std::unique_ptr<ActorCritic> TrustRegionModel(const ActionSpace& action, uint64_t seed = 1) {
-  return WithParameters(MakeFusedActorCritic(ExampleNetwork(MlpModelConfig({9}), 4, action)), seed);
+  return WithParameters(OnKernels(ExampleNetwork(MlpModelConfig({9}), 4, action)), seed);
 }
 
 inline std::map<std::string, double> UpdateOnce(OnPolicyAlgorithm& algorithm,
@@ -37,7 +37,7 @@ inline Heads PolicyOf(OnPolicyAlgorithm& algorithm, const OnPolicyBatch& batch) 
 
 // Three updates on batches that depend on the seed alone.
 inline void TrainThrice(OnPolicyAlgorithm& algorithm, uint64_t seed) {
-  auto behaviour = WithParameters(MakeFusedActorCritic(algorithm.model().network()));
+  auto behaviour = WithParameters(OnKernels(algorithm.model().network()));
   Random random(seed);
   for (int i = 0; i < 3; ++i)
     ASSERT_TRUE(algorithm.Update(ExampleBatch(*behaviour, {5, 8, 11}, random), 0).ok());

@@ -1,12 +1,14 @@
 #include "learner/algorithms/value_fit.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include <torch/autograd.h>
 #include <torch/optim/adam.h>
 
+#include "absl/strings/match.h"
 #include "gtest/gtest.h"
 #include "tests/learner/algorithms/example_batch.h"
 #include "tests/learner/learner_group.h"
@@ -20,34 +22,41 @@ struct Example {
   explicit Example(const ActionSpace& action = ContinuousActions(2)) {
     network = ExampleNetwork(MlpModelConfig({8, 7}), 3, action);
     Random random(1);
-    parameters = RandomTensor({network.layout.size()}, random, 0.5);
+    model = OnKernels(network);
+    model->parameters().copy_(RandomTensor({network.layout().size()}, random, 0.5));
+    model->ParametersChanged();
+    parameters = model->parameters();
     observations = RandomTensor({kSteps, 3}, random);
     returns = observations.select(1, 0) - observations.select(1, 1).square();
     config.set_learning_rate(1e-2);
     config.set_epochs(1);
     config.set_minibatch_size(kSteps);
   }
-  int64_t begin() const { return network.value.front().weight; }
-  int64_t end() const { return network.value.back().bias + 1; }
-  torch::Tensor Values() const {
-    auto model = MakeFusedActorCritic(network);
-    model->parameters().copy_(parameters);
-    model->ParametersChanged();
-    return model->Values(observations).clone();
+  int64_t begin() const { return range().offset; }
+  int64_t end() const { return range().offset + range().size; }
+  Network::Range range() const { return network.network.ParametersOf(ActorCriticNetwork::kValue); }
+  torch::Tensor Values() const { return model->Values(observations).clone(); }
+  // The blocks of the value's layers: weight, bias, weight, ...
+  std::vector<ParameterBlock> ValueBlocks() const {
+    std::vector<ParameterBlock> blocks;
+    for (const ParameterBlock& block : network.layout().blocks())
+      if (absl::StartsWith(block.name, "value.")) blocks.push_back(block);
+    return blocks;
   }
   double Loss() const { return (Values() - returns).square().mean().item<double>(); }
 
   ActorCriticNetwork network;
-  torch::Tensor parameters, observations, returns;
+  std::unique_ptr<ActorCritic> model;
+  torch::Tensor parameters, observations, returns;  // The model's own parameters.
   ValueFitConfig config;
 };
 
 // With `steps` of its steps from `first` on.
 double Fit(Example& example, Collective* collective = nullptr, int64_t first = 0,
            int64_t steps = kSteps) {
-  return ValueFit(example.config, example.network, torch::kCPU, Random(1))
-      .Fit(example.parameters, example.observations.narrow(0, first, steps),
-           example.returns.narrow(0, first, steps), collective)
+  return ValueFit(example.config, *example.model, {}, Random(1))
+      .Fit(example.observations.narrow(0, first, steps), example.returns.narrow(0, first, steps),
+           collective)
       .value();
 }
 
@@ -56,11 +65,9 @@ TEST(ValueFitTest, IsAdamOnTheMeanSquaredError) {
   example.config.set_epochs(5);
   // The same by LibTorch alone, over the value's layers as leaves.
   std::vector<torch::Tensor> leaves;
-  for (const DenseLayer& layer : example.network.value) {
+  for (const ParameterBlock& block : example.ValueBlocks()) {
     leaves.push_back(
-        example.parameters.narrow(0, layer.weight, layer.inputs * layer.outputs).clone());
-    leaves.back() = leaves.back().view({layer.outputs, layer.inputs}).requires_grad_();
-    leaves.push_back(example.parameters.narrow(0, layer.bias, layer.outputs).clone());
+        example.parameters.narrow(0, block.offset, block.size).clone().view(block.shape));
     leaves.back().requires_grad_();
   }
   torch::optim::Adam adam(leaves, torch::optim::AdamOptions(1e-2).eps(1e-8));
@@ -76,9 +83,8 @@ TEST(ValueFitTest, IsAdamOnTheMeanSquaredError) {
   }
   Fit(example);
   for (size_t i = 0; i < leaves.size(); ++i) {
-    const DenseLayer& layer = example.network.value[i / 2];
-    const torch::Tensor fitted =
-        example.parameters.narrow(0, i % 2 == 0 ? layer.weight : layer.bias, leaves[i].numel());
+    const ParameterBlock block = example.ValueBlocks()[i];
+    const torch::Tensor fitted = example.parameters.narrow(0, block.offset, block.size);
     EXPECT_TRUE(torch::allclose(fitted, leaves[i].detach().view(-1), 1e-4, 1e-5)) << i;
   }
 }

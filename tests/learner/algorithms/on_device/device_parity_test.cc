@@ -9,14 +9,15 @@
 #include <map>
 #include <string>
 
+#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "learner/algorithms/ddpg.h"
 #include "learner/algorithms/dqn.h"
-#include "learner/algorithms/on_device/on_device.h"
+#include "learner/algorithms/on_policy.h"
 #include "learner/algorithms/ppo.h"
+#include "learner/algorithms/pushed_gradient.h"
 #include "learner/algorithms/sac.h"
 #include "learner/algorithms/td3.h"
-#include "policy/tensor_models.h"
 #include "tests/learner/algorithms/actor_critic_example.h"
 #include "tests/learner/algorithms/example_batch.h"
 #include "tests/learner/algorithms/example_transitions.h"
@@ -154,9 +155,8 @@ TEST_P(DeviceParityTest, Dqn) {
     const ActionSpace action = DiscreteActions(3);
     ExpectParity(
         [&](bool on_device) {
-          return on_device
-                     ? MakeDqnOnDevice(config, model, VectorSpace(5), action, Random(1), options_)
-                     : MakeDqn(config, model, VectorSpace(5), action, Random(1), torch::kCPU);
+          return MakeDqn(config, model, VectorSpace(5), action, Random(1),
+                         on_device ? options_ : DeviceOptions());
         },
         action);
   };
@@ -183,9 +183,8 @@ TEST_P(DeviceParityTest, Sac) {
     const ModelConfig model = MlpModelConfig({16, 8}, RELU);
     ExpectParity(
         [&](bool on_device) {
-          return on_device
-                     ? MakeSacOnDevice(config, model, VectorSpace(5), kBounded, Random(1), options_)
-                     : MakeSac(config, model, VectorSpace(5), kBounded, Random(1), torch::kCPU);
+          return MakeSac(config, model, VectorSpace(5), kBounded, Random(1),
+                         on_device ? options_ : DeviceOptions());
         },
         kBounded);
   }
@@ -198,9 +197,8 @@ TEST_P(DeviceParityTest, Td3) {
   const ModelConfig model = MlpModelConfig({16, 8}, RELU);
   ExpectParity(
       [&](bool on_device) {
-        return on_device
-                   ? MakeTd3OnDevice(config, model, VectorSpace(5), kBounded, Random(1), options_)
-                   : MakeTd3(config, model, VectorSpace(5), kBounded, Random(1), torch::kCPU);
+        return MakeTd3(config, model, VectorSpace(5), kBounded, Random(1),
+                       on_device ? options_ : DeviceOptions());
       },
       kBounded);
 }
@@ -212,9 +210,8 @@ TEST_P(DeviceParityTest, Ddpg) {
   const ModelConfig model = MlpModelConfig({16, 8}, TANH);
   ExpectParity(
       [&](bool on_device) {
-        return on_device
-                   ? MakeDdpgOnDevice(config, model, VectorSpace(5), kBounded, Random(1), options_)
-                   : MakeDdpg(config, model, VectorSpace(5), kBounded, Random(1), torch::kCPU);
+        return MakeDdpg(config, model, VectorSpace(5), kBounded, Random(1),
+                        on_device ? options_ : DeviceOptions());
       },
       kBounded);
 }
@@ -223,8 +220,7 @@ TEST_P(DeviceParityTest, DeviceNoiseContinuesFromACheckpoint) {
   if (options_.device.is_cpu()) GTEST_SKIP() << "skipped: device noise is CUDA's";
   options_.device_noise = true;
   const auto make = [&](uint64_t seed) {
-    return *MakeSacOnDevice({}, MlpModelConfig({16}), VectorSpace(5), kBounded, Random(seed),
-                            options_);
+    return *MakeSac({}, MlpModelConfig({16}), VectorSpace(5), kBounded, Random(seed), options_);
   };
   ExpectRestoreContinues(make, kBounded);
 }
@@ -233,11 +229,10 @@ void DeviceParityTest::ExpectPpoParity(const PpoConfig& config, const ActorCriti
   Random random(5);
   // Another policy acted, or the same where too much of a difference would end each update
   // before its first step.
-  const auto behaviour =
-      WithParameters(MakeFusedActorCritic(network), config.target_kl() > 0 ? 1 : 2);
-  auto wanted = MakePpo(config, WithParameters(MakeFusedActorCritic(network)), Random(1));
-  auto got = MakePpoOnDevice(
-      config, WithParameters(MakeTensorActorCritic(network, options_.device)), Random(1), options_);
+  const auto behaviour = WithParameters(OnKernels(network), config.target_kl() > 0 ? 1 : 2);
+  auto wanted = MakePpo(config, WithParameters(OnKernels(network)), Random(1));
+  auto got =
+      MakePpo(config, WithParameters(OnGraph(network, options_.device)), Random(1), options_);
   const torch::Tensor initial = wanted->model().parameters().clone();
   // The third batch is longer than those before it, the last one than a minibatch shorter.
   const std::vector<std::vector<int64_t>> lengths = {{15, 8, 25}, {30, 18}, {40, 40, 21},
@@ -279,6 +274,16 @@ TEST_P(DeviceParityTest, Ppo) {
   }
 }
 
+TEST_P(DeviceParityTest, PpoWithAPenalty) {
+  PpoConfig config;
+  config.set_adam_epsilon(kEpsilon);
+  config.set_objective(PpoConfig::ADAPTIVE_KL);
+  config.set_epochs(3);
+  config.set_minibatch_size(16);
+  for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)})
+    ExpectPpoParity(config, ExampleNetwork(MlpModelConfig({9, 7}), 4, action));
+}
+
 TEST_P(DeviceParityTest, PpoAtTheBoundsOfItsDeviation) {
   PpoConfig config;
   config.set_adam_epsilon(kEpsilon);
@@ -290,6 +295,58 @@ TEST_P(DeviceParityTest, PpoAtTheBoundsOfItsDeviation) {
   model.mutable_mlp()->set_min_log_std(-0.05);
   model.mutable_mlp()->set_max_log_std(0.05);
   ExpectPpoParity(config, ExampleNetwork(model, 4, ContinuousActions(2)));
+}
+
+// The rest of the on-policy family, of which one update each is one gradient.
+TEST_P(DeviceParityTest, OtherOnPolicyAlgorithms) {
+  const char* const texts[] = {
+      "a2c {}",  "impala {}",
+      "npg {}",  "reinforce { baseline: VALUE optimizer { rms_prop { epsilon: 1e-3 } } }",
+      "trpo {}", "off_policy_gradient {}"};
+  for (const char* const text : texts)
+    for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
+      ExperimentConfig config;
+      ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config)) << text;
+      const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({9, 7}), 4, action);
+      auto wanted =
+          MakeOnPolicyAlgorithm(config, WithParameters(OnKernels(network)), Random(1)).value();
+      auto got = MakeOnPolicyAlgorithm(config, WithParameters(OnGraph(network, options_.device)),
+                                       Random(1), options_)
+                     .value();
+      Random random(5);
+      const torch::Tensor initial = wanted->model().parameters().clone();
+      for (int i = 0; i < 3; ++i) {
+        const OnPolicyBatch batch = ExampleBatch(wanted->model(), {15, 8, 25}, random, 0.1);
+        const auto wanted_numbers = wanted->Update(batch, 0);
+        const auto numbers = got->Update(OnDevice(batch), 0);
+        ASSERT_TRUE(wanted_numbers.ok() && numbers.ok());
+        ExpectSameDiagnostics(*numbers, *wanted_numbers);
+        if (HasFailure()) FAIL() << text << " in update " << i;
+      }
+      ExpectClose(got->model().parameters().cpu() - initial, wanted->model().parameters() - initial,
+                  text, 1e-2);
+    }
+}
+
+TEST_P(DeviceParityTest, PushedGradients) {
+  for (const char* const text : {"a3c {}", "n_step_q {}", "n_step_sarsa {}"}) {
+    ExperimentConfig config;
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config)) << text;
+    *config.mutable_model() = MlpModelConfig({9, 7});
+    const ActionSpace action = DiscreteActions(3);
+    auto wanted = MakePushedGradient(config, VectorSpace(4), action, Random(1)).value();
+    auto got = MakePushedGradient(config, VectorSpace(4), action, Random(1), options_).value();
+    ASSERT_TRUE(torch::equal(got->model().parameters().cpu(), wanted->model().parameters()));
+    const auto behaviour =
+        WithParameters(OnKernels(ExampleNetwork(MlpModelConfig({9, 7}), 4, action)));
+    Random random(5);
+    const OnPolicyBatch batch = ExampleBatch(*behaviour, {15, 8, 25}, random, 0.1);
+    Diagnostics wanted_numbers, numbers;
+    ASSERT_TRUE(wanted->ComputeGradient(batch, 0, wanted_numbers).value());
+    ASSERT_TRUE(got->ComputeGradient(OnDevice(batch), 0, numbers).value());
+    ExpectSameDiagnostics(numbers, wanted_numbers);
+    ExpectClose(got->model().gradient().cpu(), wanted->model().gradient(), text, 1e-4);
+  }
 }
 
 }  // namespace

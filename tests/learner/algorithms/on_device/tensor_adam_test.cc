@@ -1,11 +1,11 @@
 #include "learner/algorithms/on_device/tensor_adam.h"
 
 #include "gtest/gtest.h"
-#include "learner/algorithms/on_device/ppo_gradient.h"
 #include "learner/algorithms/on_device/step_columns.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "tests/learner/algorithms/actor_critic_example.h"
 #include "tests/learner/algorithms/example_batch.h"
+#include "tests/learner/algorithms/test_device.h"
 
 namespace cadre {
 namespace {
@@ -53,63 +53,50 @@ TEST(TensorAdamTest, GoesOnFromWhatTheKernelsSaved) {
   EXPECT_TRUE(absl::IsDataLoss(second.Restore("b", state)));
 }
 
-TEST(StepColumnsTest, LongerBatchesMoveTheTensorsAndShorterOnesDoNot) {
+// N steps in one segment.
+OnPolicyBatch Steps(int64_t steps, Random& random) {
+  OnPolicyBatch batch;
+  batch.observations = RandomTensor({steps + 1, 2}, random);
+  batch.observation_rows = torch::arange(steps);
+  batch.actions = torch::arange(steps) * 10;
+  batch.log_probs = RandomTensor({steps}, random);
+  return batch;
+}
+
+TEST(StepColumnsTest, MinibatchesAreRowsOfTheBatch) {
   Random random(1);
   StepColumns columns(torch::kCPU);
+  for (const int64_t steps : {8, 4}) {
+    const OnPolicyBatch batch = Steps(steps, random);
+    const StepColumns::Estimates estimates{
+        RandomTensor({steps}, random), RandomTensor({steps}, random), RandomTensor({steps}, random),
+        RandomTensor({steps, 3}, random)};
+    EXPECT_FALSE(columns.Assign(batch, estimates)) << "nothing is recorded on the CPU";
+    PpoMinibatch minibatch;
+    const torch::Tensor rows = columns.ToDevice({3, 1});
+    columns.Gather(rows, minibatch);
+    EXPECT_TRUE(torch::equal(minibatch.observations, batch.observations.index_select(0, rows)));
+    EXPECT_EQ(minibatch.actions[0].item<int64_t>(), 30);
+    EXPECT_TRUE(torch::equal(minibatch.log_probs, batch.log_probs.index_select(0, rows)));
+    EXPECT_TRUE(torch::equal(minibatch.returns, estimates.returns.index_select(0, rows)));
+    EXPECT_TRUE(torch::equal(minibatch.old_policy, estimates.old_policy.index_select(0, rows)));
+  }
+}
+
+TEST(StepColumnsTest, OnADeviceLongerBatchesMoveTheTensorsAndShorterOnesDoNot) {
+  const torch::Device device = TestDevice().device;
+  if (device.is_cpu()) GTEST_SKIP() << "skipped: CADRE_TEST_DEVICE is cpu";
+  Random random(1);
+  StepColumns columns(device);
   const auto assign = [&](int64_t steps) {
-    return columns.Assign(RandomTensor({steps, 2}, random), torch::arange(steps),
-                          RandomTensor({steps}, random), RandomTensor({steps, 3}, random));
+    return columns.Assign(Steps(steps, random),
+                          {RandomTensor({steps}, random), RandomTensor({steps}, random),
+                           RandomTensor({steps}, random), torch::Tensor()});
   };
   EXPECT_TRUE(assign(8));
   EXPECT_FALSE(assign(10));
   EXPECT_FALSE(assign(3));
-  EXPECT_TRUE(assign(11));
-  const torch::Tensor estimates = RandomTensor({4, 3}, random);
-  const torch::Tensor observations = RandomTensor({4, 2}, random);
-  const torch::Tensor log_probs = RandomTensor({4}, random);
-  columns.Assign(observations, torch::arange(4) * 10, log_probs, estimates);
-  PpoMinibatch minibatch;
-  const torch::Tensor rows = columns.ToDevice({3, 1});
-  columns.Gather(rows, minibatch);
-  EXPECT_TRUE(torch::equal(minibatch.observations, observations.index_select(0, rows)));
-  EXPECT_EQ(minibatch.actions[0].item<int64_t>(), 30);
-  EXPECT_TRUE(torch::equal(minibatch.log_probs, log_probs.index_select(0, rows)));
-  EXPECT_TRUE(torch::equal(minibatch.returns, estimates.select(1, 1).index_select(0, rows)));
-}
-
-// The third of the three ways to the PPO gradient, against the one by autograd.
-TEST(PpoGradientOfTensorsTest, IsAutogradsWithEveryTerm) {
-  for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
-    Random random(2);
-    const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({9}), 4, action);
-    const auto model = WithParameters(MakeFusedActorCritic(network));
-    const int64_t steps = 64;
-    PpoMinibatch batch;
-    batch.observations = RandomTensor({steps, 4}, random);
-    batch.actions = RandomActions(network, steps, random);
-    const Heads heads = model->Forward(batch.observations);
-    batch.log_probs = LogProb(heads, batch.actions) + RandomTensor({steps}, random, 0.3);
-    batch.advantages = RandomTensor({steps}, random);
-    batch.returns = RandomTensor({steps}, random);
-    batch.values = heads.value + RandomTensor({steps}, random, 0.3);
-    PpoCoefficients coefficients;
-    coefficients.clip_range = 0.2;
-    coefficients.value_clip_range = 0.1;
-    coefficients.entropy = 0.05;
-    PpoHeadGradient wanted;
-    PpoGradientByAutograd(heads, batch, coefficients, wanted);
-    const PpoTensorGradient got = PpoGradientOfTensors(
-        heads, batch, {torch::tensor(0.8f), torch::tensor(1.2f)}, coefficients);
-    ExpectClose(got.gradient.policy, wanted.gradient.policy, "policy");
-    ExpectClose(got.gradient.value, wanted.gradient.value, "value");
-    if (!action.discrete())
-      ExpectClose(got.gradient.log_std, wanted.gradient.log_std, "log_std", 1e-4);
-    const PpoDiagnostics& d = wanted.diagnostics;
-    const double numbers[] = {d.policy_loss, d.value_loss, d.entropy, d.approx_kl, d.clip_fraction};
-    for (int64_t i = 0; i < kPpoNumbers; ++i)
-      EXPECT_NEAR(got.numbers[i].item<double>(), numbers[i], 1e-5) << i;
-    EXPECT_GT(d.clip_fraction, 0.1);
-  }
+  EXPECT_TRUE(assign(14));
 }
 
 }  // namespace

@@ -1,0 +1,54 @@
+// What DDPG, TD3 and SAC share: a policy and its critics in training. Not thread-safe.
+#pragma once
+
+#include <torch/types.h>
+
+#include "absl/status/status.h"
+#include "common/random.h"
+#include "common/spaces.h"
+#include "learner/algorithms/on_device/device_options.h"
+#include "learner/algorithms/trained_model.h"
+#include "learner/safetensors.h"
+#include "policy/network.h"
+
+namespace cadre {
+
+// Adam's settings in their configs.
+struct ActorCriticAdam {
+  template <typename Config>
+  explicit ActorCriticAdam(const Config& config)
+      : policy_learning_rate(config.policy_learning_rate()),
+        value_learning_rate(config.value_learning_rate()),
+        epsilon(config.adam_epsilon()) {}
+
+  double policy_learning_rate, value_learning_rate, epsilon;
+};
+
+struct PolicyAndCritics {
+  // Draws the initial parameters of the policy and then of the critics from `random`.
+  PolicyAndCritics(const Network& policy_network, const Network& critic_networks, Random& random,
+                   const ActorCriticAdam& adam, TrainedModel::Target policy_target,
+                   const DeviceOptions& where);
+
+  // Everything except the policy's parameters, which the run saves.
+  void Save(TensorMap& state) const;
+  absl::Status Restore(const TensorMap& state);
+
+  TrainedModel policy;
+  TrainedModel critics;
+};
+
+// Scales actions from their bounds to [-1, 1], as the critics read them.
+class ActionScale {
+ public:
+  // `action` is continuous, its bounds those of an ActionRange.
+  ActionScale(const ActionSpace& action, torch::Device device);
+
+  // Sets `scaled` to `actions`, both [B, A].
+  void Scale(const torch::Tensor& actions, torch::Tensor& scaled) const;
+
+ private:
+  torch::Tensor centre_, inverse_half_range_;  // [A]
+};
+
+}  // namespace cadre

@@ -1,0 +1,43 @@
+#include "policy/actor_critic.h"
+
+#include <utility>
+
+namespace cadre {
+namespace {
+
+using Head = ActorCriticNetwork::Head;
+
+}  // namespace
+
+ActorCritic::ActorCritic(ActorCriticNetwork network, Runner runner, torch::Device device)
+    : ActorCritic(network, MakeModel(network.network, runner, device)) {}
+
+ActorCritic::ActorCritic(ActorCriticNetwork network, std::unique_ptr<Model> model)
+    : network_(std::move(network)),
+      model_(std::move(model)),
+      both_(model_->NewPass({Head::kPolicy, Head::kValue}, Direction::kForwardAndBackward)),
+      values_(model_->NewPass({Head::kValue}, Direction::kForward)) {}
+
+Heads ActorCritic::Forward(const torch::Tensor& observations) {
+  const std::vector<torch::Tensor>& heads = both_->Forward({observations});
+  return {heads[0], heads[1].squeeze(1), LogStd(parameters())};
+}
+
+void ActorCritic::Backward(const Heads& gradient) {
+  torch::NoGradGuard no_graph;
+  model_->gradient().zero_();
+  both_->Backward(
+      {gradient.policy, gradient.value.defined() ? gradient.value.unsqueeze(1) : torch::Tensor()});
+  if (network_.log_std >= 0) LogStd(model_->gradient()).copy_(gradient.log_std);
+}
+
+torch::Tensor ActorCritic::Values(const torch::Tensor& observations) {
+  return values_->Forward({observations})[0].squeeze(1);
+}
+
+torch::Tensor ActorCritic::LogStd(const torch::Tensor& flat) const {
+  if (network_.log_std < 0) return {};
+  return flat.narrow(0, network_.log_std, network_.action.dimensions);
+}
+
+}  // namespace cadre
