@@ -78,6 +78,7 @@ class RemoteExperienceSink final : public PlaceSink {
   absl::Status WaitConnected();
 
   absl::Status WaitConnected(const std::atomic<bool>& interrupted) override;
+  bool HasRoom(int64_t bytes) const override;
   void WaitForRoom(int64_t bytes, const std::atomic<bool>& interrupted) override;
   void Wake() override;
   absl::Status Flush(absl::Duration timeout) override;
@@ -107,7 +108,8 @@ class RemoteExperienceSink final : public PlaceSink {
   void OnResponse(const v1::AppendResponse& response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refuse(uint64_t sequence, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool ended() const ABSL_LOCKS_EXCLUDED(mutex_) { return !end().ok(); }
-  bool HasRoom(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // That, or it has ended.
+  bool MayAppend(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ExperienceSinkOptions options_;
   const std::string peer_;  // For messages.

@@ -79,9 +79,8 @@ absl::Status RemoteExperienceSink::Append(v1::Rollout rollout) {
   *request->mutable_rollout() = std::move(rollout);
 
   absl::MutexLock lock(&mutex_);
-  const auto may_go_on = [this, bytes]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return !end_.ok() || HasRoom(bytes);
-  };
+  const auto may_go_on = [this, bytes]()
+                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return MayAppend(bytes); };
   mutex_.Await(absl::Condition(&may_go_on));
   CADRE_RETURN_IF_ERROR(end_);
   request->mutable_rollout()->set_sequence(first_sequence_ + window_.size());
@@ -93,7 +92,12 @@ absl::Status RemoteExperienceSink::Append(v1::Rollout rollout) {
 }
 
 bool RemoteExperienceSink::HasRoom(int64_t bytes) const {
-  return window_.empty() ||
+  absl::MutexLock lock(&mutex_);
+  return MayAppend(bytes);
+}
+
+bool RemoteExperienceSink::MayAppend(int64_t bytes) const {
+  return !end_.ok() || window_.empty() ||
          (static_cast<int64_t>(window_.size()) < options_.max_unsettled_rollouts &&
           window_bytes_ + bytes <= options_.max_unsettled_bytes);
 }
@@ -123,7 +127,7 @@ absl::Status RemoteExperienceSink::WaitConnected(const std::atomic<bool>& interr
 void RemoteExperienceSink::WaitForRoom(int64_t bytes, const std::atomic<bool>& interrupted) {
   absl::MutexLock lock(&mutex_);
   const auto room = [this, bytes, &interrupted]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return !end_.ok() || HasRoom(bytes) || interrupted;
+    return MayAppend(bytes) || interrupted;
   };
   mutex_.Await(absl::Condition(&room));
 }

@@ -25,7 +25,9 @@ class PlaceSink : public ExperienceSink {
   // Blocks until the server has accepted this writer, or until `interrupted` is true; whoever
   // sets it calls Wake() then. The error with which the sink has ended, if it has.
   virtual absl::Status WaitConnected(const std::atomic<bool>& interrupted) = 0;
-  // The same until Append would not block.
+  // Whether Append would not block.
+  virtual bool HasRoom(int64_t bytes) const = 0;
+  // Blocks until then, in the same way.
   virtual void WaitForRoom(int64_t bytes, const std::atomic<bool>& interrupted) = 0;
   virtual void Wake() = 0;
 

@@ -52,10 +52,22 @@ size_t ShardChoice::Next(absl::Span<const ShardNews> news, bool busy, double uni
     if (rounds_here_ < kPatience || uniform >= kMoves) return current_;
     uniform /= kMoves;  // Again in [0, 1).
   }
-  current_ = OneOf(others, uniform);
+  MoveTo(OneOf(others, uniform));
+  return current_;
+}
+
+size_t ShardChoice::NextIfHeldBack(absl::Span<const ShardNews> news, double uniform) {
+  std::vector<size_t> others;
+  for (size_t i = 0; i < news.size(); ++i)
+    if (i != current_ && news[i].answers && news[i].starves) others.push_back(i);
+  if (!others.empty() && uniform < kMoves) MoveTo(OneOf(others, uniform / kMoves));
+  return current_;
+}
+
+void ShardChoice::MoveTo(size_t shard) {
+  current_ = shard;
   seen_[current_].quiet = 0;
   rounds_here_ = 0;
-  return current_;
 }
 
 }  // namespace cadre

@@ -6,6 +6,9 @@
 // whose steps do not grow while this actor makes some has no actor. Whoever sees it moves
 // there by a toss of a coin, so that of several actors about half do. A single actor feeds
 // the shards in turn.
+//
+// An actor of queues that is held back where it is, and sees that a learner waits elsewhere, need
+// not be sure of anything: it moves at once, by the same toss.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +23,8 @@ namespace cadre {
 struct ShardNews {
   bool answers = false;
   int64_t inserted_steps = 0;
-  bool wants = true;  // It would take more at once.
+  bool wants = true;     // It would take more at once.
+  bool starves = false;  // A learner waits for more: of a queue alone.
 };
 
 class ShardChoice {
@@ -34,6 +38,9 @@ class ShardChoice {
   // appended since the last round, or waits to. `uniform` is random, in [0, 1).
   size_t Next(absl::Span<const ShardNews> news, bool busy, double uniform);
 
+  // The same for an actor that is held back, between those rounds.
+  size_t NextIfHeldBack(absl::Span<const ShardNews> news, double uniform);
+
   size_t current() const { return current_; }
 
  private:
@@ -46,6 +53,7 @@ class ShardChoice {
   void Note(const ShardNews& news, bool busy, Seen& seen);
   // The others that answer; of these those that nobody feeds, if `unfed`.
   std::vector<size_t> Others(bool unfed) const;
+  void MoveTo(size_t shard);
 
   std::vector<Seen> seen_;
   size_t current_;

@@ -17,6 +17,10 @@ namespace {
 
 constexpr absl::Duration kAnswerWithin = absl::Seconds(2);
 
+// An actor that is held back asks the servers after so long, then after twice as long, and so
+// on up to `ask_every`: it may be that all of them have enough.
+constexpr absl::Duration kFirstPatience = absl::Milliseconds(10);
+
 void Add(const PlaceSink::Counts& more, PlaceSink::Counts& counts) {
   counts.appended += more.appended;
   counts.unsettled += more.unsettled;
@@ -102,13 +106,23 @@ absl::Status ShardedExperienceSink::Append(v1::Rollout rollout) {
   while (true) {
     moved_ = false;
     const SinkPtr to = sink();
-    waits_ = true;
-    to->WaitForRoom(bytes, moved_);
-    waits_ = false;
+    if (!to->HasRoom(bytes)) {
+      waits_ = true;
+      SetHeldBack(true);
+      to->WaitForRoom(bytes, moved_);
+      SetHeldBack(false);
+      waits_ = false;
+    }
     if (moved_) continue;
     appended_ = true;
     return to->Append(std::move(rollout));
   }
+}
+
+void ShardedExperienceSink::SetHeldBack(bool held_back) {
+  absl::MutexLock lock(&mutex_);
+  held_back_ = held_back;
+  patience_ = kFirstPatience;
 }
 
 absl::Status ShardedExperienceSink::WaitConnected() {
@@ -133,17 +147,47 @@ absl::Status ShardedExperienceSink::Flush(absl::Duration timeout) {
   return absl::OkStatus();
 }
 
+bool ShardedExperienceSink::held_back() const {
+  absl::MutexLock lock(&mutex_);
+  return held_back_;
+}
+
 void ShardedExperienceSink::Watch() {
   ShardChoice choice(options_.places.size(), options_.first);
   absl::BitGen random;
+  MonotonicTime next_round;
   do {
     const std::vector<ShardNews> news = AskAll();
-    const bool busy = appended_.exchange(false) || waits_;
     const size_t before = choice.current();
-    const size_t next = choice.Next(news, busy, absl::Uniform(random, 0.0, 1.0));
+    size_t next = before;
+    if (const MonotonicTime now = MonotonicTime::Now(); now >= next_round) {
+      const bool busy = appended_.exchange(false) || waits_;
+      next = choice.Next(news, busy, absl::Uniform(random, 0.0, 1.0));
+      next_round = now + options_.ask_every * absl::Uniform(random, 0.75, 1.25);
+    }
+    if (next == before && held_back())
+      next = choice.NextIfHeldBack(news, absl::Uniform(random, 0.0, 1.0));
     if (next != before && !calls_.closed()) MoveTo(next);
     LetGo();
-  } while (calls_.Sleep(options_.ask_every * absl::Uniform(random, 0.75, 1.25)));
+  } while (AwaitRound(next_round));
+}
+
+bool ShardedExperienceSink::AwaitRound(MonotonicTime next_round) {
+  const auto closed_or_held_back = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || held_back_;
+  };
+  const auto closed_or_let_in = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ || !held_back_;
+  };
+  const auto left = [&] { return next_round - MonotonicTime::Now(); };
+  absl::MutexLock lock(&mutex_);
+  while (AwaitFor(mutex_, absl::Condition(&closed_or_held_back), left())) {
+    if (closed_) return false;
+    if (AwaitFor(mutex_, absl::Condition(&closed_or_let_in), std::min(patience_, left()))) continue;
+    patience_ = std::min(2 * patience_, options_.ask_every);
+    return true;
+  }
+  return true;
 }
 
 v1::InfoResponse ShardedExperienceSink::Ask(v1::ExperienceService::Stub& stub) {
@@ -165,9 +209,12 @@ std::vector<ShardNews> ShardedExperienceSink::AskAll() {
       if (table.name() == place.target)
         news = {true, table.inserted_steps(), table.blocked_writers() == 0};
     // Writers of a queue are held back by what they may have on the way: ask its consumer.
-    for (const v1::QueueInfo& queue : answer.queues())
-      if (queue.name() == place.target)
-        news = {true, queue.appended_steps(), queue.waiting_consumers() > 0};
+    for (const v1::QueueInfo& queue : answer.queues()) {
+      if (queue.name() != place.target) continue;
+      const bool waited_for = queue.waiting_consumers() > 0;
+      news = {true, queue.appended_steps(), /*wants=*/waited_for, /*starves=*/waited_for};
+      of_queues_ = true;
+    }
   }
   return all;
 }

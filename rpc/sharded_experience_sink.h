@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/monotonic_time.h"
 #include "common/ports.h"
 #include "common/run_topology.h"
 #include "proto/experience.grpc.pb.h"
@@ -34,7 +35,8 @@ struct ShardedSinkOptions {
   ExperienceSinkOptions sink;  // For each shard; address and target are one of these:
   std::vector<ExperiencePlace> places;
   size_t first = 0;  // The one to begin with.
-  // How often all servers are asked how they stand.
+  // How often all servers are asked how they stand. Those of queues sooner, while this actor is
+  // held back.
   absl::Duration ask_every = absl::Seconds(5);
   // Makes the sink of a place. None: a RemoteExperienceSink.
   std::function<absl::StatusOr<std::unique_ptr<PlaceSink>>(const ExperienceSinkOptions&)> make_sink;
@@ -74,6 +76,11 @@ class ShardedExperienceSink final : public ExperienceSink {
   // Nothing where it does not answer.
   v1::InfoResponse Ask(v1::ExperienceService::Stub& stub);
   void MoveTo(size_t shard);
+  // Until `next_round`, or until an actor of queues has been held back for a while. False once
+  // this is closed.
+  bool AwaitRound(MonotonicTime next_round);
+  void SetHeldBack(bool held_back);
+  bool held_back() const;
   // Forgets writers of which everything is settled, or which have ended.
   void LetGo();
 
@@ -81,12 +88,16 @@ class ShardedExperienceSink final : public ExperienceSink {
   // By address. Constant after Create().
   absl::flat_hash_map<std::string, std::unique_ptr<v1::ExperienceService::Stub>> stubs_;
   CallGroup calls_;
+  bool of_queues_ = false;              // The thread's: the places are queues.
   std::atomic<bool> moved_ = false;     // Since the current Append began.
   std::atomic<bool> waits_ = false;     // In Append.
   std::atomic<bool> appended_ = false;  // Since the last round of questions.
 
   mutable absl::Mutex mutex_;  // Held for a moment only.
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool held_back_ ABSL_GUARDED_BY(mutex_) = false;  // An Append waits for room.
+  // How long it does so before the servers are asked.
+  absl::Duration patience_ ABSL_GUARDED_BY(mutex_);
   size_t current_ ABSL_GUARDED_BY(mutex_) = 0;
   SinkPtr sink_ ABSL_GUARDED_BY(mutex_);
   std::vector<SinkPtr> leaving_ ABSL_GUARDED_BY(mutex_);

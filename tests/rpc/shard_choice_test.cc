@@ -95,6 +95,20 @@ TEST(ShardChoiceTest, AShardThatWantsNothingIsNotLacking) {
   for (int round = 0; round < 100; ++round) EXPECT_EQ(choice.Next(news, true, kGoes), 0);
 }
 
+TEST(ShardChoiceTest, OneThatIsHeldBackMovesAtOnceToWhereALearnerWaits) {
+  ShardChoice choice(3, 0);
+  std::array<ShardNews, 3> news = {ShardNews{.answers = true}, ShardNews{.answers = true},
+                                   ShardNews{.answers = true, .wants = false}};
+  EXPECT_EQ(choice.NextIfHeldBack(news, kGoes), 0) << "no learner waits";
+  news[0].starves = true;
+  EXPECT_EQ(choice.NextIfHeldBack(news, kGoes), 0) << "nor elsewhere";
+  news[1].starves = true;
+  EXPECT_EQ(choice.NextIfHeldBack(news, kStays), 0);
+  EXPECT_EQ(choice.NextIfHeldBack(news, kGoes), 1);
+  news[0].answers = false;
+  EXPECT_EQ(choice.NextIfHeldBack(news, kGoes), 1);
+}
+
 TEST(ShardChoiceTest, AShardThatDoesNotAnswerIsLeftByAllAndJoinedByNobody) {
   Actors actors(3, {0, 1, 2, 0});
   for (int round = 0; round < 10; ++round) actors.Round();

@@ -168,6 +168,44 @@ TEST_F(ShardedExperienceSinkTest, OfTwoQueuesTheOneWhoseLearnerLacksActorsIsFed)
   EXPECT_EQ(queues[0].Info().dropped_stale_rollouts() + queues[1].Info().duplicate_rollouts(), 0);
 }
 
+TEST_F(ShardedExperienceSinkTest, OneActorFeedsTwoQueuesAsFastAsItsLearnersNeed) {
+  QueueOptions first, second;
+  first.name = "on_policy/0";
+  second.name = "on_policy/1";
+  Queue queues[] = {Queue(first), Queue(second)};
+  ExperienceService service({&queues[0], &queues[1]});
+  const auto server = *RpcServer::Create("127.0.0.1:0", {&service});
+  ShardedSinkOptions options = Options();
+  options.places = {{server->address(), first.name}, {server->address(), second.name}};
+  options.ask_every = absl::Hours(1);  // Whatever moves the actor is no clock.
+  const auto sink = Sink(options);
+  std::thread actor([&sink] {
+    while (AppendOne(*sink).ok()) {
+    }
+  });
+  const uint64_t consumers[] = {*queues[0].OpenConsumer(kReplayRun, ReplaySpec()),
+                                *queues[1].OpenConsumer(kReplayRun, ReplaySpec())};
+  // Learners that move one model together: both need a batch for each update.
+  for (int update = 0; update < 50; ++update) {
+    absl::StatusOr<Lease> leases[2];
+    Event taken[2];
+    for (int i = 0; i < 2; ++i)
+      queues[i].Take(consumers[i], 2 * kSteps, 0, [&, i](absl::StatusOr<Lease> lease) {
+        leases[i] = std::move(lease);
+        taken[i].Notify();
+      });
+    const bool in_time = taken[0].WaitFor(absl::Seconds(30)) && taken[1].WaitFor(absl::Seconds(30));
+    if (!in_time) {
+      for (Queue& queue : queues) queue.Close();  // No take may outlive this.
+      ADD_FAILURE() << "the actor feeds one of them only, at update " << update;
+      break;
+    }
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(queues[i].Acknowledge(leases[i]->id), absl::OkStatus());
+  }
+  sink->Close();
+  actor.join();
+}
+
 // Says which tables there are, and counts how often it was asked.
 class Tables final : public v1::ExperienceService::Service {
  public:
@@ -219,6 +257,7 @@ class FakeSink final : public PlaceSink {
   }
   void Close() override {}
   absl::Status WaitConnected(const std::atomic<bool>&) override { return absl::OkStatus(); }
+  bool HasRoom(int64_t) const override { return true; }
   void WaitForRoom(int64_t, const std::atomic<bool>&) override {}
   void Wake() override {}
   absl::Status Flush(absl::Duration) override { return absl::OkStatus(); }
