@@ -58,7 +58,7 @@ class SgdOptimizer final : public FlatOptimizer {
     CADRE_CHECK(parameters.size() == parameters_ && gradient.size() == parameters_);
     ++step_;
     kernels::Best().sgd(parameters_, parameters.data(), momentum_ > 0 ? buffer_.data() : nullptr,
-                        gradient.data(), gradient_scale, momentum_,
+                        gradient.data(), gradient_scale, /*l2=*/0.0f, momentum_,
                         static_cast<float>(learning_rate));
   }
 
@@ -96,8 +96,8 @@ class RmsPropOptimizer final : public FlatOptimizer {
     ++step_;
     kernels::Best().rms_prop(static_cast<int64_t>(parameters.size()), parameters.data(),
                              square_.data(), config_.centered() ? mean_.data() : nullptr,
-                             gradient.data(), gradient_scale, static_cast<float>(config_.decay()),
-                             static_cast<float>(learning_rate),
+                             gradient.data(), gradient_scale, /*l2=*/0.0f,
+                             static_cast<float>(config_.decay()), static_cast<float>(learning_rate),
                              static_cast<float>(config_.epsilon()), config_.epsilon_inside_root());
   }
 

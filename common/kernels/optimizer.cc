@@ -37,7 +37,8 @@ void Adam::Step(absl::Span<float> parameters, absl::Span<const float> gradient,
   kernels::Best().adam(static_cast<int64_t>(parameters.size()), parameters.data(), state_.m.data(),
                        state_.v.data(), gradient.data(), gradient_scale, beta1, beta2,
                        static_cast<float>(learning_rate * correction2 / correction1),
-                       static_cast<float>(options_.epsilon * correction2));
+                       static_cast<float>(options_.epsilon * correction2),
+                       static_cast<float>(learning_rate * options_.weight_decay));
 }
 
 }  // namespace cadre

@@ -24,6 +24,7 @@ class Adam {
     double beta1 = 0.9;
     double beta2 = 0.999;
     double epsilon = 1e-5;
+    double weight_decay = 0;  // Decoupled: AdamW (Loshchilov and Hutter 2019).
   };
   // Everything that a checkpoint needs.
   struct State {
@@ -34,7 +35,8 @@ class Adam {
   Adam(int64_t parameters, const Options& options);
 
   // parameters -= learning_rate * corrected m / (sqrt(corrected v) + epsilon),
-  // after multiplying the gradient by `gradient_scale`. All [P].
+  // after multiplying the gradient by `gradient_scale`, and - learning_rate * weight_decay *
+  // parameters. All [P].
   void Step(absl::Span<float> parameters, absl::Span<const float> gradient, double learning_rate,
             float gradient_scale = 1.0f);
 

@@ -5,41 +5,17 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
-#include <string>
 #include <vector>
 
-#include "common/random.h"
-#include "gtest/gtest.h"
+#include "tests/kernels/every_table.h"
 
 namespace cadre::kernels {
 namespace {
 
-constexpr float kCanary = 123456.0f;
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr double kUnitRoundoff = 0x1.0p-24;
 
-std::vector<float> Normals(int64_t n, Random& random) {
-  std::vector<float> values(n);
-  for (float& value : values) value = static_cast<float>(random.Normal());
-  return values;
-}
-
-std::vector<const KernelTable*> Tables() {
-  std::vector<const KernelTable*> tables;
-  while (const KernelTable* table = Supported(static_cast<int>(tables.size())))
-    tables.push_back(table);
-  return tables;
-}
-
-class KernelsTest : public testing::TestWithParam<const KernelTable*> {
- protected:
-  const KernelTable& table() const { return *GetParam(); }
-};
-
-INSTANTIATE_TEST_SUITE_P(EveryTable, KernelsTest, testing::ValuesIn(Tables()),
-                         [](const auto& info) { return std::string(info.param->name); });
+class KernelsTest : public EveryTableTest {};
+INSTANTIATE_FOR_EVERY_TABLE(KernelsTest);
 
 TEST(KernelTablesTest, TheBestIsTheFirstAndTheBaselineIsAlwaysThere) {
   const std::vector<const KernelTable*> tables = Tables();
@@ -171,106 +147,6 @@ TEST_P(KernelsTest, GemmLetsNaNThrough) {
   EXPECT_TRUE(std::isnan(c[1]));
 }
 
-// --- activations ---
-
-// In units in the last place of `exact` as float32.
-double UlpError(float got, double exact) {
-  const float nearest = std::abs(static_cast<float>(exact));
-  const double ulp = static_cast<double>(std::nextafter(nearest, kInfinity)) - nearest;
-  return std::abs(got - exact) / ulp;
-}
-
-TEST_P(KernelsTest, TanhIsWithinThreeUlpOverAllFloats) {
-  std::vector<float> x;
-  for (uint32_t bits = 0; bits < 0x7F800000u; bits += 5003) {  // Every finite exponent.
-    x.push_back(std::bit_cast<float>(bits));
-    x.push_back(-x.back());
-  }
-  std::vector<float> y = x;
-  table().tanh(static_cast<int64_t>(y.size()), y.data());
-  for (size_t i = 0; i < x.size(); ++i) {
-    ASSERT_LE(UlpError(y[i], std::tanh(static_cast<double>(x[i]))), 3) << "tanh(" << x[i] << ")";
-    ASSERT_LE(std::abs(y[i]), 1) << x[i];
-  }
-}
-
-TEST_P(KernelsTest, TanhKeepsSpecialValues) {
-  const float denormal = std::numeric_limits<float>::denorm_min();
-  std::vector<float> y = {0.0f,
-                          -0.0f,
-                          denormal,
-                          -denormal,
-                          1e-40f,
-                          30.0f,
-                          kInfinity,
-                          -kInfinity,
-                          kNaN,
-                          -kNaN,
-                          std::numeric_limits<float>::max()};
-  table().tanh(static_cast<int64_t>(y.size()), y.data());
-  EXPECT_EQ(y[0], 0);
-  EXPECT_FALSE(std::signbit(y[0]));
-  EXPECT_EQ(y[1], 0);
-  EXPECT_TRUE(std::signbit(y[1]));
-  EXPECT_EQ(y[2], denormal);
-  EXPECT_EQ(y[3], -denormal);
-  EXPECT_EQ(y[4], 1e-40f);
-  EXPECT_EQ(y[5], 1);
-  EXPECT_EQ(y[6], 1);
-  EXPECT_EQ(y[7], -1);
-  EXPECT_TRUE(std::isnan(y[8]));
-  EXPECT_TRUE(std::isnan(y[9]));
-  EXPECT_EQ(y[10], 1);
-}
-
-TEST_P(KernelsTest, TanhOfAnyLengthTouchesNothingElseAndIsTheSameInEveryLane) {
-  Random random(3);
-  const std::vector<float> x = Normals(100, random);
-  std::vector<float> whole = x;
-  table().tanh(100, whole.data());
-  for (int64_t n = 0; n < 70; ++n) {
-    std::vector<float> part(x.begin(), x.begin() + n);
-    part.push_back(kCanary);
-    table().tanh(n, part.data());
-    ASSERT_TRUE(std::equal(part.begin(), part.end() - 1, whole.begin())) << n;
-    ASSERT_EQ(part.back(), kCanary) << n;
-  }
-}
-
-TEST_P(KernelsTest, ReluIsTheLargerOfItselfAndZero) {
-  std::vector<float> y(37, -2.0f);
-  y[0] = 3;
-  y[9] = 1e-42f;
-  y[10] = -kInfinity;
-  y[35] = kInfinity;
-  y[36] = kNaN;
-  table().relu(36, y.data());
-  std::vector<float> expected(36, 0.0f);
-  expected[0] = 3;
-  expected[9] = 1e-42f;
-  expected[35] = kInfinity;
-  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), y.begin()));
-  table().relu(1, &y[36]);
-  EXPECT_TRUE(std::isnan(y[36]));  // A broken network must not look alive.
-}
-
-TEST_P(KernelsTest, ActivationGradientsFollowFromTheOutputs) {
-  Random random(4);
-  for (const int64_t n : {0, 1, 7, 16, 33, 100}) {
-    std::vector<float> y = Normals(n, random), d = Normals(n, random);
-    if (n > 5) y[5] = 0;
-    for (float& value : y) value = std::tanh(value);
-    std::vector<float> tanh = d, relu = d;
-    table().tanh_backward(n, y.data(), tanh.data());
-    table().relu_backward(n, y.data(), relu.data());
-    for (int64_t i = 0; i < n; ++i) {
-      const double slope = 1 - static_cast<double>(y[i]) * y[i];
-      EXPECT_NEAR(tanh[i], d[i] * slope, 2e-7 * std::abs(d[i]));
-      EXPECT_EQ(relu[i], y[i] > 0 ? d[i] : 0);
-    }
-  }
-}
-
 // --- sums and steps ---
 
 TEST_P(KernelsTest, ColumnSumsAreAddedToWhatIsThere) {
@@ -314,7 +190,7 @@ TEST_P(KernelsTest, AdamIsItsDefinition) {
     const std::vector<float> gradient = Normals(n, random);
     const std::vector<float> p0 = parameters, m0 = m, v0 = v;
     table().adam(n, parameters.data(), m.data(), v.data(), gradient.data(), 0.5f, 0.9f, 0.99f,
-                 0.01f, 1e-3f);
+                 0.01f, 1e-3f, 0);
     for (int64_t i = 0; i < n; ++i) {
       const double g = 0.5 * gradient[i];
       const double m1 = 0.9f * static_cast<double>(m0[i]) + (1.0 - 0.9f) * g;
@@ -334,7 +210,7 @@ TEST_P(KernelsTest, AdamsMomentsOfADeadUnitBecomeZeroAndNotSubnormal) {
   gradient[5] = 1e-3f;                       // One is alive.
   for (int step = 0; step < 1500; ++step) {  // 0.9^1500 is 2e-69.
     table().adam(kSize, parameters.data(), m.data(), v.data(), gradient.data(), 1, 0.9f, 0.999f,
-                 1e-4f, 1e-8f);
+                 1e-4f, 1e-8f, 0);
     for (int64_t i = 0; i < kSize; ++i)
       ASSERT_TRUE(m[i] == 0 || std::isnormal(m[i])) << "step " << step;
   }
@@ -348,9 +224,9 @@ TEST_P(KernelsTest, SgdIsItsDefinitionAndExactInSmallIntegers) {
   for (const int64_t n : {1, 16, 37}) {
     std::vector<float> parameters(n, 10.0f), buffer(n, 8.0f);
     const std::vector<float> gradient(n, 3.0f);
-    table().sgd(n, parameters.data(), nullptr, gradient.data(), 2.0f, 0.0f, 1.0f);
+    table().sgd(n, parameters.data(), nullptr, gradient.data(), 2.0f, 0, 0.0f, 1.0f);
     EXPECT_EQ(parameters, std::vector<float>(n, 4.0f));
-    table().sgd(n, parameters.data(), buffer.data(), gradient.data(), 1.0f, 0.5f, 2.0f);
+    table().sgd(n, parameters.data(), buffer.data(), gradient.data(), 1.0f, 0, 0.5f, 2.0f);
     EXPECT_EQ(buffer, std::vector<float>(n, 7.0f));
     EXPECT_EQ(parameters, std::vector<float>(n, -10.0f));
   }
@@ -364,7 +240,7 @@ TEST_P(KernelsTest, RmsPropIsItsDefinitionInAllFourKinds) {
         std::vector<float> parameters = Normals(n, random), square(n, 2.0f), mean(n, 0.5f);
         const std::vector<float> gradient = Normals(n, random), before = parameters;
         table().rms_prop(n, parameters.data(), square.data(), centered ? mean.data() : nullptr,
-                         gradient.data(), 0.5f, 0.75f, 0.1f, 0.25f, inside);
+                         gradient.data(), 0.5f, 0, 0.75f, 0.1f, 0.25f, inside);
         for (int64_t i = 0; i < n; ++i) {
           const double g = 0.5 * gradient[i];
           const double s = 0.75 * 2 + 0.25 * g * g, m = 0.75 * 0.5 + 0.25 * g;
@@ -375,6 +251,43 @@ TEST_P(KernelsTest, RmsPropIsItsDefinitionInAllFourKinds) {
           ASSERT_NEAR(parameters[i], before[i] - 0.1 * g / divisor, 1e-6);
         }
       }
+}
+
+TEST_P(KernelsTest, AdamsWeightDecayIsApartFromItsMoments) {
+  Random random(9);
+  constexpr int64_t kSize = 37;
+  const std::vector<float> start = Normals(kSize, random), gradient = Normals(kSize, random);
+  std::vector<float> plain = start, m(kSize, 0.5f), v(kSize, 0.25f);
+  std::vector<float> decayed = start, m_decayed = m, v_decayed = v;
+  table().adam(kSize, plain.data(), m.data(), v.data(), gradient.data(), 1, 0.9f, 0.99f, 0.01f,
+               1e-3f, 0);
+  table().adam(kSize, decayed.data(), m_decayed.data(), v_decayed.data(), gradient.data(), 1, 0.9f,
+               0.99f, 0.01f, 1e-3f, 0.125f);
+  EXPECT_EQ(m, m_decayed);
+  EXPECT_EQ(v, v_decayed);
+  for (int64_t i = 0; i < kSize; ++i)
+    EXPECT_NEAR(decayed[i], plain[i] - 0.125 * start[i], 3e-7 * (1 + std::abs(start[i])));
+}
+
+TEST_P(KernelsTest, AnL2PenaltyIsPartOfTheGradientOfSgdAndRmsProp) {
+  constexpr int64_t kSize = 21;
+  const std::vector<float> gradient(kSize, 3.0f), penalised(kSize, 3.0f + 0.5f * 8.0f);
+  for (const bool momentum : {false, true}) {
+    std::vector<float> a(kSize, 8.0f), b = a, a_buffer(kSize, 2.0f), b_buffer = a_buffer;
+    table().sgd(kSize, a.data(), momentum ? a_buffer.data() : nullptr, gradient.data(), 1, 0.5f,
+                0.5f, 0.25f);
+    table().sgd(kSize, b.data(), momentum ? b_buffer.data() : nullptr, penalised.data(), 1, 0, 0.5f,
+                0.25f);
+    EXPECT_EQ(a, b);
+    EXPECT_EQ(a_buffer, b_buffer);
+  }
+  std::vector<float> a(kSize, 8.0f), b = a, a_square(kSize, 1.0f), b_square = a_square;
+  table().rms_prop(kSize, a.data(), a_square.data(), nullptr, gradient.data(), 1, 0.5f, 0.75f,
+                   0.25f, 0.5f, false);
+  table().rms_prop(kSize, b.data(), b_square.data(), nullptr, penalised.data(), 1, 0, 0.75f, 0.25f,
+                   0.5f, false);
+  EXPECT_EQ(a, b);
+  EXPECT_EQ(a_square, b_square);
 }
 
 TEST_P(KernelsTest, Bfloat16IsTheNearestAndTiesGoToEven) {
