@@ -20,7 +20,7 @@ int Milliseconds(absl::Duration duration) {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const ChannelOptions& options) {
   CADRE_RETURN_IF_ERROR(ParseAddress(address).status());
-  SetUpGrpc();
+  CADRE_RETURN_IF_ERROR(SetUpGrpc());
   CADRE_ASSIGN_OR_RETURN(const auto credentials, ChannelCredentialsFromEnvironment());
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));

@@ -24,8 +24,8 @@ struct ChannelOptions {
 };
 
 // Connects when the first call is made, not here. INVALID_ARGUMENT unless `address` is host:port
-// or unix:/path; errors of ChannelCredentialsFromEnvironment (tls.h). Each channel has a
-// connection of its own.
+// or unix:/path; errors of SetUpGrpc (grpc_set_up.h) and ChannelCredentialsFromEnvironment
+// (tls.h). Each channel has a connection of its own.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const ChannelOptions& options = {});
 

@@ -1,7 +1,12 @@
 // What gRPC is told once for the process, most of which it hears only before it starts.
 #pragma once
 
+#include "absl/status/status.h"
+
 namespace cadre {
+
+// Threads that gRPC starts when it is first used, at most: some ten, and one for each core.
+int GrpcThreads();
 
 // Call it before anything of gRPC is made, credentials included: MakeChannel and
 // RpcServer::Create do. Any thread, more than once.
@@ -17,6 +22,10 @@ namespace cadre {
 // environment has GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS, as often as that says.
 //
 // Memory that messages need is kept; see freed_memory.h.
-void SetUpGrpc();
+//
+// gRPC ends the process, or hangs, if it cannot start its threads. So this tries, until it has
+// succeeded once, whether the process may have as many: RESOURCE_EXHAUSTED if not, and nothing of
+// gRPC must be made then.
+absl::Status SetUpGrpc();
 
 }  // namespace cadre

@@ -73,7 +73,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Create(
     const std::string& address, const std::vector<grpc::Service*>& services,
     const ServerOptions& options) {
   CADRE_ASSIGN_OR_RETURN(Address bound, ParseAddress(address));
-  SetUpGrpc();
+  CADRE_RETURN_IF_ERROR(SetUpGrpc());
   EnableHealthAndReflection();
   CADRE_ASSIGN_OR_RETURN(const auto credentials, ServerCredentialsFromEnvironment());
   absl::StatusOr<std::unique_ptr<ListeningSockets>> sockets =

@@ -42,7 +42,8 @@ class RpcServer {
  public:
   // Serves `services`, which must outlive it, on `address`, host:port, where port 0
   // picks a free one, or unix:/path. INVALID_ARGUMENT where that is not an address, UNAVAILABLE
-  // where it cannot be listened on: "cannot listen on '127.0.0.1:5000': Address already in use".
+  // where it cannot be listened on: "cannot listen on '127.0.0.1:5000': Address already in use";
+  // errors of SetUpGrpc (grpc_set_up.h).
   static absl::StatusOr<std::unique_ptr<RpcServer>> Create(
       const std::string& address, const std::vector<grpc::Service*>& services,
       const ServerOptions& options = {});

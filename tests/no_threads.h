@@ -1,6 +1,6 @@
 // The limit of threads, as a test wants it: while a NoThreads lives, threads of a given name
-// cannot start others. Defines pthread_create for the whole test, libraries included, so one
-// source file of a test includes this.
+// cannot start others, or only so many. Defines pthread_create for the whole test, libraries
+// included, so one source file of a test includes this.
 #pragma once
 
 #include <dlfcn.h>
@@ -17,8 +17,9 @@ class NoThreads {
  public:
   // Of all threads.
   NoThreads() : NoThreads("") {}
-  // Of those named so.
-  explicit NoThreads(const std::string& starters) {
+  // Of those named so, which may start `allowed` more.
+  explicit NoThreads(const std::string& starters, int allowed = 0) {
+    left_ = allowed;
     std::strncpy(starters_, starters.c_str(), sizeof(starters_) - 1);
     refused_ = 0;
     active_ = true;
@@ -35,12 +36,14 @@ class NoThreads {
     char name[16] = {};
     pthread_getname_np(pthread_self(), name, sizeof(name));
     if (starters_[0] != '\0' && std::strcmp(name, starters_) != 0) return false;
+    if (left_-- > 0) return false;
     ++refused_;
     return true;
   }
 
  private:
   static inline std::atomic<bool> active_{false};
+  static inline std::atomic<int> left_{0};
   static inline std::atomic<int> refused_{0};
   static inline char starters_[16] = {};  // Constant while active.
 };

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <functional>
-#include <memory>
-#include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "spdlog/sinks/ostream_sink.h"
-#include "spdlog/spdlog.h"
+#include "tests/log_capture.h"
 
 namespace cadre {
 namespace {
@@ -19,14 +16,10 @@ using ::testing::HasSubstr;
 
 // What is logged meanwhile.
 std::string LogOf(const std::function<void(StreamLog&)>& run) {
-  std::ostringstream text;
-  const auto before = spdlog::default_logger();
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text)));
+  const LogCapture capture;
   StreamLog log;
   run(log);
-  spdlog::set_default_logger(before);
-  return text.str();
+  return capture.text();
 }
 
 int64_t LinesOf(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }

@@ -11,15 +11,13 @@
 #include <unistd.h>
 
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "spdlog/sinks/ostream_sink.h"
-#include "spdlog/spdlog.h"
+#include "tests/log_capture.h"
 
 namespace cadre {
 namespace {
@@ -69,23 +67,8 @@ class AllDescriptors {
   std::vector<int> taken_;
 };
 
-// What is logged while it lives; read it once nobody logs any more.
-class Log {
- public:
-  Log() : before_(spdlog::default_logger()) {
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
-  }
-  ~Log() { spdlog::set_default_logger(before_); }
-  std::string text() const { return text_.str(); }
-
- private:
-  std::ostringstream text_;
-  const std::shared_ptr<spdlog::logger> before_;
-};
-
 TEST(AcceptorTest, OnlyConnectionsThatWereClosedAreCountedAsRefused) {
-  const Log log;
+  const LogCapture log;
   // The other one has nobody waiting when there is no descriptor left.
   const int used = Listen(), idle = Listen();
   const int client = socket(AF_INET, SOCK_STREAM, 0);
@@ -116,7 +99,7 @@ absl::Duration CpuTime(clockid_t clock) {
 }
 
 TEST(AcceptorTest, AListenerThatIsBrokenIsNotAskedAllTheTime) {
-  const Log log;
+  const LogCapture log;
   const int broken = Listen(), good = Listen();
   absl::Mutex mutex;
   int served = 0;
