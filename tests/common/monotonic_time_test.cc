@@ -1,10 +1,15 @@
 #include "common/monotonic_time.h"
 
+#include <sys/time.h>
+
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "common/event.h"
 #include "common/timer.h"
 #include "gtest/gtest.h"
@@ -25,6 +30,25 @@ TEST(MonotonicTimeTest, DoesNotJumpWithTheWallClock) {
   EXPECT_GE(MonotonicTime::Now() - before, absl::ZeroDuration());
 }
 
+// If not, the tests of waits and durations under a shifted clock show nothing.
+TEST(FakeClocksTest, WallTimeIsShiftedWhoeverAsksForIt) {
+  const absl::Time before = absl::Now();
+  FakeClocks clocks;
+  clocks.ShiftWallClock(-absl::Hours(1));
+  EXPECT_LT(absl::Now(), before - absl::Minutes(30));
+  timeval time;
+  ASSERT_EQ(gettimeofday(&time, nullptr), 0);
+  EXPECT_LT(absl::TimeFromTimeval(time), before - absl::Minutes(30));
+  EXPECT_LT(absl::FromChrono(std::chrono::system_clock::now()), before - absl::Minutes(30));
+  absl::Mutex mutex;
+  absl::MutexLock lock(&mutex);
+  const bool never = false;
+  const MonotonicTime begin = MonotonicTime::Now();
+  // Until a moment that is over by the kernel's clock.
+  EXPECT_FALSE(mutex.AwaitWithTimeout(absl::Condition(&never), absl::Minutes(10)));
+  EXPECT_LT(MonotonicTime::Now() - begin, absl::Minutes(5));
+}
+
 TEST(MonotonicTimeTest, IsOrderedBetweenItsEnds) {
   const MonotonicTime now = MonotonicTime::Now();
   EXPECT_LT(MonotonicTime::InfinitePast(), now);
@@ -39,12 +63,12 @@ TEST(MonotonicTimeTest, IsOrderedBetweenItsEnds) {
 
 // A shifted clock stands for one that is set while somebody waits; see fake_clocks.h.
 TEST(AwaitForTest, LastsItsTimeWhateverHappensToTheWallClock) {
-  for (const absl::Duration shift : {absl::Hours(1), -absl::Hours(1)}) {
+  for (const absl::Duration shift : {-absl::Hours(1), absl::Hours(1)}) {
     FakeClocks clocks;
     clocks.ShiftWallClock(shift);
     const MonotonicTime begin = MonotonicTime::Now();
     EXPECT_FALSE(Event().WaitFor(absl::Milliseconds(20)));
-    EXPECT_GE(MonotonicTime::Now() - begin, absl::Milliseconds(20));
+    ASSERT_GE(MonotonicTime::Now() - begin, absl::Milliseconds(20));
     EXPECT_LT(MonotonicTime::Now() - begin, absl::Minutes(30));
   }
 }
@@ -62,6 +86,30 @@ TEST(AwaitForTest, EndsAsSoonAsTheConditionHolds) {
   happened.Notify();
   waiter.join();
   EXPECT_TRUE(happened.HasBeenNotified());
+}
+
+// The thread that ends waits sleeps until the first of them is over, and that may change.
+TEST(AwaitForTest, AShortWaitEndsInTimeThoughALongerOneBeganBefore) {
+  absl::Mutex mutex;
+  bool over = false;
+  std::atomic<int> looks{0};
+  const auto is_over = [&] {
+    ++looks;
+    return over;
+  };
+  std::thread longer([&] {
+    absl::MutexLock lock(&mutex);
+    EXPECT_TRUE(AwaitFor(mutex, absl::Condition(&is_over), kLong));
+  });
+  while (looks < 2) std::this_thread::yield();  // From the second look on it has its alarm.
+  const MonotonicTime begin = MonotonicTime::Now();
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(Event().WaitFor(absl::Milliseconds(1)));
+  EXPECT_LT(MonotonicTime::Now() - begin, kLong / 2);
+  {
+    absl::MutexLock lock(&mutex);
+    over = true;
+  }
+  longer.join();
 }
 
 // Each wait's mutex goes when it is over, while others' alarms go off.

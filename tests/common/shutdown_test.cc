@@ -202,6 +202,7 @@ TEST(ShutdownDeathTest, AfterItsEndASignalMeansWhatItMeantBefore) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
   EXPECT_EXIT(
       {
+        signal(SIGINT, SIG_DFL);  // A shell starts in the background what ignores it.
         {
           ShutdownSignal shutdown;
           shutdown.Request();
