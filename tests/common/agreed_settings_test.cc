@@ -1,8 +1,11 @@
 #include "common/agreed_settings.h"
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include "common/config.h"
+#include "common/config_validation.h"
 #include "common/experience_spec.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -11,7 +14,6 @@ namespace cadre {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 std::vector<v1::AgreedSetting> SettingsOf(const std::string& text,
                                           const std::string& environment = "id: 'CartPole-v1'") {
@@ -19,42 +21,93 @@ std::vector<v1::AgreedSetting> SettingsOf(const std::string& text,
       ResolveConfig(*ParseConfig("name: 'a' environment { " + environment + " } " + text, "test")));
 }
 
-TEST(AgreedSettingsTest, EachFieldThatDiffersIsNamedWithBothValues) {
-  const auto ours = SettingsOf("dqn { gamma: 0.9 } replay { n_step: 3 }");
-  const auto theirs = SettingsOf(
-      "dqn { gamma: 0.8 } replay { n_step: 5 } actors { environments_per_actor: 9 "
-      "segment_length: 7 }");
-  const absl::Status status = CheckAgreed(ours, theirs);
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  for (const char* difference :
-       {"actors.environments_per_actor: got 9; wanted 8",
-        "actors.segment_length: got 7; wanted 128", "replay.n_step: got 5; wanted 3",
-        "dqn.gamma: got 0.8; wanted 0.9"})
-    EXPECT_THAT(std::string(status.message()), HasSubstr(difference));
-  EXPECT_THAT(std::string(status.message()), Not(HasSubstr("environment.id")));
-  EXPECT_TRUE(CheckAgreed(ours, ours).ok());
+// A field that must agree, and two configs that differ in it alone.
+struct Case {
+  std::string field;
+  std::string ours, theirs;  // What is written of the config.
+  std::string wanted, got;   // As the message has it.
+  std::string environment = "id: 'CartPole-v1'";
+  std::string their_environment = environment;
+};
+
+std::vector<Case> Cases() {
+  std::vector<Case> cases = {
+      {"algorithm", "ppo {}", "impala {}", "ppo", "impala"},
+      {"environment.id", "ppo {}", "ppo {}", "\"CartPole-v1\"", "\"Acrobot-v1\"",
+       "id: 'CartPole-v1'", "id: 'Acrobot-v1'"},
+      {"environment.max_episode_steps", "ppo {}", "ppo {}", "66", "77",
+       "id: 'CartPole-v1' max_episode_steps: 66", "id: 'CartPole-v1' max_episode_steps: 77"},
+      {"normalization.clip", "ppo {} normalization { observations: true clip: 5 }",
+       "ppo {} normalization { observations: true clip: 6 }", "5", "6"},
+      {"actors.delay_versions", "impala {} actors { delay_versions: 2 }",
+       "impala {} actors { delay_versions: 3 }", "2", "3"},
+      {"replay.n_step", "dqn {} replay { n_step: 3 }", "dqn {} replay { n_step: 5 }", "3", "5"},
+      {"dqn.dueling", "dqn {}", "dqn { dueling: true }", "false", "true"},
+      {"dqn.distributional.atoms", "dqn { distributional { atoms: 11 } }",
+       "dqn { distributional { atoms: 21 } }", "11", "21"},
+      {"dqn.distributional.min_value", "dqn { distributional { min_value: 0 max_value: 5 } }",
+       "dqn { distributional { min_value: 1 max_value: 5 } }", "0", "1"},
+      {"dqn.distributional.max_value", "dqn { distributional { min_value: 0 max_value: 5 } }",
+       "dqn { distributional { min_value: 0 max_value: 6 } }", "5", "6"},
+  };
+  // Of every on-policy config, by what differs from ppo {}.
+  struct OnPolicy {
+    const char *field, *theirs, *wanted, *got;
+  };
+  for (const auto& [field, theirs, wanted, got] : std::vector<OnPolicy>{
+           {"actors.environments_per_actor", "actors { environments_per_actor: 9 }", "8", "9"},
+           {"actors.segment_length", "actors { segment_length: 7 }", "128", "7"},
+           {"actors.count", "actors { count: 9 }", "2", "9"},
+           {"learners.count", "learners { count: 2 }", "1", "2"},
+           {"model.mlp.hidden", "model { mlp { hidden: [32, 32] } }", "[64, 64]", "[32, 32]"},
+           {"model.mlp.activation", "model { mlp { activation: RELU } }", "TANH", "RELU"},
+           {"model.mlp.shared_trunk", "model { mlp { shared_trunk: true } }", "false", "true"},
+           {"model.mlp.min_log_std", "model { mlp { min_log_std: -7 } }", "-20", "-7"},
+           {"model.mlp.max_log_std", "model { mlp { max_log_std: 1 } }", "2", "1"},
+           {"normalization.observations", "normalization { observations: true }", "false", "true"},
+           {"normalization.rewards", "normalization { rewards: true }", "false", "true"},
+       })
+    cases.push_back({field, "ppo {}", std::string("ppo {} ") + theirs, wanted, got});
+  // In lockstep the number of actors must agree, so this is not the mode alone.
+  cases.push_back({"actors.mode", "impala {} actors { mode: LOCKSTEP }",
+                   "impala {} actors { mode: ASYNCHRONOUS }", "LOCKSTEP", "ASYNCHRONOUS"});
+  for (const AlgorithmTraits& traits : KnownAlgorithms()) {
+    const std::string name(traits.name);
+    cases.push_back({name + ".gamma", name + " { gamma: 0.9 }", name + " { gamma: 0.8 }", "0.9",
+                     "0.8", traits.discrete ? "id: 'CartPole-v1'" : "id: 'Pendulum-v1'"});
+  }
+  return cases;
 }
 
-TEST(AgreedSettingsTest, AlgorithmsEnvironmentsModesAndNormalizationDiffer) {
-  const auto ours = SettingsOf("ppo {}");
-  const auto difference = [&](const std::vector<v1::AgreedSetting>& theirs) {
-    return std::string(CheckAgreed(ours, theirs).message());
-  };
-  EXPECT_THAT(difference(SettingsOf("a2c {}")), HasSubstr("algorithm: got a2c; wanted ppo"));
-  EXPECT_THAT(difference(SettingsOf("ppo {}", "id: 'Acrobot-v1'")),
-              HasSubstr("environment.id: got \"Acrobot-v1\"; wanted \"CartPole-v1\""));
-  EXPECT_THAT(difference(SettingsOf("ppo {}", "id: 'CartPole-v1' max_episode_steps: 77")),
-              HasSubstr("environment.max_episode_steps: got 77"));
-  EXPECT_THAT(difference(SettingsOf("ppo {} model { mlp { activation: RELU } }")),
-              HasSubstr("model.mlp.activation: got RELU; wanted TANH"));
-  EXPECT_THAT(difference(SettingsOf("ppo {} model { mlp { hidden: [32, 32] } }")),
-              HasSubstr("model.mlp.hidden: got [32, 32]; wanted [64, 64]"));
-  EXPECT_THAT(difference(SettingsOf("ppo {} actors { mode: ASYNCHRONOUS }")),
-              HasSubstr("actors.mode: got ASYNCHRONOUS; wanted LOCKSTEP"));
-  EXPECT_THAT(difference(SettingsOf("ppo {} actors { count: 9 }")),
-              HasSubstr("actors.count: got 9; wanted 2"));
-  EXPECT_THAT(difference(SettingsOf("ppo {} normalization { rewards: true }")),
-              HasSubstr("normalization.rewards: got true; wanted false"));
+TEST(AgreedSettingsTest, EachFieldThatDiffersIsNamedWithBothValues) {
+  for (const Case& c : Cases()) {
+    const auto ours = SettingsOf(c.ours, c.environment);
+    const auto theirs = SettingsOf(c.theirs, c.their_environment);
+    EXPECT_TRUE(CheckAgreed(ours, ours).ok());
+    const absl::Status status = CheckAgreed(ours, theirs);
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << c.field;
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr(c.field + ": got " + c.got + "; wanted " + c.wanted));
+  }
+}
+
+TEST(AgreedSettingsTest, EveryFieldHasACaseAbove) {
+  std::set<std::string> cases, fields;
+  for (const Case& c : Cases()) {
+    cases.insert(c.field);
+    for (const v1::AgreedSetting& setting : SettingsOf(c.ours, c.environment))
+      fields.insert(setting.field());
+  }
+  EXPECT_EQ(fields, cases);
+}
+
+TEST(AgreedSettingsTest, EveryDifferenceIsNamedAndNothingElse) {
+  const std::string message(CheckAgreed(SettingsOf("dqn { gamma: 0.9 } replay { n_step: 3 }"),
+                                        SettingsOf("dqn { gamma: 0.8 } replay { n_step: 5 }"))
+                                .message());
+  EXPECT_EQ(message,
+            "the processes of this run have different settings: replay.n_step: got 5; wanted 3, "
+            "and dqn.gamma: got 0.8; wanted 0.9");
 }
 
 TEST(AgreedSettingsTest, WhatOneDoesNotGiveIsNotCompared) {

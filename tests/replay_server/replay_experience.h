@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -80,11 +81,14 @@ inline v1::Rollout ReplayRollout(int episode, int64_t length,
 // A writer as the tests need it: gives its rollouts their numbers.
 class TestWriter {
  public:
-  TestWriter(Table* table, uint64_t id) : table_(table), id_(id) { Open(); }
+  TestWriter(Table* table, uint64_t id, v1::ExperienceSpec spec = ReplaySpec())
+      : table_(table), id_(id), spec_(std::move(spec)) {
+    Open();
+  }
 
   void Open() {
     stream_ = table_
-                  ->OpenWriter(kReplayRun, id_, ReplaySpec(), /*first_sequence=*/0,
+                  ->OpenWriter(kReplayRun, id_, spec_, /*first_sequence=*/0,
                                [this](uint64_t sequence) { settled_.push_back(sequence); })
                   ->id;
   }
@@ -109,6 +113,7 @@ class TestWriter {
  private:
   Table* const table_;
   const uint64_t id_;
+  const v1::ExperienceSpec spec_;
   uint64_t stream_ = 0;
   uint64_t sequence_ = 0;
   std::vector<uint64_t> settled_;

@@ -2,8 +2,8 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/file_io.h"
@@ -13,11 +13,21 @@
 namespace cadre {
 namespace {
 
+using ::testing::Contains;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 std::string ErrorOf(const absl::StatusOr<ServerConfig>& config) {
   return std::string(config.status().message());
+}
+
+// The settings on which whoever connects must agree, as "field=value".
+template <typename Options>
+std::vector<std::string> AgreedOf(const Options& options) {
+  std::vector<std::string> agreed;
+  for (const v1::AgreedSetting& setting : options.agreed)
+    agreed.push_back(absl::StrCat(setting.field(), "=", setting.value()));
+  return agreed;
 }
 
 class ServerConfigTest : public ::testing::Test {
@@ -43,6 +53,7 @@ TEST_F(ServerConfigTest, WithoutFilesThereIsOneQueue) {
   ASSERT_EQ(config.queues.size(), 1);
   EXPECT_EQ(config.queues[0].name, "on_policy");
   EXPECT_EQ(config.queues[0].run_id, "run-1");
+  EXPECT_TRUE(config.queues[0].agreed.empty()) << "nobody said for which experiment";
   EXPECT_TRUE(config.tables.empty());
 }
 
@@ -50,6 +61,8 @@ TEST_F(ServerConfigTest, AnOnPolicyExperimentHasItsQueue) {
   const ServerConfig config = *LoadExperiment("ppo {} queue { capacity_steps: 77 }");
   ASSERT_EQ(config.queues.size(), 1);
   EXPECT_EQ(config.queues[0].capacity_steps, 77);
+  EXPECT_THAT(AgreedOf(config.queues[0]), Contains("algorithm=ppo"));
+  EXPECT_THAT(AgreedOf(config.queues[0]), Contains("actors.segment_length=128"));
   EXPECT_TRUE(config.tables.empty());
 }
 
@@ -68,6 +81,7 @@ TEST_F(ServerConfigTest, EachLearnerHasAQueueWithItsShareOfTheSteps) {
   EXPECT_EQ(config.queues[0].name, "on_policy/0");
   EXPECT_EQ(config.queues[1].name, "on_policy/1");
   EXPECT_EQ(config.queues[1].capacity_steps, 500);
+  EXPECT_THAT(AgreedOf(config.queues[1]), Contains("learners.count=2"));
 }
 
 TEST_F(ServerConfigTest, AnOffPolicyExperimentHasItsTable) {
@@ -81,9 +95,7 @@ TEST_F(ServerConfigTest, AnOffPolicyExperimentHasItsTable) {
   EXPECT_EQ(table.config.capacity_items(), 1000);
   EXPECT_EQ(table.config.transitions().n_step(), 3);
   EXPECT_EQ(table.config.transitions().gamma(), 0.5);
-  EXPECT_TRUE(std::any_of(table.agreed.begin(), table.agreed.end(), [](const auto& setting) {
-    return setting.field() == "replay.n_step" && setting.value() == "3";
-  })) << "whoever has another is refused";
+  EXPECT_THAT(AgreedOf(table), Contains("replay.n_step=3")) << "whoever has another is refused";
   ASSERT_TRUE(table.writers.has_value());
   EXPECT_EQ(table.writers->all_environments(), 6);
   EXPECT_EQ(table.writers->segment_length, 10);

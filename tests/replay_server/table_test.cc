@@ -168,6 +168,36 @@ TEST_F(TableTest, RefusesWhatCouldNeverFit) {
   EXPECT_EQ(Sample(9).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(TableTest, RefusesActorsAndEnvironmentsBelowZero) {
+  Make();
+  v1::Rollout rollout = ReplayRollout(1, 3);
+  rollout.set_actor(-1);
+  EXPECT_THAT(*writer_->Append(rollout),
+              ElementsAre(absl::InvalidArgumentError("rollout has actor -1; wanted 0 or more")));
+  rollout = ReplayRollout(1, 3, kCut, /*environment=*/-1);
+  EXPECT_THAT(
+      *writer_->Append(rollout),
+      ElementsAre(absl::InvalidArgumentError("segment 0 has environment -1; wanted 0 or more")));
+  EXPECT_EQ(table_->Info().refused_rollouts(), 2);
+  EXPECT_TRUE(IsOk(writer_->Append(ReplayRollout(1, 3))));
+}
+
+TEST_F(TableTest, RefusesAnEnvironmentThatTheWriterDoesNotHave) {
+  Make();
+  v1::ExperienceSpec spec = ReplaySpec();
+  v1::AgreedSetting& setting = *spec.add_agreed();
+  setting.set_field("actors.environments_per_actor");
+  setting.set_value("3");
+  TestWriter writer(table_.get(), 8, spec);
+  EXPECT_THAT(*writer.Append(ReplayRollout(1, 3, kCut, /*environment=*/3)),
+              ElementsAre(absl::InvalidArgumentError(
+                  "a segment has environment 3; wanted less than actors.environments_per_actor, "
+                  "3")));
+  EXPECT_TRUE(IsOk(writer.Append(ReplayRollout(1, 3, kCut, /*environment=*/2))));
+  EXPECT_TRUE(IsOk(writer_->Append(ReplayRollout(1, 3, kCut, /*environment=*/3))))
+      << "it did not say how many it has";
+}
+
 TEST_F(TableTest, RefusesABudgetThatHoldsNothing) {
   TableOptions options = ReplayTableOptions();
   options.config.set_capacity_bytes(20'000);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -113,6 +114,7 @@ TEST(RpcServerTest, StreamsOfReflectionCostFewThreads) {
 TEST(RpcServerTest, AConnectionThatSaysNothingIsClosed) {
   ServerOptions options;
   options.handshake_timeout = absl::Milliseconds(100);
+  options.keepalive_interval = absl::Hours(1);  // Nor is it that which closes it.
   const auto server = RpcServer::Create("127.0.0.1:0", {}, options);
   ASSERT_TRUE(server.ok()) << server.status();
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -121,9 +123,14 @@ TEST(RpcServerTest, AConnectionThatSaysNothingIsClosed) {
   address.sin_port = htons(static_cast<uint16_t>((*server)->port()));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   ASSERT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  const timeval patience = {.tv_sec = 30, .tv_usec = 0};
+  ASSERT_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
   char block[256];
-  while (read(fd, block, sizeof(block)) > 0) {  // The server's settings, and then the end.
-  }
+  ssize_t got;
+  do {  // The server's settings, and then the end.
+    got = read(fd, block, sizeof(block));
+  } while (got > 0);
+  EXPECT_EQ(got, 0) << "it was still open";
   close(fd);
 }
 
