@@ -83,7 +83,7 @@ int64_t LeastRows(const TableConfig& config, const TableWriters& writers) {
   // A full table has removed up to a whole segment to take in another.
   const int64_t held = Plus(Plus(Times(config.rate_limiter().min_size(), shape.period), waiting),
                             writers.segment_length);
-  return RowsOf(std::max({StepsForWindows(shape, writers), held, writers.steps_per_rollout()}), 1);
+  return RowsOf(std::max(StepsForWindows(shape, writers), held), 1);
 }
 
 int64_t LeastRowsOfAny(const TableConfig& config) {
@@ -95,7 +95,7 @@ int64_t LeastRowsOfAny(const TableConfig& config) {
 int64_t LeastRowsOfLongEpisodes(const TableConfig& config, const TableWriters& writers) {
   const WindowShape shape = WindowShapeOf(config);
   const int64_t waiting = Times(writers.all_environments(), shape.length - 1);
-  const int64_t items = Times(config.rate_limiter().min_size() - 1, shape.period) + 1;
+  const int64_t items = Plus(Times(config.rate_limiter().min_size() - 1, shape.period), 1);
   // The segment in which the oldest window begins is kept whole.
   const int64_t oldest = waiting > 0 ? writers.segment_length : 1;
   // From the rollout in which a window begins to the one that completes it.

@@ -422,6 +422,19 @@ TEST(ConfigValidationTest, ARunThatCannotMakeAnUpdateIsRefused) {
   EXPECT_EQ(replay("ASYNCHRONOUS", "warmup_steps: 10000", 10000), "");
 }
 
+// Of numbers that are refused anyway it would say what makes no sense.
+TEST(ConfigValidationTest, WhetherARunCanMakeAnUpdateIsAskedOnceAllFieldsAreInTheirRanges) {
+  const auto errors = [](int actors) {
+    return ErrorsOf(
+        GoodDqn(absl::StrCat("actors { count: ", actors, " segment_length: 1 } replay { ",
+                             "capacity_steps: 1000000 updates_per_step: 1e-6 }")));
+  };
+  EXPECT_EQ(errors(100'000),
+            "stop.env_steps: got 100000; wanted at least 800001, the steps before the first "
+            "update, with replay.warmup_steps 1000 and updates_per_step 1e-06");
+  EXPECT_EQ(errors(100'001), "actors.count: got 100001; wanted an integer from 1 to 100000");
+}
+
 TEST(ConfigValidationTest, SarsaLearnsNothingFromEpisodesOfOneStep) {
   ExperimentConfig config = Good();
   config.mutable_n_step_sarsa();

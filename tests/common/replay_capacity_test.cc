@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -132,6 +133,67 @@ TEST(ReplayCapacityTest, HugeNumbersDoNotOverflow) {
   EXPECT_NE(CapacityStepsError(config), "");
   EXPECT_NE(CapacityBytesError(config, 4, 36), "");
   EXPECT_GT(LeastRows(ReplayTable(config), TableWritersOf(config)), 0);
+}
+
+// By hand, for two environments in segments of five steps and sequences of ten, of which one begins
+// every four steps.
+TEST(ReplayCapacityTest, RowsAreThoseOfAllItemsOfWindowsUnderWayAndOfTheSegmentThatMadeRoom) {
+  TableConfig table;
+  table.mutable_sequences()->set_length(10);
+  table.mutable_sequences()->set_period(4);
+  table.mutable_rate_limiter()->set_min_size(100);
+  const TableWriters writers{.count = 1, .environments = 2, .segment_length = 5};
+  EXPECT_EQ(LeastRows(table, writers), 2 * (100 * 4 + 2 * 9 + 5));
+  EXPECT_EQ(LeastRowsOfAny(table), 99 * 4 + 10 + 1);
+  EXPECT_EQ(LeastRowsOfLongEpisodes(table, writers), (2 * 9 + 99 * 4 + 1) * 6 / 5);
+  table.mutable_rate_limiter()->set_min_size(1);
+  // What decides are the three rollouts over which a sequence may extend, of ten steps each.
+  EXPECT_EQ(LeastRows(table, writers), 2 * 30);
+  EXPECT_EQ(LeastRowsOfLongEpisodes(table, writers), 3 * 12);
+  // The segment in which a sequence under way begins is kept whole: of 9 steps, and 5 in 3
+  // segments.
+  table.mutable_sequences()->set_period(5);
+  EXPECT_EQ(LeastRowsOfLongEpisodes(table, {.environments = 1, .segment_length = 5}), 9 + 5 + 3);
+}
+
+TEST(ReplayCapacityTest, MoreRowsThanThoseOfAllItemsAreOfNoUse) {
+  constexpr int64_t kSpare = 16384;
+  TableConfig table;
+  EXPECT_EQ(RowsForItems(table), 0);
+  table.set_capacity_items(100);
+  table.mutable_transitions()->set_n_step(3);
+  EXPECT_EQ(RowsForItems(table), 2 * 100 + kSpare);
+  table.mutable_sequences()->set_length(10);
+  table.mutable_sequences()->set_period(4);
+  EXPECT_EQ(RowsForItems(table), 2 * (100 * 4 + 9) + kSpare);
+}
+
+// Of sizes that a user may give; the largest number stands for all that are larger.
+TEST(ReplayCapacityTest, WhatDoesNotFitIntoANumberIsTheLargest) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  TableConfig table;
+  table.mutable_sequences()->set_length(5);
+  table.mutable_sequences()->set_period(3);
+  table.mutable_rate_limiter()->set_min_size(kMost - 1);
+  table.set_capacity_items(kMost - 1);
+  const TableWriters few{.count = 2, .environments = 3, .segment_length = 4};
+  EXPECT_EQ(LeastRows(table, few), kMost);
+  EXPECT_EQ(LeastRowsOfAny(table), kMost);
+  EXPECT_EQ(LeastRowsOfLongEpisodes(table, few), kMost);
+  EXPECT_EQ(RowsForItems(table), kMost);
+  EXPECT_EQ(BytesForRows(table, 4, 36, kMost), kMost);
+  table.mutable_sequences()->set_period(1);  // Sums alone.
+  EXPECT_EQ(LeastRows(table, few), kMost);
+  EXPECT_EQ(LeastRowsOfAny(table), kMost);
+  EXPECT_EQ(LeastRowsOfLongEpisodes(table, few), kMost);
+  const TableWriters many{
+      .count = 1 << 20, .environments = 1 << 30, .segment_length = int64_t{1} << 40};
+  EXPECT_EQ(StepsForWindows({10, 1}, many), kMost);
+  EXPECT_EQ(MostItemsPerRollout({10, 1}, many), kMost);
+  ExperimentConfig config;
+  config.mutable_dqn();
+  config.mutable_replay()->set_warmup_steps(kMost);
+  EXPECT_THAT(CapacityStepsError(config, 2), HasSubstr("wanted at least 9223372036854775807: "));
 }
 
 }  // namespace
