@@ -9,7 +9,8 @@
 namespace cadre {
 namespace {
 
-constexpr int kPatience = ShardChoice::kPatience;
+// Rounds. Not ShardChoice's own constant: whoever changes that is to see it here.
+constexpr int kPatience = 3;
 constexpr double kStays = 0.99, kGoes = 0;  // The coin.
 
 // Shards as their servers see them, and actors who ask all of them once a round.
@@ -123,6 +124,30 @@ TEST(ShardChoiceTest, AShardThatDoesNotAnswerIsLeftByAllAndJoinedByNobody) {
   const int64_t steps = actors.steps(0);
   for (int round = 0; round < 100; ++round) actors.Round();
   EXPECT_GT(actors.steps(0), steps + 20);
+}
+
+TEST(ShardChoiceTest, OfTwoShardsThatDoNotAnswerNeitherIsJoined) {
+  Actors actors(3, {0, 0, 0, 0, 1, 1, 1, 1, 2});
+  for (int round = 0; round < 10; ++round) actors.Round();
+  ASSERT_EQ(actors.moves(), 0);
+  actors.news(0).answers = actors.news(1).answers = false;
+  for (int round = 0; round < kPatience; ++round) actors.Round();
+  EXPECT_EQ(actors.moves(), 8);
+  const int64_t before = actors.steps(2);
+  for (int round = 0; round < 10; ++round) actors.Round();
+  EXPECT_EQ(actors.steps(2), before + 90) << "all nine append there";
+  EXPECT_EQ(actors.moves(), 8);
+}
+
+TEST(ShardChoiceTest, AShardThatMissesFewerRoundsIsNotLeft) {
+  Actors actors(2, {0, 1});
+  for (int round = 0; round < 50; ++round) {
+    for (const bool answers : {true, false}) {
+      actors.news(0).answers = answers;
+      for (int i = 0; i < kPatience - 1; ++i) actors.Round();
+    }
+  }
+  EXPECT_EQ(actors.moves(), 0);
 }
 
 TEST(ShardChoiceTest, WhereNobodyAnswersItStays) {

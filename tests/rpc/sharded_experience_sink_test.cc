@@ -125,6 +125,7 @@ TEST_F(ShardedExperienceSinkTest, AnActorBeginsWithTheServerThatIsThere) {
   const auto sink = Sink(Options(0));
   EXPECT_EQ(sink->WaitConnected(), absl::OkStatus());
   EXPECT_EQ(sink->current(), 1);
+  EXPECT_EQ(sink->counts().connections, 1) << "that server has accepted it";
 }
 
 TEST_F(ShardedExperienceSinkTest, OneThatIsHeldBackGoesWhereNobodyFeedsTheTable) {
@@ -153,8 +154,9 @@ TEST_F(ShardedExperienceSinkTest, OfTwoQueuesTheOneWhoseLearnerLacksActorsIsFed)
     while (AppendOne(*sink).ok()) {
     }
   });
-  // No learner takes from either: the one that is empty lacks nothing.
-  EXPECT_TRUE(Eventually([&] { return sink->counts().unsettled == 2; }));
+  // No learner takes from either.
+  EXPECT_TRUE(
+      Eventually([&] { return sink->counts().connections == 1 && sink->counts().unsettled == 2; }));
   EXPECT_EQ(sink->current(), 0);
   absl::Notification fed;
   const uint64_t consumer = *queues[1].OpenConsumer(kReplayRun, ReplaySpec());
@@ -206,12 +208,17 @@ TEST_F(ShardedExperienceSinkTest, OneActorFeedsTwoQueuesAsFastAsItsLearnersNeed)
   actor.join();
 }
 
-// Says which tables there are, and counts how often it was asked.
-class Tables final : public v1::ExperienceService::Service {
+// Says what Set() was given, and counts how often it was asked.
+class FakeServer final : public v1::ExperienceService::Service {
  public:
-  void Set(const std::vector<std::string>& names) {
+  void Set(const v1::InfoResponse& info) {
     absl::MutexLock lock(&mutex_);
-    names_ = names;
+    info_ = info;
+  }
+  void SetTables(const std::vector<std::string>& names) {
+    v1::InfoResponse info;
+    for (const std::string& name : names) info.add_tables()->set_name(name);
+    Set(info);
   }
   // Until that many more rounds of questions have begun, and all before them have ended.
   void AwaitRounds(int rounds) {
@@ -226,12 +233,12 @@ class Tables final : public v1::ExperienceService::Service {
                     v1::InfoResponse* response) override {
     absl::MutexLock lock(&mutex_);
     ++asked_;
-    for (const std::string& name : names_) response->add_tables()->set_name(name);
+    *response = info_;
     return grpc::Status::OK;
   }
 
   absl::Mutex mutex_;
-  std::vector<std::string> names_ ABSL_GUARDED_BY(mutex_);
+  v1::InfoResponse info_ ABSL_GUARDED_BY(mutex_);
   int asked_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
@@ -240,6 +247,8 @@ struct FakePlace {
   Event appending, may_append;
   std::atomic<int64_t> appended = 0, unsettled = 0;
   std::atomic<bool> gone = false;
+  std::atomic<bool> full = false;
+  absl::Mutex mutex;  // Of those who wait for room.
 };
 
 // Its Append takes as long as it is told to.
@@ -255,11 +264,18 @@ class FakeSink final : public PlaceSink {
     ++place_->unsettled;
     return absl::OkStatus();
   }
-  void Close() override {}
+  void Close() override {
+    absl::MutexLock lock(&place_->mutex);
+    place_->full = false;
+  }
   absl::Status WaitConnected(const std::atomic<bool>&) override { return absl::OkStatus(); }
-  bool HasRoom(int64_t) const override { return true; }
-  void WaitForRoom(int64_t, const std::atomic<bool>&) override {}
-  void Wake() override {}
+  bool HasRoom(int64_t) const override { return !place_->full; }
+  void WaitForRoom(int64_t, const std::atomic<bool>& interrupted) override {
+    const auto room = [&] { return !place_->full || interrupted; };
+    absl::MutexLock lock(&place_->mutex);
+    place_->mutex.Await(absl::Condition(&room));
+  }
+  void Wake() override { absl::MutexLock lock(&place_->mutex); }
   absl::Status Flush(absl::Duration) override { return absl::OkStatus(); }
   Counts counts() const override {
     Counts counts;
@@ -274,9 +290,9 @@ class FakeSink final : public PlaceSink {
 };
 
 TEST_F(ShardedExperienceSinkTest, ASinkIsKeptWhileAnAppendIsOnItsWayIntoIt) {
-  Tables tables;
-  tables.Set({"first", "second"});
-  const auto server = *RpcServer::Create("127.0.0.1:0", {&tables});
+  FakeServer service;
+  service.SetTables({"first", "second"});
+  const auto server = *RpcServer::Create("127.0.0.1:0", {&service});
   FakePlace first, second;
   second.may_append.Notify();
   ShardedSinkOptions options = Options();
@@ -287,19 +303,57 @@ TEST_F(ShardedExperienceSinkTest, ASinkIsKeptWhileAnAppendIsOnItsWayIntoIt) {
   const auto sink = Sink(options);
   std::thread actor([&] { EXPECT_EQ(AppendOne(*sink), absl::OkStatus()); });
   first.appending.Wait();
-  tables.Set({"second"});  // The first one is lost.
+  service.SetTables({"second"});  // The first one is lost.
   ASSERT_TRUE(Eventually([&] { return sink->current() == 1; }));
   // It has nothing that is not settled: it would be forgotten.
-  tables.AwaitRounds(3);
+  service.AwaitRounds(3);
   first.may_append.Notify();
   actor.join();
-  tables.AwaitRounds(3);
+  service.AwaitRounds(3);
   EXPECT_FALSE(first.gone) << "with a rollout that is not settled";
   EXPECT_EQ(sink->counts().appended, 1);
   EXPECT_EQ(sink->counts().unsettled, 1);
   first.unsettled = 0;
   EXPECT_TRUE(Eventually([&] { return first.gone.load(); }));
   EXPECT_EQ(sink->counts().appended, 1);
+}
+
+// Whether the actor is held back or not.
+TEST_F(ShardedExperienceSinkTest, AnEmptyQueueThatNoLearnerTakesFromLacksNothing) {
+  for (const bool full : {false, true}) {
+    FakeServer service;
+    v1::InfoResponse info;
+    info.add_queues()->set_name("first");
+    info.add_queues()->set_name("second");
+    service.Set(info);
+    const auto server = *RpcServer::Create("127.0.0.1:0", {&service});
+    FakePlace first, second;
+    first.full = full;
+    first.may_append.Notify();
+    second.may_append.Notify();
+    ShardedSinkOptions options = Options();
+    options.places = {{server->address(), "first"}, {server->address(), "second"}};
+    options.make_sink = [&](const ExperienceSinkOptions& sink) {
+      return std::make_unique<FakeSink>(sink.target == "first" ? &first : &second);
+    };
+    const auto sink = Sink(options);
+    std::atomic<bool> over = false;
+    std::thread actor([&] {
+      for (; !over; std::this_thread::yield()) EXPECT_EQ(AppendOne(*sink), absl::OkStatus());
+    });
+    for (int i = 0; i < 50; ++i) {  // Rounds in each of which the actor is busy.
+      const int64_t before = first.appended;
+      if (!Eventually([&] { return full || first.appended > before; })) break;
+      service.AwaitRounds(2);
+    }
+    EXPECT_EQ(sink->current(), 0);
+    info.mutable_queues(1)->set_waiting_consumers(1);
+    service.Set(info);
+    EXPECT_TRUE(Eventually([&] { return second.appended > 0; }));
+    over = true;
+    sink->Close();
+    actor.join();
+  }
 }
 
 TEST_F(ShardedExperienceSinkTest, WhatAServerRefusesForGoodEndsIt) {
