@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -151,6 +152,23 @@ TEST(EvaluateTest, ContinuousActions) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->mean_length, 200);
   EXPECT_LT(result->mean_return, -100);
+}
+
+// The environment would say that an action is invalid, as of what a user got wrong.
+TEST(EvaluateTest, APolicyThatHasDivergedIsDamagedData) {
+  const ExperimentConfig config = Config("Pendulum-v1");
+  ExamplePolicy policy(config);
+  std::fill(policy.values.begin(), policy.values.end(), std::numeric_limits<float>::max());
+  policy.parameters.set_values(policy.values.data(), policy.values.size() * sizeof(float));
+  policy.parameters.set_env_steps(77);
+  for (const bool stochastic : {false, true}) {
+    const absl::Status status =
+        Evaluate(config, policy.parameters, {.episodes = 3, .seed = 1, .stochastic = stochastic})
+            .status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_THAT(std::string(status.message()),
+                testing::HasSubstr("the policy of version 1, learned from 77 steps, has diverged"));
+  }
 }
 
 TEST(EvaluateTest, ParametersOfAnotherNetworkAreRefused) {

@@ -72,7 +72,9 @@ class NumberedSource final : public ExperienceSource {
     versions.push_back(version);
     Lease lease;
     lease.id = 1000 + static_cast<uint64_t>(next);
-    lease.rollouts.push_back(RolloutOf(spec_, next, version, segments));
+    const auto other = segments_of.find(next);
+    lease.rollouts.push_back(
+        RolloutOf(spec_, next, version, other == segments_of.end() ? segments : other->second));
     ++next;
     return lease;
   }
@@ -83,8 +85,9 @@ class NumberedSource final : public ExperienceSource {
   void Close() override {}
 
   int next = 0;
-  int last = -1;                                     // Closed there.
-  std::vector<ExampleSegment> segments = kSegments;  // In each rollout.
+  int last = -1;                                           // Closed there.
+  std::vector<ExampleSegment> segments = kSegments;        // In each rollout,
+  std::map<int, std::vector<ExampleSegment>> segments_of;  // but for these batches.
   std::vector<int64_t> versions;
   std::vector<uint64_t> acknowledged;
 
@@ -138,20 +141,37 @@ class PushingLearnerTest : public testing::Test {
 class PushedAlgorithmTest : public PushingLearnerTest,
                             public testing::WithParamInterface<const char*> {};
 
-// What one learner alone makes of the same batches with an optimiser of its own.
+// No setting has its default.
+OptimizerConfig ExampleOptimizer() {
+  OptimizerConfig optimizer;
+  optimizer.set_learning_rate(0.02);
+  optimizer.set_max_gradient_norm(0.3);
+  optimizer.mutable_rms_prop()->set_decay(0.7);
+  optimizer.mutable_rms_prop()->set_epsilon(0.01);
+  optimizer.mutable_rms_prop()->set_initial_square(0.25);
+  return optimizer;
+}
+
+ExperimentConfig WithOptimizer(ExperimentConfig config, const OptimizerConfig& optimizer) {
+  if (config.has_a3c()) *config.mutable_a3c()->mutable_optimizer() = optimizer;
+  if (config.has_n_step_q()) *config.mutable_n_step_q()->mutable_optimizer() = optimizer;
+  if (config.has_n_step_sarsa()) *config.mutable_n_step_sarsa()->mutable_optimizer() = optimizer;
+  return config;
+}
+
+// What one learner alone makes of the same batches with ExampleOptimizer().
 std::vector<std::vector<float>> LocalParameters(const ExperimentConfig& config,
                                                 const v1::ExperienceSpec& spec, int batches) {
   const EnvironmentSpec environment = *FindEnvironment(config.environment().id());
   auto algorithm = MakePushedGradient(config, environment.observation, environment.action,
                                       Random::ForStream(config.seed(), kInitialParametersStream));
   FlatModel& model = (*algorithm)->model();
-  const OptimizerConfig& settings = PushedOptimizer(config);
-  NaiveRmsProp optimizer{settings.learning_rate(),
-                         settings.rms_prop().decay(),
-                         settings.rms_prop().epsilon(),
-                         settings.max_gradient_norm(),
-                         settings.rms_prop().initial_square(),
-                         {}};
+  NaiveRmsProp optimizer{.rate = 0.02,
+                         .decay = 0.7,
+                         .epsilon = 0.01,
+                         .max_norm = 0.3,
+                         .initial_square = 0.25,
+                         .g = {}};
   const auto floats = [](const torch::Tensor& tensor) {
     return std::vector<float>(Flat(tensor).begin(), Flat(tensor).end());
   };
@@ -172,7 +192,7 @@ std::vector<std::vector<float>> LocalParameters(const ExperimentConfig& config,
 }
 
 TEST_P(PushedAlgorithmTest, AloneItIsALocalRmsPropStepForStep) {
-  const ExperimentConfig config = Config(GetParam());
+  const ExperimentConfig config = WithOptimizer(Config(GetParam()), ExampleOptimizer());
   auto trainer = Make(config);
   ASSERT_TRUE(Run(*trainer).ok());
   const auto local = LocalParameters(config, trainer->experience_spec(), 6);
@@ -304,6 +324,17 @@ TEST_F(PushingLearnerTest, StepsOfBatchesThatGiveNoGradientCountAndTheRunEnds) {
   EXPECT_EQ(gradients_.shared.parameters().version(), 1);
   EXPECT_EQ(trainer->summary().env_steps, 6 * kBatch);
   EXPECT_EQ(sink_.state, v1::RUN_STATE_FINISHED);
+}
+
+TEST_F(PushingLearnerTest, AReportOfABatchWithoutAGradientHasNoneOfTheNumbersOfTheOneBefore) {
+  auto trainer = Make(Config("n_step_sarsa"));
+  source_ = std::make_unique<NumberedSource>(trainer->experience_spec());
+  source_->segments_of[2].assign(kBatch, {1, v1::SEGMENT_END_TRUNCATED});
+  ASSERT_TRUE(Run(*trainer).ok());
+  ASSERT_EQ(progress_.size(), 6);
+  for (int i = 0; i < 6; ++i)
+    for (const auto& [name, value] : progress_[i].diagnostics)
+      EXPECT_EQ(std::isnan(value), i == 2) << name << " of batch " << i;
 }
 
 TEST_F(PushingLearnerTest, ACheckpointHoldsTheModelAndItsOptimiserAndARunGoesOnFromIt) {

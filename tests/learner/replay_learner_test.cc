@@ -358,6 +358,22 @@ TEST_F(ReplayLearnerTest, GoesOnFromItsCheckpointBitForBit) {
   EXPECT_EQ(sink.published.back()->values(), wanted);
 }
 
+// It is the exponential of a float, which the bound's logarithm was rounded to.
+TEST(TemperatureBoundTest, ATemperatureAtItsBoundIsThereThoughItWasRounded) {
+  int below = 0;
+  for (float value = 0.5f; value < 2000; value *= 1.25f) {
+    ExperimentConfig config;
+    config.mutable_sac()->set_max_temperature(value);
+    for (const double at : {static_cast<double>(std::exp(std::log(value))),
+                            std::exp(static_cast<double>(std::log(value)))}) {
+      below += at < value ? 1 : 0;
+      EXPECT_NE(TemperatureBound(config).Warning({{"temperature", at}}), "") << value;
+    }
+    EXPECT_EQ(TemperatureBound(config).Warning({{"temperature", 0.999 * value}}), "");
+  }
+  EXPECT_GT(below, 5) << "or nothing was rounded";
+}
+
 TEST(TemperatureBoundTest, ATemperatureAtItsBoundIsWarnedOfOnce) {
   ExperimentConfig config;
   config.mutable_sac()->set_max_temperature(50);

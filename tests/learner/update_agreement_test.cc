@@ -21,6 +21,8 @@ TEST(UpdateAgreementTest, SharesAddUpAndEpisodesComeInTheOrderOfRanks) {
   RunLearners(3, [](Collective& learner) {
     UpdateShare mine{.steps = 10 + learner.rank(),
                      .version_lag = 3 - learner.rank(),
+                     .inserted_steps = 100 + learner.rank(),
+                     .table_items = 50 - learner.rank(),
                      .largest_weight = learner.rank() == 1 ? 4.5 : 0.25};
     // None of the first, one of the second, two of the third.
     for (int i = 0; i < learner.rank(); ++i)
@@ -28,8 +30,11 @@ TEST(UpdateAgreementTest, SharesAddUpAndEpisodesComeInTheOrderOfRanks) {
     const auto all = CombineShares(&learner, mine);
     ASSERT_TRUE(all.ok()) << all.status();
     EXPECT_TRUE(all->go_on);
+    EXPECT_TRUE(all->usable);
     EXPECT_EQ(all->steps, 33);
     EXPECT_EQ(all->version_lag, 3);
+    EXPECT_EQ(all->inserted_steps, 100) << "what all of them know of";
+    EXPECT_EQ(all->table_items, 48);
     EXPECT_EQ(all->largest_weight, 4.5);
     ASSERT_EQ(all->episodes.size(), 3);
     const std::pair<double, int64_t> wanted[] = {{10, 1}, {20, 2}, {21, 2}};
@@ -49,6 +54,18 @@ TEST(UpdateAgreementTest, OneThatStopsStopsAll) {
     EXPECT_FALSE(all->go_on);
     EXPECT_EQ(all->steps, 0);
   });
+}
+
+TEST(UpdateAgreementTest, WithoutAUsableItemOfOneNobodyLearnsAndTheStepsCount) {
+  for (const int rank : {0, 1, 2})
+    RunLearners(3, [rank](Collective& learner) {
+      const UpdateShare mine{.usable = learner.rank() != rank, .steps = 5};
+      const auto all = CombineShares(&learner, mine);
+      ASSERT_TRUE(all.ok()) << all.status();
+      EXPECT_TRUE(all->go_on);
+      EXPECT_FALSE(all->usable);
+      EXPECT_EQ(all->steps, 15);
+    });
 }
 
 TEST(UpdateAgreementTest, AloneAShareIsTheWhole) {
