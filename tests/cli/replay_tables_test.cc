@@ -108,6 +108,20 @@ TEST_F(ReplayTablesTest, ALifeInOneProcessLeavesThemBehind) {
   EXPECT_THAT(Tables(), IsEmpty());
 }
 
+TEST_F(ReplayTablesTest, ARunThatBeginsHasNoTable) {
+  ASSERT_EQ(PrepareTables(run_, {}, Options()), absl::OkStatus());
+  SaveTable();  // It was killed before its first checkpoint with steps.
+  ASSERT_EQ(PrepareTables(run_, {}, Options()), absl::OkStatus());
+  EXPECT_THAT(Tables(), IsEmpty());
+}
+
+TEST_F(ReplayTablesTest, AfterAGoodEndNoOtherCheckpointTakesItsTable) {
+  Live({}, 100);
+  SaveCheckpointAt(200);
+  ASSERT_EQ(PrepareTables(run_, From(200), Options()), absl::OkStatus());
+  EXPECT_THAT(Tables(), IsEmpty());
+}
+
 TEST_F(ReplayTablesTest, ATableOfAnotherConfigIsNotUsed) {
   Live({}, 100);
   ASSERT_EQ(PrepareTables(run_, From(100), Options(/*n_step=*/3)), absl::OkStatus());

@@ -128,6 +128,15 @@ TEST(ProgressCsvTest, ResumingDropsWhatACrashCutOff) {
   }
 }
 
+TEST(ProgressCsvTest, ResumingDropsARowThatLacksCells) {
+  TempFolder folder;
+  WriteThreeRows(folder / "p.csv");
+  const std::string whole = Slurp(folder / "p.csv");
+  Spill(folder / "p.csv", whole + "3500,2,3\n");
+  ASSERT_TRUE(ProgressCsv::Resume(folder / "p.csv", 9000).ok());
+  EXPECT_EQ(Slurp(folder / "p.csv"), whole);
+}
+
 TEST(ProgressCsvTest, ResumingWhereThereIsNoFileOrNoRowStartsOne) {
   TempFolder folder;
   for (const char* name : {"none.csv", "empty.csv", "cut.csv"}) {

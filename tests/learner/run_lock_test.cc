@@ -1,15 +1,31 @@
 #include "learner/run_lock.h"
 
+#include <sys/file.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/learner/temp_folder.h"
+
+namespace {
+
+std::function<void()> before_flock;  // Runs once.
+
+}  // namespace
+
+// For the whole test, the lock itself included.
+extern "C" int flock(int fd, int operation) noexcept {
+  if (const auto run = std::exchange(before_flock, nullptr)) run();
+  return static_cast<int>(syscall(SYS_flock, fd, operation));
+}
 
 namespace cadre {
 namespace {
@@ -36,6 +52,18 @@ TEST(RunLockTest, IsHeldUntilItGoes) {
   }
   EXPECT_TRUE(std::filesystem::is_empty(temp.path()));
   EXPECT_EQ(TryLock(temp.path()), absl::OkStatus());
+}
+
+// Whoever has it removes the file as it goes, which another may just have opened.
+TEST(RunLockTest, AFileThatWasRemovedBeforeItWasLockedIsNotTheLock) {
+  TempFolder temp;
+  auto former = RunLock::Acquire(temp.path(), "lock");
+  ASSERT_TRUE(former.ok()) << former.status();
+  before_flock = [&] { former->reset(); };
+  const auto lock = RunLock::Acquire(temp.path(), "lock");
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  EXPECT_EQ(former->get(), nullptr) << "it went meanwhile";
+  EXPECT_EQ(TryLock(temp.path()).code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(RunLockTest, AKilledProcessHoldsNothing) {

@@ -21,6 +21,7 @@
 #include "tests/learner/example_experience.h"
 #include "tests/learner/fake_parameter_sink.h"
 #include "tests/learner/temp_folder.h"
+#include "tests/log_capture.h"
 #include "tests/policy/example_networks.h"
 
 namespace cadre {
@@ -28,6 +29,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr int64_t kBatch = 64;  // Steps of an update: 2 actors x 4 environments x 8.
 
@@ -570,11 +572,47 @@ TEST_F(TrainerTest, TheLastPolicyIsEvaluatedBesidesThoseOfEachMultiple) {
   EXPECT_EQ(resumed->summary().last_evaluation->env_steps, 5 * kBatch);
 }
 
+TEST_F(TrainerTest, ItIsSaidThatTheLastPolicyIsNotEvaluatedAsTheTimeIsOver) {
+  FakeClocks clocks;
+  ExperimentConfig config = Config();
+  config.mutable_stop()->set_env_steps(2 * kBatch);
+  config.mutable_stop()->set_wall_seconds(1800);
+  config.mutable_evaluation()->set_every_env_steps(100 * kBatch);
+  config.mutable_evaluation()->set_episodes(3);
+  on_progress_ = [&](const Progress& progress) {
+    if (progress.updates == 2) clocks.Advance(absl::Hours(1));
+    return absl::OkStatus();
+  };
+  const LogCapture log;
+  auto trainer = Make(config);
+  ASSERT_TRUE(Run(*trainer).ok());
+  EXPECT_FALSE(trainer->summary().last_evaluation.has_value());
+  EXPECT_THAT(log.text(), HasSubstr(absl::StrCat("warning the last policy is not evaluated: the "
+                                                 "run's time is over; see 'cadre eval ",
+                                                 folder_.path(), "'\n")));
+}
+
+TEST_F(TrainerTest, ItIsSaidThatNothingWasLearned) {
+  ExperimentConfig config = Config();
+  config.mutable_stop()->set_wall_seconds(1e-9);
+  {
+    const LogCapture log;
+    ASSERT_TRUE(Run(*Make(config)).ok());
+    EXPECT_THAT(log.text(),
+                HasSubstr("warning nothing was learned: 0 steps, and not one update\n"));
+  }
+  config.mutable_stop()->clear_wall_seconds();
+  const LogCapture log;
+  ASSERT_TRUE(Run(*Make(config)).ok());
+  EXPECT_THAT(log.text(), Not(HasSubstr("warning")));
+}
+
 TEST_F(TrainerTest, ARunInLegsIsEvaluatedWhereOneWithoutThemIs) {
   ExperimentConfig config = Config();
   config.mutable_evaluation()->set_every_env_steps(3 * kBatch);
   config.mutable_evaluation()->set_episodes(3);
   std::vector<int64_t> evaluated;
+  const LogCapture log;
   for (int leg = 0; leg < 4; ++leg) {  // Two updates each; the last ends the run.
     auto trainer = Make(config);
     if (leg > 0) ASSERT_TRUE(trainer->Restore(Newest()).ok());
@@ -587,6 +625,7 @@ TEST_F(TrainerTest, ARunInLegsIsEvaluatedWhereOneWithoutThemIs) {
     evaluated.push_back(last.has_value() ? last->env_steps : 0);
   }
   EXPECT_THAT(evaluated, ElementsAre(0, 3 * kBatch, 3 * kBatch, 8 * kBatch));
+  EXPECT_THAT(log.text(), Not(HasSubstr("is not evaluated"))) << "a leg's last policy need not be";
 }
 
 TEST_F(TrainerTest, AFinishedRunIsEvaluatedWhereItIsResumedWithEvaluations) {
@@ -611,6 +650,23 @@ TEST_F(TrainerTest, AFinishedRunIsEvaluatedWhereItIsResumedWithEvaluations) {
   ASSERT_TRUE(again->Restore(Newest()).ok());
   EXPECT_EQ(again->summary().last_evaluation->mean_return,
             resumed->summary().last_evaluation->mean_return);
+}
+
+TEST_F(TrainerTest, AnEvaluationAfterTheEndIsSavedThoughItsPolicyIsNotTheBest) {
+  ExperimentConfig config = Config();
+  ASSERT_TRUE(Run(*Make(config)).ok());
+  config.mutable_evaluation()->set_every_env_steps(100 * kBatch);
+  config.mutable_evaluation()->set_episodes(3);
+  Checkpoint finished = Newest();
+  finished.state.Add<double>("best_evaluation", {4}, {1e9, 0, 500, 3});
+  auto resumed = Make(config);
+  ASSERT_TRUE(resumed->Restore(finished).ok());
+  ASSERT_TRUE(Run(*resumed).ok());
+  EXPECT_FALSE(FindCheckpoint(folder_.path(), "best").ok());
+  auto again = Make(config);
+  ASSERT_TRUE(again->Restore(Newest()).ok());
+  ASSERT_TRUE(again->summary().last_evaluation.has_value());
+  EXPECT_EQ(again->summary().last_evaluation->env_steps, 8 * kBatch);
 }
 
 TEST_F(TrainerTest, AConfigWithoutAnAlgorithmIsRefused) {

@@ -50,6 +50,7 @@ class TrainingRunTest : public testing::Test {
     if (!run.ok()) return run.status();
     const absl::Status status = (*run)->Begin();
     steps_ = (*run)->trainer().env_steps();
+    has_best_ = (*run)->trainer().summary().evaluation.has_value();
     return status;
   }
   ExperimentConfig Given() { return *LoadConfig(ConfigPath(folder_), {}); }
@@ -66,7 +67,8 @@ class TrainingRunTest : public testing::Test {
 
   const TempFolder temp_;
   const std::string folder_ = temp_ / "run";
-  int64_t steps_ = -1;  // That the last Resume continued from.
+  int64_t steps_ = -1;     // That the last Resume continued from.
+  bool has_best_ = false;  // Whether it knew of a best policy.
 };
 
 TEST_F(TrainingRunTest, ARefusedResumeLeavesTheFolderAsItWas) {
@@ -84,7 +86,7 @@ TEST_F(TrainingRunTest, ARefusedResumeLeavesTheFolderAsItWas) {
 
   Spill(folder_ + "/progress.csv", "not,ours\n");
   const auto damaged = Contents(folder_);
-  EXPECT_EQ(Resume({}).code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Resume({"stop.env_steps=1280"}).code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(Contents(folder_), damaged);
 }
 
@@ -184,6 +186,22 @@ TEST_F(TrainingRunTest, AChosenCheckpointBecomesTheNewest) {
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/superseded/2/2000"));
   ASSERT_EQ(Resume({}), absl::OkStatus());
   EXPECT_EQ(steps_, 1000);
+}
+
+TEST_F(TrainingRunTest, ABestPolicyWhoseCheckpointIsGoneIsForgotten) {
+  Begin();
+  auto newest = LoadNewestIntact(folder_);
+  ASSERT_TRUE(newest.ok()) << newest.status();
+  newest->checkpoint.state.Add<double>("best_evaluation", {4}, {480, 12, 480, 10});
+  newest->checkpoint.manifest.set_env_steps(500);
+  ASSERT_EQ(SaveCheckpoint(folder_, newest->checkpoint, /*keep=*/100), absl::OkStatus());
+  SaveAt(1000);
+  ASSERT_EQ(MarkBest(folder_, 500), absl::OkStatus());
+  ASSERT_EQ(Resume({}), absl::OkStatus());
+  EXPECT_TRUE(has_best_);
+  SaveAt(2000, /*best=*/true);  // In the place of the one before.
+  ASSERT_EQ(Resume({}, "1000"), absl::OkStatus());
+  EXPECT_FALSE(has_best_) << "or nothing that comes could become the best";
 }
 
 TEST_F(TrainingRunTest, TheBestCheckpointIsResumedThoughItsStepsWerePruned) {

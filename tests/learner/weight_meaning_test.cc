@@ -38,6 +38,13 @@ TEST(WeightMeaningTest, WhatOnlyConcernsLearningMayChange) {
             absl::OkStatus());
   EXPECT_EQ(Use("sac {}", "sac { temperature: 0.3 } replay { n_step: 3 batch_size: 8 }"),
             absl::OkStatus());
+  // What has no effect: bounds of a deviation that the policy does not have, and of observations
+  // that are not normalised.
+  EXPECT_EQ(Use("ppo {}", "ppo {} model { mlp { min_log_std: -5 } }", "CartPole-v1"),
+            absl::OkStatus());
+  EXPECT_EQ(Use("td3 {}", "td3 {} model { mlp { min_log_std: -5 } }"), absl::OkStatus());
+  EXPECT_EQ(Use("ddpg {}", "ddpg {} model { mlp { max_log_std: 1 } }"), absl::OkStatus());
+  EXPECT_EQ(Use("ppo {}", "ppo {} normalization { clip: 5 }"), absl::OkStatus());
 }
 
 TEST(WeightMeaningTest, EachFieldIsRefusedByName) {
@@ -61,6 +68,8 @@ TEST(WeightMeaningTest, EachFieldIsRefusedByName) {
        "a3c.optimizer: got sgd with momentum; wanted sgd", "Pendulum-v1"},
       {"ppo {} normalization { observations: true }", "ppo {}",
        "normalization.observations: got false; wanted true", "Pendulum-v1"},
+      {"ppo {} normalization { observations: true }", "ppo {}",
+       "normalization.clip: got not given; wanted 10", "Pendulum-v1"},
       {"ppo {}", "ppo {} normalization { rewards: true }",
        "normalization.rewards: got true; wanted false", "Pendulum-v1"},
       {"ppo {} normalization { observations: true }",
@@ -83,6 +92,19 @@ TEST(WeightMeaningTest, EachFieldIsRefusedByName) {
     EXPECT_THAT(std::string(status.message()), HasSubstr("the checkpoint at 5000 steps of 'mine'"));
     EXPECT_THAT(std::string(status.message()), HasSubstr(c.difference));
   }
+}
+
+TEST(WeightMeaningTest, AnotherEnvironmentAndItsSpacesAreRefusedByName) {
+  CheckpointManifest manifest;
+  for (auto& meaning : Meaning("ppo {}", "CartPole-v1"))
+    *manifest.add_meanings() = std::move(meaning);
+  const std::string message(
+      CheckWeightMeaning(manifest, Meaning("ppo {}", "Acrobot-v1")).message());
+  for (const char* difference :
+       {"environment.id: got \"Acrobot-v1\"; wanted \"CartPole-v1\"",
+        "environment.observation: got DTYPE_FLOAT32 [6]; wanted DTYPE_FLOAT32 [4]",
+        "environment.action: got 3 choices; wanted 2 choices"})
+    EXPECT_THAT(message, HasSubstr(difference));
 }
 
 TEST(WeightMeaningTest, ARangeOfActionsIsAMeaning) {
