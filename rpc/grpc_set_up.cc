@@ -47,13 +47,14 @@ absl::Status TryThreads(int count) {
   std::vector<std::thread> threads;
   absl::Status status;
   while (status.ok() && static_cast<int>(threads.size()) < count) {
-    absl::StatusOr<std::thread> thread = StartThread("grpc-trial", [&] { all_started.Wait(); });
+    absl::StatusOr<std::thread> thread = StartThread("gRPC", [&] { all_started.Wait(); });
     if (thread.ok())
       threads.push_back(*std::move(thread));
     else
-      status = absl::Status(thread.status().code(),
-                            absl::StrCat("gRPC needs up to ", count, " threads, and there are ",
-                                         threads.size(), ": ", thread.status().message()));
+      status =
+          absl::Status(thread.status().code(),
+                       absl::StrCat("gRPC needs up to ", count, " threads, and there is room for ",
+                                    threads.size(), ": ", thread.status().message()));
   }
   all_started.Notify();
   for (std::thread& thread : threads) thread.join();

@@ -17,11 +17,11 @@ namespace cadre {
 namespace {
 
 TEST(GrpcThreadsTest, WithoutThemNothingOfGrpcIsMadeAndWithThemItIs) {
-  const auto wanted = [](int there_are) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "gRPC needs up to ", GrpcThreads(), " threads, and there are ", there_are,
-        ": cannot start a thread for grpc-trial: the limit of threads (ulimit -u, cgroup "
-        "pids.max) is reached"));
+  const auto wanted = [](int room) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("gRPC needs up to ", GrpcThreads(), " threads, and there is room for ", room,
+                     ": cannot start a thread for gRPC: the limit of threads (ulimit -u, cgroup "
+                     "pids.max) is reached"));
   };
   v1::ParameterService::Service service;
   {
