@@ -25,7 +25,7 @@ TEST(GrpcThreadsTest, WithoutThemNothingOfGrpcIsMadeAndWithThemItIs) {
                      "pids.max) is reached"));
   };
   v1::ParameterService::Service service;
-  std::thread([] {}).join();  // With the first begins one of a sanitizer's own.
+  std::thread([] {}).join();  // A sanitizer starts one of its own with the first.
   const int before = ProcessThreads();
   {
     const NoThreads limit;

@@ -114,7 +114,7 @@ TEST(RpcServerTest, StreamsOfReflectionCostFewThreads) {
 TEST(RpcServerTest, AConnectionThatSaysNothingIsClosed) {
   ServerOptions options;
   options.handshake_timeout = absl::Milliseconds(100);
-  options.keepalive_interval = absl::Hours(1);  // Nor is it that which closes it.
+  options.keepalive_interval = absl::Hours(1);  // Keepalive is not to close it first.
   const auto server = RpcServer::Create("127.0.0.1:0", {}, options);
   ASSERT_TRUE(server.ok()) << server.status();
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
