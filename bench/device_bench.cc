@@ -35,17 +35,9 @@ struct Flags {
 constexpr int64_t kObservation = 17, kDimensions = 6;
 constexpr int64_t kDiscreteObservation = 8, kActions = 4;
 
-ObservationSpace Observations(int64_t size) {
-  ObservationSpace space;
-  space.shape = {size};
-  return space;
-}
+ObservationSpace Observations(int64_t size) { return {.columns = {{.shape = {size}}}}; }
 
-ActionSpace Discrete() {
-  ActionSpace space;
-  space.count = kActions;
-  return space;
-}
+ActionSpace Discrete() { return ActionSpace::Discrete(kActions); }
 
 ActionSpace Continuous() {
   ActionSpace space;
@@ -69,7 +61,7 @@ OffPolicyBatch Transitions(int64_t items, int64_t observation, const ActionSpace
   batch.observations = torch::randn({items, observation}).to(device);
   batch.next_observations = torch::randn({items, observation}).to(device);
   batch.actions = action.discrete()
-                      ? torch::randint(action.count, {items}, torch::kInt64).to(device)
+                      ? torch::randint(action.counts[0], {items}, torch::kInt64).to(device)
                       : (torch::rand({items, action.dimensions}) * 2 - 1).to(device);
   batch.rewards = torch::randn({items}).to(device);
   batch.discounts = torch::full({items}, 0.99, device);

@@ -24,7 +24,7 @@ std::vector<std::vector<std::byte>> RandomActions(const VectorEnvironment& envir
     batch.resize(environment.count() * space.bytes());
     for (size_t offset = 0; offset < batch.size(); offset += 4) {
       const int32_t discrete =
-          static_cast<int32_t>(random.Below(std::max<int64_t>(space.count, 1)));
+          static_cast<int32_t>(random.Below(std::max<int64_t>(space.alternatives(), 1)));
       const float continuous = static_cast<float>(random.Uniform(-1, 1));
       if (space.discrete()) {
         std::memcpy(&batch[offset], &discrete, 4);

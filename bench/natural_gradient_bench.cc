@@ -20,8 +20,7 @@ namespace {
 std::unique_ptr<ActorCritic> Model(int64_t observation_size, int64_t action_dimensions) {
   torch::set_num_threads(1);
   torch::manual_seed(1);
-  ObservationSpace observation;
-  observation.shape = {observation_size};
+  const ObservationSpace observation{{{.shape = {observation_size}}}};
   ActionSpace action;
   action.kind = ActionSpace::Kind::kContinuous;
   action.dimensions = action_dimensions;

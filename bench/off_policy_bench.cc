@@ -14,7 +14,7 @@ OffPolicyBatch RandomBatch(int64_t items, int64_t observation_size, const Action
   OffPolicyBatch batch;
   batch.observations = torch::randn({items, observation_size});
   batch.next_observations = torch::randn({items, observation_size});
-  batch.actions = action.discrete() ? torch::randint(action.count, {items}, torch::kInt64)
+  batch.actions = action.discrete() ? torch::randint(action.counts[0], {items}, torch::kInt64)
                                     : torch::rand({items, action.dimensions}) * 2 - 1;
   batch.rewards = torch::randn({items});
   batch.discounts = torch::full({items}, 0.99);
@@ -41,8 +41,7 @@ ActionSpace BoundedActions(int64_t dimensions) {
 void MeasureUpdates(benchmark::State& state, const ExperimentConfig& config,
                     int64_t observation_size, const ActionSpace& action) {
   torch::set_num_threads(1);
-  ObservationSpace observation;
-  observation.shape = {observation_size};
+  const ObservationSpace observation{{{.shape = {observation_size}}}};
   auto algorithm = MakeOffPolicyAlgorithm(config, observation, action, Random(1));
   CADRE_CHECK(algorithm.ok());
   const int64_t items = config.replay().batch_size();
@@ -59,9 +58,7 @@ void BM_Dqn(benchmark::State& state, const std::vector<int32_t>& hidden, int bat
   *config.mutable_model() = ReluMlp(hidden);
   *config.mutable_dqn() = dqn;
   config.mutable_replay()->set_batch_size(batch_size);
-  ActionSpace action;
-  action.count = 2;
-  MeasureUpdates(state, config, 4, action);
+  MeasureUpdates(state, config, 4, ActionSpace::Discrete(2));
 }
 
 enum class Critic { kDdpg, kTd3, kSac };

@@ -15,10 +15,8 @@ absl::Status ListEnvironments() {
   std::printf("%-26s %-12s %-16s %10s %12s\n", "id", "observation", "action", "steps", "solved at");
   for (const EnvironmentSpec& spec : RegisteredEnvironments()) {
     const std::string observation =
-        absl::StrFormat("float32[%s]", absl::StrJoin(spec.observation.shape, ","));
-    const std::string action = spec.action.discrete()
-                                   ? absl::StrFormat("%d choices", spec.action.count)
-                                   : absl::StrFormat("float32[%d]", spec.action.dimensions);
+        absl::StrFormat("float32[%s]", absl::StrJoin(spec.observation.columns[0].shape, ","));
+    const std::string action = Describe(spec.action);
     std::printf("%-26s %-12s %-16s %10lld %12s\n", spec.id.c_str(), observation.c_str(),
                 action.c_str(), static_cast<long long>(spec.max_episode_steps),
                 spec.reward_threshold == spec.reward_threshold

@@ -1,37 +1,68 @@
-// Shapes of what an environment shows and of what it can be told. Plain data,
-// known to environments, networks and specs alike.
+// What an environment shows and what it can be told. Plain data, known to environments,
+// networks and experience specs alike.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "proto/experience.pb.h"
 
 namespace cadre {
 
-struct ObservationSpace {
+// One array of an observation.
+struct ObservationColumn {
+  std::string name = "obs";  // Unique in its space.
   v1::DType dtype = v1::DTYPE_FLOAT32;
-  std::vector<int64_t> shape;    // Of one observation.
-  std::vector<float> low, high;  // [elements]; infinite where unbounded.
+  std::vector<int64_t> shape = {};
+  std::vector<float> low = {}, high = {};  // [elements]; infinite if unbounded.
 
-  int64_t elements() const {
-    int64_t product = 1;
-    for (int64_t dimension : shape) product *= dimension;
-    return product;
-  }
+  int64_t elements() const;
+  int64_t bytes() const;
 };
 
-// Either discrete, an int32 in [0, count), or continuous, float32 [dimensions].
+// Usually a single column named "obs"; a dictionary observation has several.
+struct ObservationSpace {
+  std::vector<ObservationColumn> columns;
+
+  // Of all columns.
+  int64_t elements() const;
+  int64_t bytes() const;
+};
+
+// Either discrete or continuous. Discrete actions are K choices at once, the k-th among
+// counts[k] alternatives, and an action is K int32; plain discrete actions are one choice,
+// multi-binary ones K choices among two. A continuous action is float32 [dimensions].
 struct ActionSpace {
-  enum class Kind { kDiscrete, kContinuous };
+  enum class Kind { kDiscrete, kMultiDiscrete, kMultiBinary, kContinuous };
   Kind kind = Kind::kDiscrete;
-  int64_t count = 0;             // Discrete: how many actions.
-  int64_t dimensions = 0;        // Continuous: A.
-  std::vector<float> low, high;  // Continuous: [A], inclusive bounds.
+  std::vector<int64_t> counts = {};        // Discrete: [K].
+  int64_t dimensions = 0;                  // Continuous: A.
+  std::vector<float> low = {}, high = {};  // Continuous: [A], inclusive bounds.
+  // Discrete: the environment shows which alternatives are allowed; see MaskColumn.
+  bool masked = false;
 
-  bool discrete() const { return kind == Kind::kDiscrete; }
-  // Bytes of one action: one int32, or A float32.
-  int64_t bytes() const { return discrete() ? 4 : 4 * dimensions; }
+  static ActionSpace Discrete(int64_t count);
+  static ActionSpace MultiDiscrete(std::vector<int64_t> counts);
+  static ActionSpace MultiBinary(int64_t choices);
+
+  bool discrete() const { return kind != Kind::kContinuous; }
+  int64_t choices() const { return static_cast<int64_t>(counts.size()); }  // K
+  // The alternatives of all choices together, the first choice's first: what has a logit each.
+  int64_t alternatives() const;
+  int64_t bytes() const { return 4 * (discrete() ? choices() : dimensions); }
 };
+
+// "3 choices", "choices of [3, 2]", "4 bits", "float32[2]"; and "masked" if it is.
+std::string Describe(const ActionSpace& action);
+
+// "action_mask", uint8 [alternatives]: 1 for what is allowed, at least one of each choice. An
+// environment with masked actions shows it as one more column, after those of its observation.
+ObservationColumn MaskColumn(const ActionSpace& action);
+
+// What an environment with these spaces writes at each step: the columns of its observation,
+// and the mask if actions are masked.
+std::vector<ObservationColumn> ShownColumns(const ObservationSpace& observation,
+                                            const ActionSpace& action);
 
 }  // namespace cadre

@@ -15,14 +15,14 @@ absl::Status CheckDiscrete(const ActionSpace& space, int64_t count, const std::b
     std::memcpy(&action, actions + i * sizeof(action), sizeof(action));
     return action;
   };
-  const auto bound = static_cast<uint32_t>(space.count);
+  const auto bound = static_cast<uint32_t>(space.counts[0]);
   bool valid = true;
   for (int64_t i = 0; i < count; ++i) valid &= static_cast<uint32_t>(at(i)) < bound;
   if (valid) return absl::OkStatus();
   int64_t i = 0;
   while (static_cast<uint32_t>(at(i)) < bound) ++i;
-  return absl::InvalidArgumentError(
-      absl::StrCat("environment ", i, ": action is ", at(i), "; wanted 0 to ", space.count - 1));
+  return absl::InvalidArgumentError(absl::StrCat("environment ", i, ": action is ", at(i),
+                                                 "; wanted 0 to ", space.counts[0] - 1));
 }
 
 absl::Status CheckContinuous(const ActionSpace& space, int64_t count, const std::byte* actions) {

@@ -11,7 +11,6 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/check.h"
-#include "common/experience_spec.h"
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "envs/environment.h"
@@ -71,7 +70,8 @@ BatchOf<E>::BatchOf(std::vector<E> environments, int64_t max_episode_steps)
   spec_.max_episode_steps = max_episode_steps;
   step_limit_ = max_episode_steps > 0 ? max_episode_steps : std::numeric_limits<int64_t>::max();
   action_bytes_ = spec_.action.bytes();
-  observation_bytes_ = spec_.observation.elements() * DTypeBytes(spec_.observation.dtype);
+  CADRE_CHECK(spec_.observation.columns.size() == 1);
+  observation_bytes_ = spec_.observation.bytes();
 
   const size_t n = environments_.size();
   steps_.resize(n);

@@ -4,7 +4,6 @@
 
 #include "common/config.h"
 #include "common/config_effects.h"
-#include "common/experience_spec.h"
 #include "common/status_macros.h"
 #include "envs/registry.h"
 
@@ -30,8 +29,7 @@ EnvironmentCatalog BuiltInCatalog() {
     catalog.entries.push_back(
         {spec.id,
          spec.action.discrete(),
-         {.observation = spec.observation.elements() * DTypeBytes(spec.observation.dtype),
-          .action = spec.action.bytes()}});
+         {.observation = spec.observation.bytes(), .action = spec.action.bytes()}});
   return catalog;
 }
 

@@ -34,9 +34,9 @@ absl::Status CheckUsable(const v1::ExperienceSpec& spec, const ActionSpace& acti
   CADRE_RETURN_IF_ERROR(ValidateRollout(spec, rollout));
   if (!action.discrete()) return absl::OkStatus();
   for (const int32_t index : ColumnAs<int32_t>(rollout.columns(Columns::kAction)))
-    if (index < 0 || index >= action.count)
+    if (index < 0 || index >= action.counts[0])
       return absl::InvalidArgumentError(
-          absl::StrCat("column 'action' has ", index, "; wanted 0 to ", action.count - 1));
+          absl::StrCat("column 'action' has ", index, "; wanted 0 to ", action.counts[0] - 1));
   return absl::OkStatus();
 }
 

@@ -38,7 +38,7 @@ absl::Status CheckColumn(const ReplayBatch& batch, int index, const char* name, 
 }
 
 // [B, O] float32 from the environment's dtype.
-absl::StatusOr<torch::Tensor> Observations(const ObservationSpace& space, const ReplayBatch& batch,
+absl::StatusOr<torch::Tensor> Observations(const ObservationColumn& space, const ReplayBatch& batch,
                                            int index, const char* name) {
   const TensorView& column = batch.columns[index];
   const std::vector<int64_t> shape{batch.items, space.elements()};
@@ -55,9 +55,9 @@ absl::StatusOr<torch::Tensor> DiscreteActions(const ActionSpace& space, const Re
   torch::Tensor actions = torch::empty({batch.items}, torch::kInt64);
   int64_t* to = actions.data_ptr<int64_t>();
   for (int32_t action : from) {
-    if (action < 0 || action >= space.count)
-      return absl::InvalidArgumentError(
-          absl::StrCat("batch column 'action' has ", action, "; wanted 0 to ", space.count - 1));
+    if (action < 0 || action >= space.counts[0])
+      return absl::InvalidArgumentError(absl::StrCat("batch column 'action' has ", action,
+                                                     "; wanted 0 to ", space.counts[0] - 1));
     *to++ = action;
   }
   return actions;
@@ -66,7 +66,7 @@ absl::StatusOr<torch::Tensor> DiscreteActions(const ActionSpace& space, const Re
 }  // namespace
 
 absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& batch) {
-  const ObservationSpace& observation = spaces.observation;
+  const ObservationColumn& observation = spaces.observation.columns[0];
   const ActionSpace& action = spaces.action;
   for (const auto& [index, name] :
        {std::pair(Columns::kObservation, "obs"), {Columns::kNextObservation, "next_obs"}})
@@ -83,11 +83,11 @@ absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const R
   CADRE_RETURN_IF_ERROR(CheckReplayColumns(spaces, batch));
   const ActionSpace& action = spaces.action;
   OffPolicyBatch out;
-  CADRE_ASSIGN_OR_RETURN(out.observations,
-                         Observations(spaces.observation, batch, Columns::kObservation, "obs"));
+  CADRE_ASSIGN_OR_RETURN(out.observations, Observations(spaces.observation.columns[0], batch,
+                                                        Columns::kObservation, "obs"));
   CADRE_ASSIGN_OR_RETURN(
       out.next_observations,
-      Observations(spaces.observation, batch, Columns::kNextObservation, "next_obs"));
+      Observations(spaces.observation.columns[0], batch, Columns::kNextObservation, "next_obs"));
   if (action.discrete()) {
     CADRE_ASSIGN_OR_RETURN(out.actions, DiscreteActions(action, batch));
   } else {

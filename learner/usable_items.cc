@@ -23,7 +23,7 @@ constexpr std::pair<int, const char*> kFloats[] = {{Columns::kObservation, "obs"
                                                    {Columns::kDiscount, "discount"}};
 
 bool Allowed(const ActionSpace& space, int32_t action) {
-  return action >= 0 && action < space.count;
+  return action >= 0 && action < space.counts[0];
 }
 
 bool AllUsable(const ReplaySpaces& spaces, const ReplayBatch& batch) {
@@ -50,7 +50,8 @@ std::string WhyUnusable(const ReplaySpaces& spaces, const ReplayBatch& batch, in
   if (!spaces.action.discrete()) return "";
   const int32_t action = batch.columns[Columns::kAction].As<int32_t>()[i];
   if (Allowed(spaces.action, action)) return "";
-  return absl::StrCat("column 'action' has ", action, "; wanted 0 to ", spaces.action.count - 1);
+  return absl::StrCat("column 'action' has ", action, "; wanted 0 to ",
+                      spaces.action.counts[0] - 1);
 }
 
 // What a batch has instead of the memory that it came in.

@@ -71,13 +71,16 @@ std::string Bounds(const std::vector<float>& low, const std::vector<float>& high
 }
 
 std::string ActionText(const ActionSpace& action) {
-  if (action.discrete()) return absl::StrCat(action.count, " choices");
+  if (action.discrete()) return Describe(action);
   return absl::StrCat(action.dimensions, " numbers ", Bounds(action.low, action.high));
 }
 
 std::string ObservationText(const ObservationSpace& observation) {
-  return absl::StrCat(v1::DType_Name(observation.dtype), " [",
-                      absl::StrJoin(observation.shape, ", "), "]");
+  return absl::StrJoin(observation.columns, ", ",
+                       [](std::string* out, const ObservationColumn& column) {
+                         absl::StrAppend(out, v1::DType_Name(column.dtype), " [",
+                                         absl::StrJoin(column.shape, ", "), "]");
+                       });
 }
 
 // Which numbers an optimizer keeps for each weight.

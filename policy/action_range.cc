@@ -41,7 +41,7 @@ void ActionRange::ToBounds(absl::Span<const float> units, absl::Span<float> acti
 void DrawUniformActions(const ActionSpace& space, Random& random, absl::Span<std::byte> actions) {
   if (space.discrete()) {
     for (int32_t& action : MutableColumnAs<int32_t>(actions))
-      action = static_cast<int32_t>(random.Below(static_cast<uint64_t>(space.count)));
+      action = static_cast<int32_t>(random.Below(static_cast<uint64_t>(space.counts[0])));
     return;
   }
   const absl::Span<float> values = MutableColumnAs<float>(actions);

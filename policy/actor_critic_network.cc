@@ -6,6 +6,7 @@
 #include "common/status_macros.h"
 #include "policy/log_deviation.h"
 #include "policy/mlp_layers.h"
+#include "policy/observation_inputs.h"
 
 namespace cadre {
 namespace {
@@ -23,11 +24,11 @@ absl::StatusOr<ActorCriticNetwork> MakeActorCritic(const ModelConfig& config,
   network.action = action;
   network.shared_trunk = mlp.shared_trunk();
   network.observation_size = observation.elements();
-  network.policy_outputs = action.discrete() ? action.count : action.dimensions;
+  network.policy_outputs = action.discrete() ? action.alternatives() : action.dimensions;
   network.initial_log_std = mlp.initial_log_std();
 
   NetworkBuilder builder;
-  std::vector<ValueId> features = {builder.AddInput("observation", observation.shape)};
+  std::vector<ValueId> features = AddInputs(builder, observation);
   if (mlp.shared_trunk())
     features = AddHidden(builder, "trunk", features, HiddenUnits(mlp), HiddenActivation(mlp));
   // What each head has to itself.

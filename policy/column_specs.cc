@@ -12,7 +12,8 @@ v1::ColumnSpec& AddColumn(v1::ExperienceSpec& spec, const std::string& name, v1:
 }
 
 void AddObservationColumn(v1::ExperienceSpec& spec, const ObservationSpace& observation) {
-  AddColumn(spec, "obs", observation.dtype, observation.shape).set_per_observation(true);
+  for (const ObservationColumn& column : observation.columns)
+    AddColumn(spec, "obs", column.dtype, column.shape).set_per_observation(true);
 }
 
 void AddActionColumn(v1::ExperienceSpec& spec, const ActionSpace& action) {

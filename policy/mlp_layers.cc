@@ -39,10 +39,12 @@ ValueId AddMlp(NetworkBuilder& builder, absl::string_view name, std::vector<Valu
 }
 
 absl::Status CheckMlpObservation(const ObservationSpace& observation) {
-  if (observation.dtype == v1::DTYPE_FLOAT32) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("model.mlp takes float32 observations; the environment has ",
-                   v1::DType_Name(observation.dtype)));
+  for (const ObservationColumn& column : observation.columns)
+    if (column.dtype != v1::DTYPE_FLOAT32)
+      return absl::InvalidArgumentError(
+          absl::StrCat("model.mlp takes float32 observations; the environment has ",
+                       v1::DType_Name(column.dtype)));
+  return absl::OkStatus();
 }
 
 }  // namespace cadre

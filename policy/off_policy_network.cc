@@ -1,6 +1,5 @@
 #include "policy/off_policy_network.h"
 
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include "common/status_macros.h"
 #include "policy/action_range.h"
 #include "policy/mlp_layers.h"
+#include "policy/observation_inputs.h"
 
 namespace cadre {
 namespace {
@@ -23,18 +23,15 @@ absl::Status CheckModel(const ModelConfig& model, const ObservationSpace& observ
 
 absl::Status CheckActions(const char* network, bool discrete, const ActionSpace& action) {
   if (action.discrete() == discrete) return absl::OkStatus();
-  const std::string got = action.discrete() ? absl::StrCat(action.count, " discrete ones")
-                                            : absl::StrCat(action.dimensions, " continuous ones");
-  return absl::InvalidArgumentError(absl::StrCat(network, " wants ",
-                                                 discrete ? "discrete" : "continuous",
-                                                 " actions; the environment has ", got));
+  return absl::InvalidArgumentError(
+      absl::StrCat(network, " wants ", discrete ? "discrete" : "continuous",
+                   " actions; the environment has ", Describe(action)));
 }
 
 Network PolicyNetwork(const MlpConfig& mlp, const ObservationSpace& observation, int64_t outputs) {
   NetworkBuilder builder;
-  const ValueId input = builder.AddInput("observation", observation.shape);
-  builder.AddHead("policy", AddMlp(builder, "policy", {input}, HiddenUnits(mlp),
-                                   HiddenActivation(mlp), outputs));
+  builder.AddHead("policy", AddMlp(builder, "policy", AddInputs(builder, observation),
+                                   HiddenUnits(mlp), HiddenActivation(mlp), outputs));
   return std::move(builder).Build();
 }
 
@@ -48,7 +45,7 @@ absl::StatusOr<ActionValueNetwork> MakeActionValueNetwork(const ModelConfig& mod
   CADRE_RETURN_IF_ERROR(CheckActions("an action-value network", /*discrete=*/true, action));
   ActionValueNetwork network;
   network.observation_size = observation.elements();
-  network.actions = action.count;
+  network.actions = action.alternatives();
   if (config.has_distributional()) {
     network.atoms = config.distributional().atoms();
     network.min_value = config.distributional().min_value();
@@ -62,8 +59,8 @@ absl::StatusOr<ActionValueNetwork> MakeActionValueNetwork(const ModelConfig& mod
     trunk.pop_back();
   }
   NetworkBuilder builder;
-  const ValueId input = builder.AddInput("observation", observation.shape);
-  const std::vector<ValueId> features = AddHidden(builder, "trunk", {input}, trunk, activation);
+  const std::vector<ValueId> features =
+      AddHidden(builder, "trunk", AddInputs(builder, observation), trunk, activation);
   const auto add_stream = [&](const char* name, int64_t outputs) {
     return AddMlp(builder, name, features, stream, activation, outputs);
   };
@@ -103,8 +100,8 @@ absl::StatusOr<DiscretePolicyNetwork> MakeDiscretePolicy(const ModelConfig& mode
   CADRE_RETURN_IF_ERROR(CheckActions("a discrete policy", /*discrete=*/true, action));
   DiscretePolicyNetwork network;
   network.observation_size = observation.elements();
-  network.actions = action.count;
-  network.network = PolicyNetwork(model.mlp(), observation, action.count);
+  network.actions = action.alternatives();
+  network.network = PolicyNetwork(model.mlp(), observation, action.alternatives());
   return network;
 }
 
@@ -113,13 +110,13 @@ absl::StatusOr<CriticNetworks> MakeCritics(const ModelConfig& model, int count,
                                            const ActionSpace& action) {
   CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
   NetworkBuilder builder;
-  std::vector<ValueId> inputs = {builder.AddInput("observation", observation.shape)};
+  std::vector<ValueId> inputs = AddInputs(builder, observation);
   if (!action.discrete()) inputs.push_back(builder.AddInput("action", {action.dimensions}));
   for (int i = 0; i < count; ++i) {
     const std::string name = absl::StrCat("critic.", i);
     builder.AddHead(
         name, AddMlp(builder, name, inputs, HiddenUnits(model.mlp()), HiddenActivation(model.mlp()),
-                     action.discrete() ? action.count : 1));
+                     action.discrete() ? action.alternatives() : 1));
   }
   return CriticNetworks{std::move(builder).Build()};
 }

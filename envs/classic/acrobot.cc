@@ -82,11 +82,10 @@ const EnvironmentSpec& Acrobot::Spec() {
     constexpr float kHigh2 = static_cast<float>(kMaxVelocity2);
     EnvironmentSpec result;
     result.id = "Acrobot-v1";
-    result.observation.shape = {6};
-    result.observation.low = {-1, -1, -1, -1, -kHigh1, -kHigh2};
-    result.observation.high = {1, 1, 1, 1, kHigh1, kHigh2};
-    result.action.kind = ActionSpace::Kind::kDiscrete;
-    result.action.count = 3;  // Torque -1, 0, 1 N m.
+    result.observation.columns = {{.shape = {6},
+                                   .low = {-1, -1, -1, -1, -kHigh1, -kHigh2},
+                                   .high = {1, 1, 1, 1, kHigh1, kHigh2}}};
+    result.action = ActionSpace::Discrete(3);  // Torque -1, 0, 1 N m.
     result.max_episode_steps = 500;
     result.reward_threshold = -100;
     return result;

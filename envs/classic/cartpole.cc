@@ -31,11 +31,9 @@ const EnvironmentSpec& CartPole::Spec() {
                                      static_cast<float>(2 * kAngleLimit), kInfinity};
     EnvironmentSpec result;
     result.id = "CartPole-v1";
-    result.observation.shape = {4};
-    result.observation.low = {-high[0], -high[1], -high[2], -high[3]};
-    result.observation.high = high;
-    result.action.kind = ActionSpace::Kind::kDiscrete;
-    result.action.count = 2;
+    result.observation.columns = {
+        {.shape = {4}, .low = {-high[0], -high[1], -high[2], -high[3]}, .high = high}};
+    result.action = ActionSpace::Discrete(2);
     result.max_episode_steps = 500;
     result.reward_threshold = 475;
     return result;

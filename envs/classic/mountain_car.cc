@@ -22,11 +22,11 @@ const EnvironmentSpec& MountainCar::Spec() {
   static const EnvironmentSpec& spec = *new EnvironmentSpec([] {
     EnvironmentSpec result;
     result.id = "MountainCar-v0";
-    result.observation.shape = {2};
-    result.observation.low = {static_cast<float>(kMinPosition), static_cast<float>(-kMaxSpeed)};
-    result.observation.high = {static_cast<float>(kMaxPosition), static_cast<float>(kMaxSpeed)};
-    result.action.kind = ActionSpace::Kind::kDiscrete;
-    result.action.count = 3;  // Push left, nothing, push right.
+    result.observation.columns = {
+        {.shape = {2},
+         .low = {static_cast<float>(kMinPosition), static_cast<float>(-kMaxSpeed)},
+         .high = {static_cast<float>(kMaxPosition), static_cast<float>(kMaxSpeed)}}};
+    result.action = ActionSpace::Discrete(3);  // Push left, nothing, push right.
     result.max_episode_steps = 200;
     result.reward_threshold = -110;
     return result;

@@ -39,9 +39,10 @@ const EnvironmentSpec& MountainCarContinuous::Spec() {
   static const EnvironmentSpec& spec = *new EnvironmentSpec([] {
     EnvironmentSpec result;
     result.id = "MountainCarContinuous-v0";
-    result.observation.shape = {2};
-    result.observation.low = {static_cast<float>(kMinPosition), static_cast<float>(-kMaxSpeed)};
-    result.observation.high = {static_cast<float>(kMaxPosition), static_cast<float>(kMaxSpeed)};
+    result.observation.columns = {
+        {.shape = {2},
+         .low = {static_cast<float>(kMinPosition), static_cast<float>(-kMaxSpeed)},
+         .high = {static_cast<float>(kMaxPosition), static_cast<float>(kMaxSpeed)}}};
     result.action.kind = ActionSpace::Kind::kContinuous;
     result.action.dimensions = 1;
     result.action.low = {-1};

@@ -32,9 +32,7 @@ const EnvironmentSpec& Pendulum::Spec() {
     constexpr float kHigh = static_cast<float>(kMaxSpeed);
     EnvironmentSpec result;
     result.id = "Pendulum-v1";
-    result.observation.shape = {3};
-    result.observation.low = {-1, -1, -kHigh};
-    result.observation.high = {1, 1, kHigh};
+    result.observation.columns = {{.shape = {3}, .low = {-1, -1, -kHigh}, .high = {1, 1, kHigh}}};
     result.action.kind = ActionSpace::Kind::kContinuous;
     result.action.dimensions = 1;
     result.action.low = {-kMaxTorque};

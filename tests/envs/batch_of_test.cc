@@ -31,8 +31,8 @@ class Counter final : public Environment {
   const EnvironmentSpec& spec() const override {
     static const EnvironmentSpec& spec =
         *new EnvironmentSpec{.id = "Counter-v0",
-                             .observation = {.shape = {2}, .low = {0, 0}, .high = {1e9, 1e9}},
-                             .action = {.count = 2},
+                             .observation = {{{.shape = {2}, .low = {0, 0}, .high = {1e9, 1e9}}}},
+                             .action = ActionSpace::Discrete(2),
                              .max_episode_steps = 1000};
     return spec;
   }
@@ -159,7 +159,7 @@ class Actions {
   std::vector<std::byte> Next() {
     std::vector<std::byte> actions(random_.size() * space_.bytes());
     for (size_t i = 0; i < random_.size(); ++i) {
-      const uint64_t discrete = random_[i].Below(std::max<int64_t>(space_.count, 1));
+      const uint64_t discrete = random_[i].Below(std::max<int64_t>(space_.alternatives(), 1));
       const auto number = static_cast<int32_t>(discrete);
       const auto value = static_cast<float>(random_[i].Uniform(-1, 1));
       if (space_.discrete()) {

@@ -22,7 +22,7 @@ constexpr size_t kGuard = 16;  // Bytes around an observation that nobody may wr
 Bytes RandomAction(const ActionSpace& space, Random& random) {
   Bytes action(space.bytes());
   if (space.discrete()) {
-    const auto value = static_cast<int32_t>(random.Below(space.count));
+    const auto value = static_cast<int32_t>(random.Below(space.counts[0]));
     std::memcpy(action.data(), &value, sizeof(value));
   }
   for (int64_t d = 0; d < space.dimensions; ++d) {
@@ -57,7 +57,7 @@ class Player {
  public:
   Player(const EnvironmentFactory& make, uint64_t seed, uint8_t fill = 0xA5)
       : environment_(make()), random_(seed), fill_(fill) {
-    const ObservationSpace& space = environment_->spec().observation;
+    const ObservationColumn& space = environment_->spec().observation.columns[0];
     row_bytes_ = space.elements() * DTypeBytes(space.dtype);
   }
 
@@ -104,7 +104,7 @@ Violations CheckSpec(const EnvironmentSpec& spec) {
   const auto require = [&violations](bool condition, absl::string_view what) {
     if (!condition) violations.push_back(absl::StrCat("spec: ", what));
   };
-  const ObservationSpace& observation = spec.observation;
+  const ObservationColumn& observation = spec.observation.columns[0];
   const auto elements = static_cast<size_t>(observation.elements());
   require(!spec.id.empty(), "no id");
   require(spec.max_episode_steps >= 0, "negative max_episode_steps");
@@ -114,7 +114,7 @@ Violations CheckSpec(const EnvironmentSpec& spec) {
           "observation bounds differ in number from its elements");
   const ActionSpace& action = spec.action;
   if (action.discrete()) {
-    require(action.count >= 1, "no action");
+    require(action.alternatives() >= 1, "no action");
     require(action.dimensions == 0, "a discrete action with dimensions");
   } else {
     require(action.dimensions >= 1, "a continuous action without dimensions");
@@ -137,7 +137,7 @@ Violations CheckSpec(const EnvironmentSpec& spec) {
 }
 
 // What is wrong with one observation; empty where nothing is.
-std::string ObservationFault(const ObservationSpace& space, const Bytes& row) {
+std::string ObservationFault(const ObservationColumn& space, const Bytes& row) {
   for (int64_t i = 0; i < space.elements(); ++i) {
     const double value = ValueAt(row, space.dtype, i);
     if (!std::isfinite(value)) return absl::StrCat("observation ", i, " is ", value);
@@ -157,7 +157,7 @@ Violations CheckPlay(const EnvironmentFactory& make) {
   Bytes row = player.Reset();
   int64_t length = 0;
   for (int step = 0; step < kSteps && violations.empty(); ++step) {
-    const std::string fault = ObservationFault(player.spec().observation, row);
+    const std::string fault = ObservationFault(player.spec().observation.columns[0], row);
     if (!fault.empty()) violations.push_back(absl::StrCat(fault, " at step ", step));
     if (!player.GuardsIntact()) violations.push_back("writes outside its observation");
     if (!std::isfinite(player.last().reward))

@@ -51,12 +51,10 @@ class FaultyEnvironment final : public Environment {
  public:
   explicit FaultyEnvironment(Fault fault) : fault_(fault) {
     spec_.id = "Faulty-v0";
-    spec_.observation.shape = {2};
-    spec_.observation.low = {-5, -5};
-    spec_.observation.high = {5, 5};
+    spec_.observation.columns = {{.shape = {2}, .low = {-5, -5}, .high = {5, 5}}};
     spec_.action = {
         .kind = ActionSpace::Kind::kContinuous, .dimensions = 1, .low = {-1}, .high = {1}};
-    if (fault == Fault::kBoundsMissing) spec_.observation.high.pop_back();
+    if (fault == Fault::kBoundsMissing) spec_.observation.columns[0].high.pop_back();
   }
 
   const EnvironmentSpec& spec() const override { return spec_; }

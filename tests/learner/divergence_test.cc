@@ -17,8 +17,7 @@ using testing::EndsWith;
 using testing::StartsWith;
 
 absl::Status DivergedOf(int64_t env_steps) {
-  ActionSpace discrete;
-  discrete.count = 2;
+  const ActionSpace discrete = ActionSpace::Discrete(2);
   const int32_t action = 0;
   const float log_prob = std::numeric_limits<float>::quiet_NaN();
   return CheckActed(discrete, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&action), 4),

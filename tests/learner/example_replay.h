@@ -15,11 +15,7 @@ namespace cadre {
 
 // Of CartPole's shapes: 4 float32 observed, 2 actions.
 inline std::vector<v1::ColumnSpec> CartPoleBatchColumns() {
-  ObservationSpace observation;
-  observation.shape = {4};
-  ActionSpace action;
-  action.count = 2;
-  return *BatchColumns(TableConfig(), OffPolicySpec(observation, action));
+  return *BatchColumns(TableConfig(), OffPolicySpec({{{.shape = {4}}}}, ActionSpace::Discrete(2)));
 }
 
 inline BatchInMaking ExampleReplayBatch(BatchMemoryPool& pool, int64_t items, Random& random) {

@@ -16,17 +16,9 @@
 
 namespace cadre {
 
-inline ObservationSpace VectorSpace(int64_t size) {
-  ObservationSpace space;
-  space.shape = {size};
-  return space;
-}
+inline ObservationSpace VectorSpace(int64_t size) { return {.columns = {{.shape = {size}}}}; }
 
-inline ActionSpace DiscreteActions(int64_t count) {
-  ActionSpace space;
-  space.count = count;
-  return space;
-}
+inline ActionSpace DiscreteActions(int64_t count) { return ActionSpace::Discrete(count); }
 
 inline ActionSpace ContinuousActions(int64_t dimensions) {
   ActionSpace space;

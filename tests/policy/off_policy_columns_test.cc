@@ -15,9 +15,7 @@ TEST(OffPolicySpecTest, DiscreteActions) {
 }
 
 TEST(OffPolicySpecTest, ContinuousActionsAndImages) {
-  ObservationSpace image;
-  image.dtype = v1::DTYPE_UINT8;
-  image.shape = {10, 10, 4};
+  const ObservationSpace image{{{.dtype = v1::DTYPE_UINT8, .shape = {10, 10, 4}}}};
   EXPECT_EQ(DescribeSpec(OffPolicySpec(image, ContinuousActions(2))),
             "obs uint8[10,10,4] per observation, action float32[2], reward float32[], version "
             "int64[]");

@@ -31,8 +31,8 @@ inline ActionSpace BoundedActions(const std::vector<float>& low, const std::vect
 // ExampleTransitions with actions anywhere in their space.
 inline OffPolicyBatch TransitionsIn(const ActionSpace& action, int64_t size,
                                     int64_t observation_size, Random& random) {
-  OffPolicyBatch batch =
-      ExampleTransitions(size, observation_size, action.discrete() ? action.count : 1, random);
+  OffPolicyBatch batch = ExampleTransitions(size, observation_size,
+                                            action.discrete() ? action.alternatives() : 1, random);
   if (action.discrete()) return batch;
   batch.actions = torch::empty({size, action.dimensions});
   const absl::Span<float> actions = Flat(batch.actions);

@@ -25,7 +25,7 @@ inline torch::Tensor RandomActions(const ActorCriticNetwork& network, int64_t st
   if (!network.discrete()) return RandomTensor({steps, network.action.dimensions}, random);
   std::vector<int64_t> actions(steps);
   for (int64_t& action : actions)
-    action = static_cast<int64_t>(random.Below(static_cast<uint64_t>(network.action.count)));
+    action = static_cast<int64_t>(random.Below(static_cast<uint64_t>(network.action.counts[0])));
   return torch::tensor(actions, torch::kInt64);
 }
 

@@ -1,0 +1,20 @@
+// The inputs of a network that reads an environment's observations.
+#pragma once
+
+#include <vector>
+
+#include "common/spaces.h"
+#include "policy/network.h"
+
+namespace cadre {
+
+// Adds an input for each column, in order and under its name.
+inline std::vector<ValueId> AddInputs(NetworkBuilder& builder,
+                                      const ObservationSpace& observation) {
+  std::vector<ValueId> inputs;
+  for (const ObservationColumn& column : observation.columns)
+    inputs.push_back(builder.AddInput(column.name, column.shape, column.dtype));
+  return inputs;
+}
+
+}  // namespace cadre
