@@ -72,7 +72,8 @@ ActLoop::ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource*
       sink_(sink),
       environments_(std::move(environments)),
       policy_(std::move(policy)),
-      recorder_(MakeStepRecorder(config, environments_->count())),
+      recorder_(MakeStepRecorder(config, static_cast<int>(environments_->observations().size()),
+                                 environments_->count())),
       builder_(
           RecordedSpec(config, environments_->spec().observation, environments_->spec().action),
           environments_->count(), config.actors().segment_length()),
@@ -182,13 +183,18 @@ absl::Status ActLoop::Step() {
 }
 
 absl::StatusOr<int64_t> ActLoop::ChooseActions() {
+  const EnvironmentSpec& spec = environments_->spec();
+  const ShownBlocks shown = environments_->observations();
+  CADRE_RETURN_IF_ERROR(CheckMasks(spec.action, spec.id, shown, episodes_.lengths()));
   if (progress_.warming_up()) {
-    DrawUniformActions(environments_->spec().action, random_, absl::MakeSpan(actions_));
+    const auto mask =
+        spec.action.masked ? ColumnAs<uint8_t>(shown.back()) : absl::Span<const uint8_t>();
+    DrawUniformActions(spec.action, mask, random_, absl::MakeSpan(actions_));
     return 0;
   }
-  policy_->Act(ColumnAs<float>(environments_->observations()), {.progress = progress_.share()},
-               random_, absl::MakeSpan(actions_), recorder_->log_probs());
-  CADRE_RETURN_IF_ERROR(CheckActed(environments_->spec().action, actions_, recorder_->log_probs(),
+  policy_->Act(shown, {.progress = progress_.share()}, random_, absl::MakeSpan(actions_),
+               recorder_->log_probs());
+  CADRE_RETURN_IF_ERROR(CheckActed(spec.action, actions_, recorder_->log_probs(),
                                    {policy_->version(), policy_steps_}));
   return policy_->version();
 }

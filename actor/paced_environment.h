@@ -29,10 +29,8 @@ class PacedEnvironment final : public VectorEnvironment {
   // Ends a Step's wait, and each later one, with CANCELLED. From any thread.
   void Stop() { stopped_.Notify(); }
 
-  absl::Span<const std::byte> observations() const override { return environment_->observations(); }
-  absl::Span<const std::byte> final_observations() const override {
-    return environment_->final_observations();
-  }
+  ShownBlocks observations() const override { return environment_->observations(); }
+  ShownBlocks final_observations() const override { return environment_->final_observations(); }
   absl::Span<const float> rewards() const override { return environment_->rewards(); }
   absl::Span<const uint8_t> terminated() const override { return environment_->terminated(); }
   absl::Span<const uint8_t> truncated() const override { return environment_->truncated(); }

@@ -15,6 +15,9 @@ class RunningEpisodes {
   explicit RunningEpisodes(int64_t environments)
       : total_rewards_(environments), lengths_(environments) {}
 
+  // Steps of each environment's episode so far, [N].
+  absl::Span<const int64_t> lengths() const { return lengths_; }
+
   // A step of each environment; `rewards` [N].
   void AddRewards(absl::Span<const float> rewards);
 

@@ -11,32 +11,37 @@ namespace cadre {
 SegmentBuilder::SegmentBuilder(const v1::ExperienceSpec& spec, int64_t environments, int64_t length)
     : environments_(environments), length_(length), ends_(environments) {
   for (int i = 0; i < spec.columns_size(); ++i) {
-    CADRE_CHECK(spec.columns(i).per_observation() == (i == 0));
+    if (spec.columns(i).per_observation()) CADRE_CHECK(shown_++ == i);
     row_bytes_.push_back(RowBytes(spec.columns(i)));
   }
+  CADRE_CHECK(shown_ > 0);
   Allocate();
 }
 
 void SegmentBuilder::Allocate() {
   rollout_.Clear();
-  for (size_t i = 0; i < row_bytes_.size(); ++i) {
-    const int64_t rows = environments_ * (i == 0 ? length_ + 1 : length_);
+  for (int i = 0; i < static_cast<int>(row_bytes_.size()); ++i) {
+    const int64_t rows = environments_ * (i < shown_ ? length_ + 1 : length_);
     rollout_.add_columns()->resize(rows * row_bytes_[i]);
   }
   for (std::vector<End>& ends : ends_) ends.clear();
   step_ = 0;
 }
 
-void SegmentBuilder::AddObservations(absl::Span<const std::byte> observations) {
-  const int64_t bytes = row_bytes_[0];
-  CADRE_CHECK(static_cast<int64_t>(observations.size()) == environments_ * bytes);
-  char* column = rollout_.mutable_columns(0)->data();
-  for (int64_t e = 0; e < environments_; ++e)
-    std::memcpy(column + (e * (length_ + 1) + step_) * bytes, &observations[e * bytes], bytes);
+void SegmentBuilder::AddObservations(ShownBlocks observations) {
+  CADRE_CHECK(static_cast<int>(observations.size()) == shown_);
+  for (int c = 0; c < shown_; ++c) {
+    const int64_t bytes = row_bytes_[c];
+    const absl::Span<const std::byte> rows = observations[c];
+    CADRE_CHECK(static_cast<int64_t>(rows.size()) == environments_ * bytes);
+    char* column = rollout_.mutable_columns(c)->data();
+    for (int64_t e = 0; e < environments_; ++e)
+      std::memcpy(column + (e * (length_ + 1) + step_) * bytes, &rows[e * bytes], bytes);
+  }
 }
 
 void SegmentBuilder::AddColumn(int index, absl::Span<const std::byte> rows) {
-  CADRE_CHECK(index > 0 && index < static_cast<int>(row_bytes_.size()) && !full());
+  CADRE_CHECK(index >= shown_ && index < static_cast<int>(row_bytes_.size()) && !full());
   const int64_t bytes = row_bytes_[index];
   CADRE_CHECK(static_cast<int64_t>(rows.size()) == environments_ * bytes);
   char* column = rollout_.mutable_columns(index)->data() + step_ * bytes;
@@ -54,23 +59,25 @@ void SegmentBuilder::AddColumn(int index, absl::Span<const std::byte> rows) {
 }
 
 void SegmentBuilder::EndStep(absl::Span<const uint8_t> terminated,
-                             absl::Span<const uint8_t> truncated,
-                             absl::Span<const std::byte> final_observations) {
+                             absl::Span<const uint8_t> truncated, ShownBlocks final_observations) {
   CADRE_CHECK(!full());
-  const int64_t bytes = row_bytes_[0];
   for (int64_t e = 0; e < environments_; ++e) {
     if (!(terminated[e] | truncated[e])) continue;
-    ends_[e].push_back(
-        {e, step_, terminated[e] ? v1::SEGMENT_END_TERMINATED : v1::SEGMENT_END_TRUNCATED,
-         std::string(reinterpret_cast<const char*>(&final_observations[e * bytes]), bytes)});
+    End end{e, step_, terminated[e] ? v1::SEGMENT_END_TERMINATED : v1::SEGMENT_END_TRUNCATED, {}};
+    for (int c = 0; c < shown_; ++c) {
+      const int64_t bytes = row_bytes_[c];
+      end.final_observation.emplace_back(
+          reinterpret_cast<const char*>(&final_observations[c][e * bytes]), bytes);
+    }
+    ends_[e].push_back(std::move(end));
   }
   ++step_;
 }
 
-v1::Rollout SegmentBuilder::Finish(absl::Span<const std::byte> observations) {
+v1::Rollout SegmentBuilder::Finish(ShownBlocks observations) {
   CADRE_CHECK(full());
   AddObservations(observations);
-  InsertFinalObservations();
+  for (int c = 0; c < shown_; ++c) InsertFinalObservations(c);
   for (int64_t e = 0; e < environments_; ++e) {
     int64_t begin = 0;
     const auto add_segment = [&](int64_t end, v1::SegmentEnd kind) {
@@ -88,12 +95,12 @@ v1::Rollout SegmentBuilder::Finish(absl::Span<const std::byte> observations) {
   return rollout;
 }
 
-void SegmentBuilder::InsertFinalObservations() {
-  const int64_t bytes = row_bytes_[0];
+void SegmentBuilder::InsertFinalObservations(int column_index) {
+  const int64_t bytes = row_bytes_[column_index];
   int64_t inserted = 0;
   for (const std::vector<End>& ends : ends_)
     for (const End& end : ends) inserted += end.step + 1 < length_;
-  std::string& column = *rollout_.mutable_columns(0);
+  std::string& column = *rollout_.mutable_columns(column_index);
   int64_t from = static_cast<int64_t>(column.size()) / bytes;  // Rows not yet moved.
   column.resize(column.size() + inserted * bytes);
   int64_t to = static_cast<int64_t>(column.size()) / bytes;
@@ -107,7 +114,7 @@ void SegmentBuilder::InsertFinalObservations() {
       to -= moved;
       // The row after the rollout's last step is a new episode's first: replaced.
       if (end->step + 1 < length_) --to;
-      std::memcpy(data + to * bytes, end->final_observation.data(), bytes);
+      std::memcpy(data + to * bytes, end->final_observation[column_index].data(), bytes);
       from = keep;
     }
   }

@@ -10,33 +10,34 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "common/spaces.h"
 #include "proto/experience.pb.h"
 
 namespace cadre {
 
 class SegmentBuilder {
  public:
-  // For N environments and T steps of each. `spec`: column 0 is the observation,
-  // the only one with a row for each observation.
+  // For N environments and T steps of each. `spec`: the columns with a row for each
+  // observation come first; there is one at least.
   SegmentBuilder(const v1::ExperienceSpec& spec, int64_t environments, int64_t length);
 
-  // The observations [N, O] that the next step's actions are chosen from.
-  void AddObservations(absl::Span<const std::byte> observations);
+  // What the next step's actions are chosen from, [N] rows of each of those columns.
+  void AddObservations(ShownBlocks observations);
 
-  // Column `index` >= 1 of that step: [N] rows.
+  // Another column of that step: [N] rows.
   void AddColumn(int index, absl::Span<const std::byte> rows);
 
   // Ends the step. Environment i's episode ended where `terminated` or `truncated`
-  // [N] is 1; its last observation is then row i of `final_observations` [N, O].
+  // [N] is 1; its last observation is then row i of `final_observations`.
   void EndStep(absl::Span<const uint8_t> terminated, absl::Span<const uint8_t> truncated,
-               absl::Span<const std::byte> final_observations);
+               ShownBlocks final_observations);
 
   int64_t steps() const { return step_; }  // Ended, of each environment.
   bool full() const { return step_ == length_; }
 
-  // The rollout of the T steps; `observations` [N, O] follow the last of them. The
-  // builder is empty afterwards. Fills segments and columns only.
-  v1::Rollout Finish(absl::Span<const std::byte> observations);
+  // The rollout of the T steps; `observations` follow the last of them. The builder is
+  // empty afterwards. Fills segments and columns only.
+  v1::Rollout Finish(ShownBlocks observations);
 
  private:
   // An episode that ended with step `step` of `environment`.
@@ -44,15 +45,17 @@ class SegmentBuilder {
     int64_t environment;
     int64_t step;
     v1::SegmentEnd kind;
-    std::string final_observation;
+    std::vector<std::string> final_observation;  // By column.
   };
 
   void Allocate();
-  // Makes room for the final observations of episodes that ended before the last step.
-  void InsertFinalObservations();
+  // Makes room in a column for the final observations of episodes that ended before the
+  // last step.
+  void InsertFinalObservations(int column_index);
 
   const int64_t environments_, length_;
   std::vector<int64_t> row_bytes_;      // By column.
+  int shown_ = 0;                       // Columns with a row for each observation.
   v1::Rollout rollout_;                 // Columns in their places: [N, T (+ 1)] rows.
   std::vector<std::vector<End>> ends_;  // By environment, in the order of steps.
   int64_t step_ = 0;

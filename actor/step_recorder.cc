@@ -21,8 +21,9 @@ absl::Span<const std::byte> Bytes(const std::vector<T>& values) {
 
 class OnPolicyRecorder final : public StepRecorder {
  public:
-  OnPolicyRecorder(const ExperimentConfig& config, int64_t environments)
-      : normalizes_rewards_(config.normalization().rewards()),
+  OnPolicyRecorder(const ExperimentConfig& config, OnPolicyColumns columns, int64_t environments)
+      : columns_(columns),
+        normalizes_rewards_(config.normalization().rewards()),
         discount_(static_cast<float>(DiscountFactor(config))),
         log_probs_(environments),
         versions_(environments),
@@ -33,22 +34,23 @@ class OnPolicyRecorder final : public StepRecorder {
   void AddActions(absl::Span<const std::byte> actions, int64_t version,
                   SegmentBuilder& builder) override {
     versions_.assign(versions_.size(), version);
-    builder.AddColumn(OnPolicyColumns::kAction, actions);
-    builder.AddColumn(OnPolicyColumns::kLogProb, Bytes(log_probs_));
-    builder.AddColumn(OnPolicyColumns::kVersion, Bytes(versions_));
+    builder.AddColumn(columns_.action, actions);
+    builder.AddColumn(columns_.log_prob, Bytes(log_probs_));
+    builder.AddColumn(columns_.version, Bytes(versions_));
   }
 
   void AddRewards(absl::Span<const float> rewards, SegmentBuilder& builder) override {
-    builder.AddColumn(OnPolicyColumns::kReward, Bytes(rewards));
+    builder.AddColumn(columns_.reward, Bytes(rewards));
     if (!normalizes_rewards_) return;
     for (size_t e = 0; e < rewards.size(); ++e)
       discounted_returns_[e] = rewards[e] + discount_ * discounted_returns_[e];
-    builder.AddColumn(OnPolicyColumns::kDiscountedReturn, Bytes(discounted_returns_));
+    builder.AddColumn(columns_.discounted_return, Bytes(discounted_returns_));
   }
 
   void EndEpisode(int64_t environment) override { discounted_returns_[environment] = 0; }
 
  private:
+  const OnPolicyColumns columns_;
   const bool normalizes_rewards_;
   const float discount_;
   std::vector<float> log_probs_;           // [N]
@@ -58,20 +60,22 @@ class OnPolicyRecorder final : public StepRecorder {
 
 class OffPolicyRecorder final : public StepRecorder {
  public:
-  explicit OffPolicyRecorder(int64_t environments) : versions_(environments) {}
+  OffPolicyRecorder(OffPolicyColumns columns, int64_t environments)
+      : columns_(columns), versions_(environments) {}
 
   void AddActions(absl::Span<const std::byte> actions, int64_t version,
                   SegmentBuilder& builder) override {
     versions_.assign(versions_.size(), version);
-    builder.AddColumn(OffPolicyColumns::kAction, actions);
-    builder.AddColumn(OffPolicyColumns::kVersion, Bytes(versions_));
+    builder.AddColumn(columns_.action, actions);
+    builder.AddColumn(columns_.version, Bytes(versions_));
   }
 
   void AddRewards(absl::Span<const float> rewards, SegmentBuilder& builder) override {
-    builder.AddColumn(OffPolicyColumns::kReward, Bytes(rewards));
+    builder.AddColumn(columns_.reward, Bytes(rewards));
   }
 
  private:
+  const OffPolicyColumns columns_;
   std::vector<int64_t> versions_;  // [N]
 };
 
@@ -83,10 +87,11 @@ v1::ExperienceSpec RecordedSpec(const ExperimentConfig& config, const Observatio
                             : OnPolicySpec(config, observation, action);
 }
 
-std::unique_ptr<StepRecorder> MakeStepRecorder(const ExperimentConfig& config,
+std::unique_ptr<StepRecorder> MakeStepRecorder(const ExperimentConfig& config, int shown,
                                                int64_t environments) {
-  if (UsesReplay(config)) return std::make_unique<OffPolicyRecorder>(environments);
-  return std::make_unique<OnPolicyRecorder>(config, environments);
+  if (UsesReplay(config))
+    return std::make_unique<OffPolicyRecorder>(OffPolicyColumns(shown), environments);
+  return std::make_unique<OnPolicyRecorder>(config, OnPolicyColumns(shown), environments);
 }
 
 }  // namespace cadre

@@ -37,8 +37,8 @@ class StepRecorder {
 v1::ExperienceSpec RecordedSpec(const ExperimentConfig& config, const ObservationSpace& observation,
                                 const ActionSpace& action);
 
-// What fills them, for N environments.
-std::unique_ptr<StepRecorder> MakeStepRecorder(const ExperimentConfig& config,
+// What fills them, for N environments that show so many columns.
+std::unique_ptr<StepRecorder> MakeStepRecorder(const ExperimentConfig& config, int shown,
                                                int64_t environments);
 
 }  // namespace cadre

@@ -23,8 +23,8 @@ std::vector<std::vector<std::byte>> RandomActions(const VectorEnvironment& envir
   for (std::vector<std::byte>& batch : result) {
     batch.resize(environment.count() * space.bytes());
     for (size_t offset = 0; offset < batch.size(); offset += 4) {
-      const int32_t discrete =
-          static_cast<int32_t>(random.Below(std::max<int64_t>(space.alternatives(), 1)));
+      const int64_t count = space.discrete() ? space.counts[offset / 4 % space.counts.size()] : 1;
+      const int32_t discrete = static_cast<int32_t>(random.Below(count));
       const float continuous = static_cast<float>(random.Uniform(-1, 1));
       if (space.discrete()) {
         std::memcpy(&batch[offset], &discrete, 4);
@@ -43,7 +43,7 @@ void BM_Step(benchmark::State& state, const std::string& id) {
   size_t batch = 0;
   for (auto _ : state) {
     CADRE_CHECK((*environment)->Step(actions[batch++ % actions.size()]).ok());
-    benchmark::DoNotOptimize((*environment)->observations().data());
+    benchmark::DoNotOptimize((*environment)->observations()[0].data());
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }

@@ -67,7 +67,7 @@ void BM_Update(benchmark::State& state) {
   OnPolicyBatch batch;
   batch.observations = torch::randn({steps + 1, state.range(0)});
   batch.observation_rows = torch::arange(steps);
-  const Heads heads = model->Forward(batch.observations.narrow(0, 0, steps));
+  const Heads heads = model->Forward(batch.observations.only().narrow(0, 0, steps));
   batch.actions = heads.policy + torch::randn({steps, state.range(1)});
   batch.log_probs = GaussianLogProb(heads.policy, heads.log_std, batch.actions);
   batch.rewards = torch::randn({steps});

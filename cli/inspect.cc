@@ -1,8 +1,6 @@
 #include <cstdio>
-#include <string>
 
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "cli/commands.h"
 #include "common/config.h"
 #include "common/status_macros.h"
@@ -12,13 +10,11 @@
 namespace cadre {
 
 absl::Status ListEnvironments() {
-  std::printf("%-26s %-12s %-16s %10s %12s\n", "id", "observation", "action", "steps", "solved at");
+  std::printf("%-26s %-34s %-18s %6s %10s\n", "id", "observation", "action", "steps", "solved at");
   for (const EnvironmentSpec& spec : RegisteredEnvironments()) {
-    const std::string observation =
-        absl::StrFormat("float32[%s]", absl::StrJoin(spec.observation.columns[0].shape, ","));
-    const std::string action = Describe(spec.action);
-    std::printf("%-26s %-12s %-16s %10lld %12s\n", spec.id.c_str(), observation.c_str(),
-                action.c_str(), static_cast<long long>(spec.max_episode_steps),
+    std::printf("%-26s %-34s %-18s %6lld %10s\n", spec.id.c_str(),
+                Describe(spec.observation).c_str(), Describe(spec.action).c_str(),
+                static_cast<long long>(spec.max_episode_steps),
                 spec.reward_threshold == spec.reward_threshold
                     ? absl::StrFormat("%.1f", spec.reward_threshold).c_str()
                     : "-");

@@ -183,12 +183,14 @@ void Planning::AddEvaluations() {
 
 v1::ExperienceSpec Planning::Spec() const {
   v1::ExperienceSpec spec = RecordedSpec(config_, environment_.observation, environment_.action);
-  for (v1::ColumnSpec& column : *spec.mutable_columns()) {
-    if (!column.per_observation() || !options_.observation_bytes.has_value()) continue;
-    column.set_dtype(v1::DTYPE_UINT8);
-    column.clear_shape();
-    column.add_shape(static_cast<int64_t>(*options_.observation_bytes));
-  }
+  if (!options_.observation_bytes.has_value()) return spec;
+  // Of several columns of the observation the first one makes up for the others.
+  int64_t others = 0;
+  for (int c = 1; spec.columns(c).per_observation(); ++c) others += RowBytes(spec.columns(c));
+  v1::ColumnSpec& first = *spec.mutable_columns(0);
+  first.set_dtype(v1::DTYPE_UINT8);
+  first.clear_shape();
+  first.add_shape(std::max<int64_t>(1, static_cast<int64_t>(*options_.observation_bytes) - others));
   return spec;
 }
 

@@ -95,9 +95,11 @@ class TemporaryFolder {
 class RecordedActor {
  public:
   static absl::StatusOr<std::unique_ptr<RecordedActor>> Create(
-      const ExperimentConfig& config, int32_t index, const std::vector<v1::Rollout>& rollouts,
-      RehearsalStage& stage) {
-    std::unique_ptr<RecordedActor> actor(new RecordedActor(config, index, rollouts));
+      const ExperimentConfig& config, const EnvironmentSpec& environment, int32_t index,
+      const std::vector<v1::Rollout>& rollouts, RehearsalStage& stage) {
+    const auto shown =
+        static_cast<int>(ShownColumns(environment.observation, environment.action).size());
+    std::unique_ptr<RecordedActor> actor(new RecordedActor(config, index, shown, rollouts));
     CADRE_ASSIGN_OR_RETURN(actor->sink_, stage.MakeSink(index));
     CADRE_ASSIGN_OR_RETURN(actor->source_, stage.MakeParameterSource());
     return actor;
@@ -125,12 +127,12 @@ class RecordedActor {
   }
 
  private:
-  RecordedActor(const ExperimentConfig& config, int32_t index,
+  RecordedActor(const ExperimentConfig& config, int32_t index, int shown,
                 const std::vector<v1::Rollout>& rollouts)
       : index_(index),
         lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
-        version_column_(UsesReplay(config) ? OffPolicyColumns::kVersion
-                                           : OnPolicyColumns::kVersion),
+        version_column_(UsesReplay(config) ? OffPolicyColumns(shown).version
+                                           : OnPolicyColumns(shown).version),
         rollouts_(rollouts) {}
 
   absl::Status Run() {
@@ -239,7 +241,8 @@ class Rehearsal {
     };
     CADRE_ASSIGN_OR_RETURN(trainer_, Trainer::Create(std::move(options)));
     for (int32_t i = 0; i < config_.actors().count(); ++i) {
-      CADRE_ASSIGN_OR_RETURN(auto actor, RecordedActor::Create(config_, i, rollouts, *stage_));
+      CADRE_ASSIGN_OR_RETURN(auto actor,
+                             RecordedActor::Create(config_, environment, i, rollouts, *stage_));
       actors_.push_back(std::move(actor));
     }
     return absl::OkStatus();

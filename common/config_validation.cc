@@ -21,18 +21,18 @@ namespace cadre {
 namespace {
 
 constexpr AlgorithmTraits kAlgorithms[] = {
-    {"ppo", /*discrete=*/true, /*continuous=*/true},
+    {"ppo", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
     {"dqn", /*discrete=*/true, /*continuous=*/false},
     {"ddpg", /*discrete=*/false, /*continuous=*/true},
     {"td3", /*discrete=*/false, /*continuous=*/true},
     {"sac", /*discrete=*/true, /*continuous=*/true},
-    {"reinforce", /*discrete=*/true, /*continuous=*/true},
-    {"a2c", /*discrete=*/true, /*continuous=*/true},
-    {"a3c", /*discrete=*/true, /*continuous=*/true},
-    {"impala", /*discrete=*/true, /*continuous=*/true},
-    {"off_policy_gradient", /*discrete=*/true, /*continuous=*/true},
-    {"npg", /*discrete=*/true, /*continuous=*/true},
-    {"trpo", /*discrete=*/true, /*continuous=*/true},
+    {"reinforce", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
+    {"a2c", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
+    {"a3c", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
+    {"impala", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
+    {"off_policy_gradient", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
+    {"npg", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
+    {"trpo", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
     {"n_step_q", /*discrete=*/true, /*continuous=*/false},
     {"n_step_sarsa", /*discrete=*/true, /*continuous=*/false},
 };
@@ -51,12 +51,28 @@ void CheckName(const ExperimentConfig& config, ErrorList* errors) {
                              "; wanted letters, digits, '-', '_' and '.', not '.' first"));
 }
 
+bool Allows(const AlgorithmTraits& traits, const EnvironmentCatalog::Entry& entry) {
+  if (!entry.discrete) return traits.continuous;
+  return traits.discrete && (traits.several_choices || !entry.several_choices);
+}
+
 // Ids of the environments whose actions `traits` allows.
 std::vector<std::string> Ids(const EnvironmentCatalog& catalog, const AlgorithmTraits& traits) {
   std::vector<std::string> ids;
   for (const EnvironmentCatalog::Entry& entry : catalog.entries)
-    if (entry.discrete ? traits.discrete : traits.continuous) ids.push_back(entry.id);
+    if (Allows(traits, entry)) ids.push_back(entry.id);
   return ids;
+}
+
+const char* KindOf(const EnvironmentCatalog::Entry& entry) {
+  if (!entry.discrete) return "continuous";
+  return entry.several_choices ? "several discrete choices at once" : "discrete";
+}
+
+// What `traits` allows instead of the kind of `entry`.
+const char* AllowedKind(const AlgorithmTraits& traits, const EnvironmentCatalog::Entry& entry) {
+  if (!entry.discrete) return "discrete";
+  return traits.discrete ? "single discrete" : "continuous";
 }
 
 void CheckEnvironment(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
@@ -65,20 +81,22 @@ void CheckEnvironment(const ExperimentConfig& config, const EnvironmentCatalog& 
   const std::string& id = config.environment().id();
   const EnvironmentCatalog::Entry* entry = catalog.Find(id);
   if (entry == nullptr) {
-    const std::vector<std::string> known = Ids(catalog, {"", true, true});
+    const std::vector<std::string> known = Ids(catalog, {"", true, true, true});
     errors->Add(absl::StrCat("environment.id: got ", Quoted(id), DidYouMean(id, known),
                              "wanted one of ", absl::StrJoin(known, ", ")));
     return;
   }
   const std::string algorithm = AlgorithmName(config);
   for (const AlgorithmTraits& traits : algorithms) {
-    if (traits.name != algorithm || (entry->discrete ? traits.discrete : traits.continuous))
-      continue;
+    if (traits.name != algorithm || Allows(traits, *entry)) continue;
     errors->Add(absl::StrCat("environment.id: got ", Quoted(id), ", whose actions are ",
-                             entry->discrete ? "discrete" : "continuous", "; wanted, for ",
-                             algorithm, ", ", entry->discrete ? "continuous" : "discrete",
+                             KindOf(*entry), "; wanted, for ", algorithm, ", ",
+                             AllowedKind(traits, *entry),
                              " actions: ", absl::StrJoin(Ids(catalog, traits), ", ")));
   }
+  if (config.normalization().observations() && !entry->floats)
+    errors->Add(absl::StrCat("normalization.observations: got true; wanted false for ", id,
+                             ", which has no float32 observation to normalise"));
 }
 
 void CheckAlgorithmGiven(const ExperimentConfig& config, ErrorList* errors) {

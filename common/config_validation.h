@@ -21,8 +21,10 @@ struct EnvironmentCatalog {
   struct Entry {
     std::string id;         // "CartPole-v1"
     bool discrete = false;  // Its actions; else they are continuous.
-    // The bytes of one observation and one action. 0: not known; memory is not checked.
+    // The bytes of what is shown at one step and one action. 0: not known; memory is not checked.
     StepBytes bytes;
+    bool several_choices = false;  // Discrete actions of several choices at once.
+    bool floats = true;            // It has a float32 observation.
   };
   std::vector<Entry> entries;
 
@@ -34,6 +36,7 @@ struct AlgorithmTraits {
   absl::string_view name;  // Of its field in ExperimentConfig.
   bool discrete = false;
   bool continuous = false;
+  bool several_choices = false;  // Discrete actions of several choices at once, too.
 };
 
 // One entry for each member of ExperimentConfig.algorithm.

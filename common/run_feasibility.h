@@ -13,10 +13,12 @@ namespace cadre {
 // is completed and learned from.
 int64_t StepsBeforeFirstUpdate(const ExperimentConfig& config);
 
-// Bytes of one observation and of one action; 0 where they are not known.
+// Bytes of one observation, with its mask if there is one, and of one action; 0 where they are
+// not known.
 struct StepBytes {
   int64_t observation = 0;
   int64_t action = 0;
+  int64_t observation_columns = 1;  // That the observation is in.
 };
 
 // A line for each thing that the run would wait for in vain.

@@ -28,6 +28,13 @@ int64_t ObservationSpace::bytes() const {
   return sum;
 }
 
+int64_t ObservationSpace::floats() const {
+  int64_t sum = 0;
+  for (const ObservationColumn& column : columns)
+    if (column.dtype == v1::DTYPE_FLOAT32) sum += column.elements();
+  return sum;
+}
+
 ActionSpace ActionSpace::Discrete(int64_t count) {
   return {.kind = Kind::kDiscrete, .counts = {count}};
 }
@@ -42,6 +49,16 @@ ActionSpace ActionSpace::MultiBinary(int64_t choices) {
 
 int64_t ActionSpace::alternatives() const {
   return std::accumulate(counts.begin(), counts.end(), int64_t{0});
+}
+
+std::string Describe(const ObservationSpace& observation) {
+  return absl::StrJoin(
+      observation.columns, ", ", [&](std::string* out, const ObservationColumn& column) {
+        const std::string name =
+            observation.columns.size() == 1 ? "" : absl::StrCat(column.name, " ");
+        absl::StrAppend(out, name, column.dtype == v1::DTYPE_UINT8 ? "uint8" : "float32", "[",
+                        absl::StrJoin(column.shape, ","), "]");
+      });
 }
 
 std::string Describe(const ActionSpace& action) {
@@ -61,7 +78,7 @@ std::string Describe(const ActionSpace& action) {
 
 ObservationColumn MaskColumn(const ActionSpace& action) {
   const int64_t alternatives = action.alternatives();
-  return {.name = "action_mask",
+  return {.name = kMaskColumn,
           .dtype = v1::DTYPE_UINT8,
           .shape = {alternatives},
           .low = std::vector<float>(alternatives, 0),

@@ -2,10 +2,12 @@
 // networks and experience specs alike.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "proto/experience.pb.h"
 
 namespace cadre {
@@ -28,6 +30,8 @@ struct ObservationSpace {
   // Of all columns.
   int64_t elements() const;
   int64_t bytes() const;
+  // Elements of the float32 columns, which are what can be normalised.
+  int64_t floats() const;
 };
 
 // Either discrete or continuous. Discrete actions are K choices at once, the k-th among
@@ -39,7 +43,8 @@ struct ActionSpace {
   std::vector<int64_t> counts = {};        // Discrete: [K].
   int64_t dimensions = 0;                  // Continuous: A.
   std::vector<float> low = {}, high = {};  // Continuous: [A], inclusive bounds.
-  // Discrete: the environment shows which alternatives are allowed; see MaskColumn.
+  // Discrete: the environment shows which alternatives are allowed (MaskColumn). What is not
+  // allowed is never chosen.
   bool masked = false;
 
   static ActionSpace Discrete(int64_t count);
@@ -53,10 +58,15 @@ struct ActionSpace {
   int64_t bytes() const { return 4 * (discrete() ? choices() : dimensions); }
 };
 
+// "float32[4]" or, of several columns, "image uint8[8,8], position float32[2]".
+std::string Describe(const ObservationSpace& observation);
 // "3 choices", "choices of [3, 2]", "4 bits", "float32[2]"; and "masked" if it is.
 std::string Describe(const ActionSpace& action);
 
-// "action_mask", uint8 [alternatives]: 1 for what is allowed, at least one of each choice. An
+// What the column of MaskColumn is called; no column of an observation may be.
+inline constexpr char kMaskColumn[] = "action_mask";
+
+// uint8 [alternatives]: 1 for what is allowed, at least one of each choice. An
 // environment with masked actions shows it as one more column, after those of its observation.
 ObservationColumn MaskColumn(const ActionSpace& action);
 
@@ -64,5 +74,8 @@ ObservationColumn MaskColumn(const ActionSpace& action);
 // and the mask if actions are masked.
 std::vector<ObservationColumn> ShownColumns(const ObservationSpace& observation,
                                             const ActionSpace& action);
+
+// What B environments show: of each of ShownColumns() their rows, one dense block.
+using ShownBlocks = absl::Span<const absl::Span<const std::byte>>;
 
 }  // namespace cadre

@@ -164,8 +164,9 @@ void CheckTemperature(const ExperimentConfig& config, ErrorList* errors) {
                              "; wanted at most max_temperature, ", sac.max_temperature()));
 }
 
-// The columns of an actor's experience for replay: obs, action, reward float32, version int64.
-constexpr int64_t kReplayColumns = 4;
+// The columns of an actor's experience for replay besides observations: action, reward float32,
+// version int64.
+constexpr int64_t kStepColumns = 3;
 constexpr int64_t kRewardAndVersionBytes = 4 + 8;
 
 void CheckCapacity(const ExperimentConfig& config, const StepBytes& bytes, ErrorList* errors) {
@@ -177,8 +178,9 @@ void CheckCapacity(const ExperimentConfig& config, const StepBytes& bytes, Error
   const std::string steps = CapacityStepsError(config);
   if (!steps.empty()) return errors->Add(steps);
   if (bytes.observation == 0) return;
-  const std::string too_few = CapacityBytesError(
-      config, kReplayColumns, bytes.observation + bytes.action + kRewardAndVersionBytes);
+  const std::string too_few =
+      CapacityBytesError(config, bytes.observation_columns + kStepColumns,
+                         bytes.observation + bytes.action + kRewardAndVersionBytes);
   if (!too_few.empty()) errors->Add(too_few);
 }
 

@@ -1,6 +1,7 @@
 #include "envs/batch_of.h"
 
 #include <cmath>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 
@@ -10,19 +11,24 @@ namespace {
 // Checks all of them before it looks for the culprit, so that the loop is short
 // enough for the compiler to vectorise.
 absl::Status CheckDiscrete(const ActionSpace& space, int64_t count, const std::byte* actions) {
-  const auto at = [actions](int64_t i) {
-    int32_t action;
-    std::memcpy(&action, actions + i * sizeof(action), sizeof(action));
-    return action;
-  };
-  const auto bound = static_cast<uint32_t>(space.counts[0]);
-  bool valid = true;
-  for (int64_t i = 0; i < count; ++i) valid &= static_cast<uint32_t>(at(i)) < bound;
-  if (valid) return absl::OkStatus();
-  int64_t i = 0;
-  while (static_cast<uint32_t>(at(i)) < bound) ++i;
-  return absl::InvalidArgumentError(absl::StrCat("environment ", i, ": action is ", at(i),
-                                                 "; wanted 0 to ", space.counts[0] - 1));
+  const int64_t choices = space.choices();
+  for (int64_t k = 0; k < choices; ++k) {
+    const auto at = [=](int64_t i) {
+      int32_t action;
+      std::memcpy(&action, actions + (i * choices + k) * sizeof(action), sizeof(action));
+      return action;
+    };
+    const auto bound = static_cast<uint32_t>(space.counts[k]);
+    bool valid = true;
+    for (int64_t i = 0; i < count; ++i) valid &= static_cast<uint32_t>(at(i)) < bound;
+    if (valid) continue;
+    int64_t i = 0;
+    while (static_cast<uint32_t>(at(i)) < bound) ++i;
+    const std::string which = choices == 1 ? "" : absl::StrCat(" ", k);
+    return absl::InvalidArgumentError(absl::StrCat("environment ", i, ": action", which, " is ",
+                                                   at(i), "; wanted 0 to ", bound - 1));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckContinuous(const ActionSpace& space, int64_t count, const std::byte* actions) {

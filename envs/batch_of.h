@@ -36,31 +36,54 @@ class BatchOf final : public VectorEnvironment {
   absl::Status Reset(uint64_t seed) override;
   absl::Status Step(absl::Span<const std::byte> actions) override;
 
-  absl::Span<const std::byte> observations() const override { return observations_; }
-  absl::Span<const std::byte> final_observations() const override { return final_observations_; }
+  ShownBlocks observations() const override { return observations_.blocks; }
+  ShownBlocks final_observations() const override { return final_observations_.blocks; }
   absl::Span<const float> rewards() const override { return rewards_; }
   absl::Span<const uint8_t> terminated() const override { return terminated_; }
   absl::Span<const uint8_t> truncated() const override { return truncated_; }
 
  private:
-  absl::Span<std::byte> ObservationRow(size_t i) {
-    return absl::MakeSpan(observations_.data() + i * observation_bytes_, observation_bytes_);
-  }
+  // One block for each column, and the places of its rows.
+  struct Blocks {
+    Blocks() = default;
+    Blocks(absl::Span<const ObservationColumn> columns, size_t count);
+    // Blocks refer to their bytes, which move with them.
+    Blocks(Blocks&&) = default;
+    Blocks& operator=(Blocks&&) = default;
+
+    ObservationRow Row(size_t i) const {
+      return ObservationRow(rows.data() + i * blocks.size(), blocks.size());
+    }
+
+    std::vector<std::vector<std::byte>> bytes;        // By column: [N, row].
+    std::vector<absl::Span<const std::byte>> blocks;  // By column.
+    std::vector<absl::Span<std::byte>> rows;          // [N, columns]
+  };
   void StartEpisode(size_t i);
 
   std::vector<E> environments_;
   EnvironmentSpec spec_;
   size_t action_bytes_;
-  size_t observation_bytes_;
   int64_t step_limit_;
 
   std::vector<Random> random_;  // [N]; empty before the first Reset.
   std::vector<int64_t> steps_;  // [N] of the running episode
 
-  std::vector<std::byte> observations_, final_observations_;  // [N, O]
-  std::vector<float> rewards_;                                // [N]
-  std::vector<uint8_t> terminated_, truncated_;               // [N]
+  Blocks observations_, final_observations_;
+  std::vector<float> rewards_;                   // [N]
+  std::vector<uint8_t> terminated_, truncated_;  // [N]
 };
+
+template <typename E>
+BatchOf<E>::Blocks::Blocks(absl::Span<const ObservationColumn> columns, size_t count) {
+  for (const ObservationColumn& column : columns)
+    blocks.push_back(bytes.emplace_back(count * column.bytes()));
+  for (size_t i = 0; i < count; ++i)
+    for (size_t c = 0; c < columns.size(); ++c) {
+      const size_t size = columns[c].bytes();
+      rows.push_back(absl::MakeSpan(bytes[c]).subspan(i * size, size));
+    }
+}
 
 template <typename E>
 BatchOf<E>::BatchOf(std::vector<E> environments, int64_t max_episode_steps)
@@ -70,13 +93,12 @@ BatchOf<E>::BatchOf(std::vector<E> environments, int64_t max_episode_steps)
   spec_.max_episode_steps = max_episode_steps;
   step_limit_ = max_episode_steps > 0 ? max_episode_steps : std::numeric_limits<int64_t>::max();
   action_bytes_ = spec_.action.bytes();
-  CADRE_CHECK(spec_.observation.columns.size() == 1);
-  observation_bytes_ = spec_.observation.bytes();
 
   const size_t n = environments_.size();
   steps_.resize(n);
-  observations_.resize(n * observation_bytes_);
-  final_observations_.resize(n * observation_bytes_);
+  const std::vector<ObservationColumn> shown = ShownColumns(spec_.observation, spec_.action);
+  observations_ = Blocks(shown, n);
+  final_observations_ = Blocks(shown, n);
   rewards_.resize(n);
   terminated_.resize(n);
   truncated_.resize(n);
@@ -100,14 +122,15 @@ absl::Status BatchOf<E>::Step(absl::Span<const std::byte> actions) {
   CADRE_RETURN_IF_ERROR(CheckActions(spec_.action, count(), actions));
   for (size_t i = 0; i < environments_.size(); ++i) {
     const absl::Span<const std::byte> action(actions.data() + i * action_bytes_, action_bytes_);
-    const StepResult result = environments_[i].Step(action, random_[i], ObservationRow(i));
+    const StepResult result = environments_[i].Step(action, random_[i], observations_.Row(i));
     const bool truncated = ++steps_[i] >= step_limit_ && !result.terminated;
     rewards_[i] = static_cast<float>(result.reward);
     terminated_[i] = result.terminated;
     truncated_[i] = truncated;
     if (result.terminated || truncated) [[unlikely]] {
-      std::memcpy(final_observations_.data() + i * observation_bytes_, ObservationRow(i).data(),
-                  observation_bytes_);
+      const ObservationRow last = observations_.Row(i), kept = final_observations_.Row(i);
+      for (size_t c = 0; c < last.size(); ++c)
+        std::memcpy(kept[c].data(), last[c].data(), last[c].size());
       StartEpisode(i);
     }
   }
@@ -117,7 +140,7 @@ absl::Status BatchOf<E>::Step(absl::Span<const std::byte> actions) {
 template <typename E>
 void BatchOf<E>::StartEpisode(size_t i) {
   steps_[i] = 0;
-  environments_[i].Reset(random_[i], ObservationRow(i));
+  environments_[i].Reset(random_[i], observations_.Row(i));
 }
 
 }  // namespace cadre

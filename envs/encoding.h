@@ -13,11 +13,11 @@
 
 namespace cadre {
 
-// The number of a discrete action.
-inline int32_t DiscreteAction(absl::Span<const std::byte> action) {
-  CADRE_CHECK(action.size() == sizeof(int32_t));
+// Choice `index` of a discrete action.
+inline int32_t DiscreteAction(absl::Span<const std::byte> action, size_t index = 0) {
   int32_t value;
-  std::memcpy(&value, action.data(), sizeof(value));
+  CADRE_CHECK(action.size() >= (index + 1) * sizeof(value));
+  std::memcpy(&value, action.data() + index * sizeof(value), sizeof(value));
   return value;
 }
 
@@ -30,14 +30,13 @@ inline float ContinuousAction(absl::Span<const std::byte> action, size_t index, 
   return std::clamp(value, low, high);
 }
 
-// Writes a float32 observation; `values` are rounded to it.
-template <typename Value, size_t kElements>
-void WriteObservation(const std::array<Value, kElements>& values,
-                      absl::Span<std::byte> observation) {
-  std::array<float, kElements> row;
-  CADRE_CHECK(observation.size() == sizeof(row));
-  for (size_t i = 0; i < kElements; ++i) row[i] = static_cast<float>(values[i]);
-  std::memcpy(observation.data(), row.data(), sizeof(row));
+// Writes a row of a column of `Element`s; `values` are rounded to them.
+template <typename Element = float, typename Value, size_t kElements>
+void WriteObservation(const std::array<Value, kElements>& values, absl::Span<std::byte> column) {
+  std::array<Element, kElements> row;
+  CADRE_CHECK(column.size() == sizeof(row));
+  for (size_t i = 0; i < kElements; ++i) row[i] = static_cast<Element>(values[i]);
+  std::memcpy(column.data(), row.data(), sizeof(row));
 }
 
 }  // namespace cadre

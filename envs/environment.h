@@ -17,10 +17,13 @@ namespace cadre {
 struct EnvironmentSpec {
   std::string id;  // "CartPole-v1"
   ObservationSpace observation;
-  ActionSpace action;
+  ActionSpace action;             // Of masked ones the mask is shown, too.
   int64_t max_episode_steps = 0;  // Truncated after so many steps; 0: never.
   double reward_threshold = std::numeric_limits<double>::quiet_NaN();  // "Solved"; NaN: none.
 };
+
+// One row of each column that an environment shows, in the order of ShownColumns().
+using ObservationRow = absl::Span<const absl::Span<std::byte>>;
 
 struct StepResult {
   double reward = 0;
@@ -34,14 +37,14 @@ class Environment {
 
   virtual const EnvironmentSpec& spec() const = 0;
 
-  // Starts an episode and writes its first observation (the spec's dtype and shape).
-  virtual void Reset(Random& random, absl::Span<std::byte> observation) = 0;
+  // Starts an episode and writes its first observation: all of every column, in its dtype.
+  virtual void Reset(Random& random, ObservationRow observation) = 0;
 
-  // `action`: ActionSpace::bytes() bytes, an int32 in range or float32 [A]. A
-  // continuous action outside the bounds is clipped to them. Must not be called after
-  // `terminated` before the next Reset.
+  // `action`: ActionSpace::bytes() bytes, int32 [K] in range or float32 [A]. A continuous
+  // action outside the bounds is clipped to them; what a masked one does is the task's to
+  // say. Must not be called after `terminated` before the next Reset.
   virtual StepResult Step(absl::Span<const std::byte> action, Random& random,
-                          absl::Span<std::byte> observation) = 0;
+                          ObservationRow observation) = 0;
 };
 
 }  // namespace cadre

@@ -10,6 +10,15 @@
 namespace cadre {
 namespace {
 
+StepBytes BytesOf(const EnvironmentSpec& spec) {
+  StepBytes bytes{.action = spec.action.bytes(), .observation_columns = 0};
+  for (const ObservationColumn& column : ShownColumns(spec.observation, spec.action)) {
+    bytes.observation += column.bytes();
+    ++bytes.observation_columns;
+  }
+  return bytes;
+}
+
 // Of a valid one.
 absl::StatusOr<Experiment> Complete(ExperimentConfig given) {
   Experiment experiment;
@@ -27,9 +36,9 @@ EnvironmentCatalog BuiltInCatalog() {
   EnvironmentCatalog catalog;
   for (const EnvironmentSpec& spec : RegisteredEnvironments())
     catalog.entries.push_back(
-        {spec.id,
-         spec.action.discrete(),
-         {.observation = spec.observation.bytes(), .action = spec.action.bytes()}});
+        {spec.id, spec.action.discrete(), BytesOf(spec),
+         spec.action.discrete() && spec.action.kind != ActionSpace::Kind::kDiscrete,
+         spec.observation.floats() > 0});
   return catalog;
 }
 

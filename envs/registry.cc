@@ -15,6 +15,8 @@
 #include "envs/classic/mountain_car.h"
 #include "envs/classic/mountain_car_continuous.h"
 #include "envs/classic/pendulum.h"
+#include "envs/probe/masked_corridor.h"
+#include "envs/probe/match.h"
 
 namespace cadre {
 namespace {
@@ -41,8 +43,12 @@ constexpr Registration Register() {
 constexpr Registration kRegistrations[] = {
     Register<Acrobot>(),                //
     Register<CartPole>(),               //
+    Register<DictionaryMatch>(),        //
+    Register<MaskedCorridor>(),         //
     Register<MountainCar>(),            //
     Register<MountainCarContinuous>(),  //
+    Register<MultiBinaryMatch>(),       //
+    Register<MultiDiscreteMatch>(),     //
     Register<Pendulum>(),
 };
 

@@ -1,5 +1,5 @@
 // N copies of an environment stepped as one batch, in one contiguous block per
-// column. Episodes restart by themselves; the true final observation is kept
+// column that it shows. Episodes restart by themselves; the true final observation is kept
 // beside the first one of the new episode. One thread at a time.
 #pragma once
 
@@ -24,18 +24,18 @@ class VectorEnvironment {
   // Starts N episodes, environment i from the stream (seed, i).
   virtual absl::Status Reset(uint64_t seed) = 0;
 
-  // Takes `actions` [N] int32 or [N, A] float32. An episode that ends is reset in
+  // Takes `actions` [N, K] int32 or [N, A] float32. An episode that ends is reset in
   // the same call: its last observation is in final_observations(). Steps nothing,
   // and says why, where there was no Reset (FAILED_PRECONDITION) or an action is
   // missing, not of the space or not finite (INVALID_ARGUMENT).
   virtual absl::Status Step(absl::Span<const std::byte> actions) = 0;
 
   // Of the last Reset or Step. Valid until the next one.
-  virtual absl::Span<const std::byte> observations() const = 0;        // [N, O]
-  virtual absl::Span<const std::byte> final_observations() const = 0;  // [N, O], rows that ended
-  virtual absl::Span<const float> rewards() const = 0;                 // [N]
-  virtual absl::Span<const uint8_t> terminated() const = 0;            // [N] 0 or 1
-  virtual absl::Span<const uint8_t> truncated() const = 0;             // [N] 0 or 1, never both
+  virtual ShownBlocks observations() const = 0;              // Each [N, shape...].
+  virtual ShownBlocks final_observations() const = 0;        // Of the rows that ended.
+  virtual absl::Span<const float> rewards() const = 0;       // [N]
+  virtual absl::Span<const uint8_t> terminated() const = 0;  // [N] 0 or 1
+  virtual absl::Span<const uint8_t> truncated() const = 0;   // [N] 0 or 1, never both
 };
 
 }  // namespace cadre

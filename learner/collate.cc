@@ -2,23 +2,27 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <numeric>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/experience_spec.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
+#include "learner/action_tensors.h"
 #include "policy/on_policy_columns.h"
 
 namespace cadre {
 namespace {
 
-using Columns = OnPolicyColumns;
-
-absl::Span<float> Floats(const torch::Tensor& tensor) {
-  return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+OnPolicyColumns ColumnsOf(const v1::ExperienceSpec& spec) {
+  int shown = 0;
+  while (spec.columns(shown).per_observation()) ++shown;
+  return OnPolicyColumns(shown);
 }
 
 // Appends one float32 column of a rollout at `out`.
@@ -33,11 +37,8 @@ absl::Status CheckUsable(const v1::ExperienceSpec& spec, const ActionSpace& acti
                          const v1::Rollout& rollout) {
   CADRE_RETURN_IF_ERROR(ValidateRollout(spec, rollout));
   if (!action.discrete()) return absl::OkStatus();
-  for (const int32_t index : ColumnAs<int32_t>(rollout.columns(Columns::kAction)))
-    if (index < 0 || index >= action.counts[0])
-      return absl::InvalidArgumentError(
-          absl::StrCat("column 'action' has ", index, "; wanted 0 to ", action.counts[0] - 1));
-  return absl::OkStatus();
+  const auto actions = ColumnAs<int32_t>(rollout.columns(ColumnsOf(spec).action));
+  return CheckDiscreteActions(action, actions);
 }
 
 // Removes the rollouts that are of no use from `rollouts`.
@@ -52,6 +53,26 @@ void DropUnusable(const v1::ExperienceSpec& spec, const ActionSpace& action,
     return true;
   };
   rollouts.erase(std::remove_if(rollouts.begin(), rollouts.end(), unusable), rollouts.end());
+}
+
+// What the environments of the rollouts showed, one rollout after the other.
+ObservationBatch CollateObservations(const v1::ExperienceSpec& spec, bool masked, int64_t rows,
+                                     const std::vector<v1::Rollout>& rollouts) {
+  std::vector<torch::Tensor> tensors;
+  for (int c = 0; c < ColumnsOf(spec).action; ++c) {
+    std::vector<int64_t> shape(spec.columns(c).shape().begin(), spec.columns(c).shape().end());
+    shape.insert(shape.begin(), rows);
+    const bool bytes = spec.columns(c).dtype() == v1::DTYPE_UINT8;
+    CADRE_CHECK(bytes || spec.columns(c).dtype() == v1::DTYPE_FLOAT32);
+    torch::Tensor& tensor =
+        tensors.emplace_back(torch::empty(shape, bytes ? torch::kUInt8 : torch::kFloat32));
+    auto* out = static_cast<char*>(tensor.data_ptr());
+    for (const v1::Rollout& rollout : rollouts) {
+      std::memcpy(out, rollout.columns(c).data(), rollout.columns(c).size());
+      out += rollout.columns(c).size();
+    }
+  }
+  return {std::move(tensors), masked};
 }
 
 // Segments and the row of each step's observation.
@@ -87,21 +108,19 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
     steps += RolloutSteps(rollout);
     observations += RolloutObservations(rollout);
   }
-  const bool with_returns = spec.columns_size() > Columns::kDiscountedReturn;
+  const OnPolicyColumns columns = ColumnsOf(spec);
+  const bool with_returns = spec.columns_size() > columns.discounted_return;
 
   OnPolicyBatch& batch = out.batch;
   out.oldest_version = std::numeric_limits<int64_t>::max();
-  out.raw_observations =
-      torch::empty({observations, RowElements(spec.columns(Columns::kObservation))});
+  out.raw_observations = CollateObservations(spec, action.masked, observations, rollouts);
   if (with_returns) out.discounted_returns = torch::empty({steps});
   batch.observation_rows = torch::empty({steps}, torch::kInt64);
-  batch.actions = action.discrete() ? torch::empty({steps}, torch::kInt64)
-                                    : torch::empty({steps, action.dimensions});
+  batch.actions = EmptyActions(action, steps);
   batch.rewards = torch::empty({steps});
   batch.log_probs = torch::empty({steps});
   batch.versions = torch::empty({steps}, torch::kInt64);
 
-  float* observation = out.raw_observations.data_ptr<float>();
   float* reward = batch.rewards.data_ptr<float>();
   float* log_prob = batch.log_probs.data_ptr<float>();
   float* discounted = with_returns ? out.discounted_returns.data_ptr<float>() : nullptr;
@@ -112,28 +131,41 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
   int64_t step = 0;
   for (const v1::Rollout& rollout : rollouts) {
     AddSegments(rollout, batch, step, rows);
-    CopyFloats(rollout, Columns::kObservation, observation);
     if (discrete != nullptr) {
-      for (const int32_t index : ColumnAs<int32_t>(rollout.columns(Columns::kAction)))
+      for (const int32_t index : ColumnAs<int32_t>(rollout.columns(columns.action)))
         *discrete++ = index;
     } else {
-      CopyFloats(rollout, Columns::kAction, continuous);
+      CopyFloats(rollout, columns.action, continuous);
     }
-    CopyFloats(rollout, Columns::kReward, reward);
-    CopyFloats(rollout, Columns::kLogProb, log_prob);
-    if (with_returns) CopyFloats(rollout, Columns::kDiscountedReturn, discounted);
-    for (int64_t version : ColumnAs<int64_t>(rollout.columns(Columns::kVersion))) {
+    CopyFloats(rollout, columns.reward, reward);
+    CopyFloats(rollout, columns.log_prob, log_prob);
+    if (with_returns) CopyFloats(rollout, columns.discounted_return, discounted);
+    for (int64_t version : ColumnAs<int64_t>(rollout.columns(columns.version))) {
       out.oldest_version = std::min(out.oldest_version, version);
       *versions++ = version;
     }
     out.episodes.insert(out.episodes.end(), rollout.episodes().begin(), rollout.episodes().end());
   }
 
-  if (transform.identity()) {
-    batch.observations = out.raw_observations;
-  } else {
-    batch.observations = torch::empty_like(out.raw_observations);
-    transform.Apply(Floats(out.raw_observations), Floats(batch.observations));
+  batch.observations = Normalized(transform, out.raw_observations);
+  return out;
+}
+
+ObservationBatch Normalized(const ObservationTransform& transform, const ObservationBatch& raw) {
+  ObservationBatch out = raw;
+  if (transform.identity()) return out;
+  int64_t first = 0;
+  for (torch::Tensor& column : out.columns) {
+    if (column.scalar_type() != torch::kFloat32) continue;
+    const torch::Tensor from = column;
+    column = torch::empty_like(from);
+    const size_t size = static_cast<size_t>(from.numel());
+    const auto row = from.sizes().slice(1);
+    const int64_t elements =
+        std::accumulate(row.begin(), row.end(), int64_t{1}, std::multiplies<>());
+    transform.Apply({from.data_ptr<float>(), size}, {column.data_ptr<float>(), size}, first,
+                    elements);
+    first += elements;
   }
   return out;
 }

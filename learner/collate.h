@@ -16,10 +16,10 @@
 namespace cadre {
 
 struct CollatedBatch {
-  OnPolicyBatch batch;               // Rewards as they came; observations transformed.
-  torch::Tensor raw_observations;    // [N + S, O] float32, for the statistics.
-  torch::Tensor discounted_returns;  // [N] float32; undefined where not in the spec.
-  int64_t oldest_version = 0;        // Of the steps.
+  OnPolicyBatch batch;                // Rewards as they came; observations transformed.
+  ObservationBatch raw_observations;  // As they came, for the statistics.
+  torch::Tensor discounted_returns;   // [N] float32; undefined where not in the spec.
+  int64_t oldest_version = 0;         // Of the steps.
   std::vector<v1::Episode> episodes;
   std::vector<std::string> dropped;  // Why, of each rollout that was left out.
   int64_t taken_steps = 0;           // Includes rollouts that were left out.
@@ -33,5 +33,9 @@ struct CollatedBatch {
 absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const ActionSpace& action,
                                       const ObservationTransform& transform,
                                       std::vector<v1::Rollout>& rollouts);
+
+// The observations with their float32 columns through `transform`, copied unless it is the
+// identity.
+ObservationBatch Normalized(const ObservationTransform& transform, const ObservationBatch& raw);
 
 }  // namespace cadre

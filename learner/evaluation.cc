@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "common/tensor_view.h"
 #include "envs/registry.h"
 #include "policy/acted.h"
 #include "policy/acting_policy.h"
@@ -45,8 +44,9 @@ absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
   while (running > 0) {
     if (options.stop && options.stop())
       return absl::CancelledError("the evaluation was stopped before its end");
-    policy->Act(ColumnAs<float>(environments->observations()), mode, random,
-                absl::MakeSpan(actions), /*log_probs=*/{});
+    const ShownBlocks shown = environments->observations();
+    CADRE_RETURN_IF_ERROR(CheckMasks(spec.action, spec.id, shown, lengths));
+    policy->Act(shown, mode, random, absl::MakeSpan(actions), /*log_probs=*/{});
     CADRE_RETURN_IF_ERROR(CheckActed(spec.action, actions, /*log_probs=*/{}, acted_by));
     CADRE_RETURN_IF_ERROR(environments->Step(actions));
     for (int64_t i = 0; i < n; ++i) {

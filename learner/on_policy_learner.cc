@@ -41,7 +41,7 @@ class OnPolicyLearner final : public BatchLearner {
         algorithm_(std::move(algorithm)),
         host_parameters_(algorithm_->model().parameters()),
         staging_(MakeStagingBuffers(device)),
-        normalizer_(config.normalization(), algorithm_->model().network().observation_size),
+        normalizer_(config.normalization(), algorithm_->model().network().observation.floats()),
         times_(times),
         part_times_(times) {
     algorithm_->set_listener(&part_times_);
@@ -100,7 +100,7 @@ class OnPolicyLearner final : public BatchLearner {
   // step to learn from at all: of all learners.
   absl::Status CountWhole(const OnPolicyBatch& whole, int64_t version, Learned& learned);
   absl::Status UpdateReturns(const torch::Tensor& discounted_returns);
-  absl::Status UpdateObservations(const torch::Tensor& raw_observations);
+  absl::Status UpdateObservations(const ObservationBatch& raw_observations);
 
   const ExperimentConfig& config_;
   const v1::ExperienceSpec spec_;
@@ -155,10 +155,10 @@ absl::Status OnPolicyLearner::UpdateReturns(const torch::Tensor& discounted_retu
   return absl::OkStatus();
 }
 
-absl::Status OnPolicyLearner::UpdateObservations(const torch::Tensor& raw_observations) {
+absl::Status OnPolicyLearner::UpdateObservations(const ObservationBatch& raw_observations) {
   if (!normalizer_.normalizes_observations()) return absl::OkStatus();
-  CADRE_ASSIGN_OR_RETURN(
-      const auto all, GatherMoments(collective_, Flat(raw_observations), raw_observations.size(1)));
+  const torch::Tensor rows = FloatRows(raw_observations);
+  CADRE_ASSIGN_OR_RETURN(const auto all, GatherMoments(collective_, Flat(rows), rows.size(1)));
   for (const RowMoments& moments : all) normalizer_.MergeObservations(moments);
   return absl::OkStatus();
 }
@@ -183,8 +183,7 @@ OnPolicyBatch OnPolicyLearner::WholeEpisodes(const CollatedBatch& collated) {
   raw.observations = collated.raw_observations;
   OnPolicyBatch whole = assembler_->Add(raw);
   // The newest published version, whichever acted: that is the policy that learns.
-  const ObservationTransform transform = normalizer_.observation_transform();
-  if (!transform.identity()) transform.Apply(Flat(whole.observations), Flat(whole.observations));
+  whole.observations = Normalized(normalizer_.observation_transform(), whole.observations);
   return whole;
 }
 

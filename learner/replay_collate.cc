@@ -1,17 +1,18 @@
 #include "learner/replay_collate.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
-#include "policy/off_policy_columns.h"
+#include "learner/action_tensors.h"
+#include "policy/column_specs.h"
 
 namespace cadre {
 namespace {
-
-using Columns = OffPolicyColumns;
 
 // A tensor on the column's own memory.
 template <typename T>
@@ -20,8 +21,8 @@ torch::Tensor Wrap(absl::Span<const T> values, std::vector<int64_t> shape) {
                           torch::CppTypeToScalarType<T>::value);
 }
 
-absl::Status CheckColumn(const ReplayBatch& batch, int index, const char* name, v1::DType dtype,
-                         int64_t row_elements) {
+absl::Status CheckColumn(const ReplayBatch& batch, int index, const std::string& name,
+                         v1::DType dtype, int64_t row_elements) {
   if (index < static_cast<int>(batch.columns.size())) {
     const TensorView& column = batch.columns[index];
     int64_t elements = 1;
@@ -37,67 +38,74 @@ absl::Status CheckColumn(const ReplayBatch& batch, int index, const char* name, 
                                                  row_elements, " ", v1::DType_Name(dtype)));
 }
 
-// [B, O] float32 from the environment's dtype.
-absl::StatusOr<torch::Tensor> Observations(const ObservationColumn& space, const ReplayBatch& batch,
-                                           int index, const char* name) {
-  const TensorView& column = batch.columns[index];
-  const std::vector<int64_t> shape{batch.items, space.elements()};
-  if (space.dtype == v1::DTYPE_UINT8) return Wrap(column.As<uint8_t>(), shape).to(torch::kFloat32);
-  if (space.dtype != v1::DTYPE_FLOAT32)
-    return absl::InvalidArgumentError(absl::StrCat("batch column '", name, "': got ",
-                                                   v1::DType_Name(space.dtype),
-                                                   "; wanted FLOAT32 or UINT8"));
-  return Wrap(column.As<float>(), shape);
+// What environments showed, from column `first` of the batch on.
+ObservationBatch Observations(const ReplaySpaces& spaces, const ReplayBatch& batch, int first) {
+  std::vector<torch::Tensor> tensors;
+  for (const ObservationColumn& column : ShownColumns(spaces.observation, spaces.action)) {
+    const TensorView& view = batch.columns[first + static_cast<int>(tensors.size())];
+    std::vector<int64_t> shape = column.shape;
+    shape.insert(shape.begin(), batch.items);
+    tensors.push_back(column.dtype == v1::DTYPE_UINT8 ? Wrap(view.As<uint8_t>(), shape)
+                                                      : Wrap(view.As<float>(), shape));
+  }
+  return {std::move(tensors), spaces.action.masked};
 }
 
-absl::StatusOr<torch::Tensor> DiscreteActions(const ActionSpace& space, const ReplayBatch& batch) {
-  const absl::Span<const int32_t> from = batch.columns[Columns::kAction].As<int32_t>();
-  torch::Tensor actions = torch::empty({batch.items}, torch::kInt64);
-  int64_t* to = actions.data_ptr<int64_t>();
-  for (int32_t action : from) {
-    if (action < 0 || action >= space.counts[0])
-      return absl::InvalidArgumentError(absl::StrCat("batch column 'action' has ", action,
-                                                     "; wanted 0 to ", space.counts[0] - 1));
-    *to++ = action;
-  }
+absl::StatusOr<torch::Tensor> DiscreteActions(const ActionSpace& space, const ReplayBatch& batch,
+                                              int column) {
+  const absl::Span<const int32_t> from = batch.columns[column].As<int32_t>();
+  if (absl::Status status = CheckDiscreteActions(space, from); !status.ok())
+    return absl::InvalidArgumentError(absl::StrCat("batch ", status.message()));
+  torch::Tensor actions = EmptyActions(space, batch.items);
+  std::copy(from.begin(), from.end(), actions.data_ptr<int64_t>());
   return actions;
 }
 
 }  // namespace
 
 absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& batch) {
-  const ObservationColumn& observation = spaces.observation.columns[0];
   const ActionSpace& action = spaces.action;
-  for (const auto& [index, name] :
-       {std::pair(Columns::kObservation, "obs"), {Columns::kNextObservation, "next_obs"}})
-    CADRE_RETURN_IF_ERROR(
-        CheckColumn(batch, index, name, observation.dtype, observation.elements()));
-  CADRE_RETURN_IF_ERROR(CheckColumn(batch, Columns::kAction, "action",
+  const std::vector<ObservationColumn> shown = ShownColumns(spaces.observation, action);
+  const OffPolicyColumns columns = ColumnsOf(spaces);
+  for (size_t c = 0; c < shown.size(); ++c) {
+    const std::string name = ShownName(shown[c]);
+    if (shown[c].dtype != v1::DTYPE_FLOAT32 && shown[c].dtype != v1::DTYPE_UINT8)
+      return absl::InvalidArgumentError(absl::StrCat("batch column '", name, "': got ",
+                                                     v1::DType_Name(shown[c].dtype),
+                                                     "; wanted FLOAT32 or UINT8"));
+    const int index = static_cast<int>(c);
+    CADRE_RETURN_IF_ERROR(CheckColumn(batch, index, name, shown[c].dtype, shown[c].elements()));
+    CADRE_RETURN_IF_ERROR(CheckColumn(batch, columns.next_observation + index,
+                                      absl::StrCat("next_", name), shown[c].dtype,
+                                      shown[c].elements()));
+  }
+  CADRE_RETURN_IF_ERROR(CheckColumn(batch, columns.action, "action",
                                     action.discrete() ? v1::DTYPE_INT32 : v1::DTYPE_FLOAT32,
-                                    action.discrete() ? 1 : action.dimensions));
-  CADRE_RETURN_IF_ERROR(CheckColumn(batch, Columns::kReward, "reward", v1::DTYPE_FLOAT32, 1));
-  return CheckColumn(batch, Columns::kDiscount, "discount", v1::DTYPE_FLOAT32, 1);
+                                    action.discrete() ? action.choices() : action.dimensions));
+  CADRE_RETURN_IF_ERROR(CheckColumn(batch, columns.reward, "reward", v1::DTYPE_FLOAT32, 1));
+  return CheckColumn(batch, columns.discount, "discount", v1::DTYPE_FLOAT32, 1);
 }
 
 absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const ReplayBatch& batch) {
   CADRE_RETURN_IF_ERROR(CheckReplayColumns(spaces, batch));
   const ActionSpace& action = spaces.action;
+  const OffPolicyColumns columns = ColumnsOf(spaces);
   OffPolicyBatch out;
-  CADRE_ASSIGN_OR_RETURN(out.observations, Observations(spaces.observation.columns[0], batch,
-                                                        Columns::kObservation, "obs"));
-  CADRE_ASSIGN_OR_RETURN(
-      out.next_observations,
-      Observations(spaces.observation.columns[0], batch, Columns::kNextObservation, "next_obs"));
+  out.observations = Observations(spaces, batch, 0);
+  out.next_observations = Observations(spaces, batch, columns.next_observation);
   if (action.discrete()) {
-    CADRE_ASSIGN_OR_RETURN(out.actions, DiscreteActions(action, batch));
+    CADRE_ASSIGN_OR_RETURN(out.actions, DiscreteActions(action, batch, columns.action));
   } else {
-    out.actions =
-        Wrap(batch.columns[Columns::kAction].As<float>(), {batch.items, action.dimensions});
+    out.actions = Wrap(batch.columns[columns.action].As<float>(), {batch.items, action.dimensions});
   }
-  out.rewards = Wrap(batch.columns[Columns::kReward].As<float>(), {batch.items});
-  out.discounts = Wrap(batch.columns[Columns::kDiscount].As<float>(), {batch.items});
+  out.rewards = Wrap(batch.columns[columns.reward].As<float>(), {batch.items});
+  out.discounts = Wrap(batch.columns[columns.discount].As<float>(), {batch.items});
   out.weights = Wrap(batch.weights, {batch.items});
   return out;
+}
+
+OffPolicyColumns ColumnsOf(const ReplaySpaces& spaces) {
+  return OffPolicyColumns(static_cast<int>(ShownColumns(spaces.observation, spaces.action).size()));
 }
 
 }  // namespace cadre

@@ -7,6 +7,7 @@
 #include "common/replay_batch.h"
 #include "common/spaces.h"
 #include "learner/algorithms/off_policy.h"
+#include "policy/off_policy_columns.h"
 
 namespace cadre {
 
@@ -14,6 +15,9 @@ struct ReplaySpaces {
   ObservationSpace observation;
   ActionSpace action;
 };
+
+// Where what stands in a batch.
+OffPolicyColumns ColumnsOf(const ReplaySpaces& spaces);
 
 // INVALID_ARGUMENT where a column is not as OffPolicyColumns has it.
 absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& batch);

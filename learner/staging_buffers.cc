@@ -86,25 +86,32 @@ std::unique_ptr<StagingBuffers> MakeStagingBuffers(torch::Device device) {
 }
 
 OffPolicyBatch StagingBuffers::StageBatch(const OffPolicyBatch& batch) {
-  const std::vector<torch::Tensor> staged =
-      Stage({batch.observations, batch.actions, batch.rewards, batch.next_observations,
-             batch.discounts, batch.weights});
-  return {.observations = staged[0],
-          .actions = staged[1],
-          .rewards = staged[2],
-          .next_observations = staged[3],
-          .discounts = staged[4],
-          .weights = staged[5]};
+  std::vector<torch::Tensor> host = batch.observations.tensors();
+  const size_t shown = host.size();
+  const std::vector<torch::Tensor> next = batch.next_observations.tensors();
+  host.insert(host.end(), next.begin(), next.end());
+  host.insert(host.end(), {batch.actions, batch.rewards, batch.discounts, batch.weights});
+  const std::vector<torch::Tensor> staged = Stage(host);
+  const auto rest = staged.begin() + 2 * shown;
+  const bool masked = batch.observations.mask.defined();
+  return {.observations = {{staged.begin(), staged.begin() + shown}, masked},
+          .actions = rest[0],
+          .rewards = rest[1],
+          .next_observations = {{staged.begin() + shown, rest}, masked},
+          .discounts = rest[2],
+          .weights = rest[3]};
 }
 
 OnPolicyBatch StagingBuffers::StageBatch(const OnPolicyBatch& batch) {
-  const std::vector<torch::Tensor> staged =
-      Stage({batch.observations, batch.observation_rows, batch.actions, batch.log_probs});
+  std::vector<torch::Tensor> host = batch.observations.tensors();
+  const size_t shown = host.size();
+  host.insert(host.end(), {batch.observation_rows, batch.actions, batch.log_probs});
+  const std::vector<torch::Tensor> staged = Stage(host);
   OnPolicyBatch out = batch;
-  out.observations = staged[0];
-  out.observation_rows = staged[1];
-  out.actions = staged[2];
-  out.log_probs = staged[3];
+  out.observations = {{staged.begin(), staged.begin() + shown}, batch.observations.mask.defined()};
+  out.observation_rows = staged[shown];
+  out.actions = staged[shown + 1];
+  out.log_probs = staged[shown + 2];
   return out;
 }
 

@@ -9,37 +9,41 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/finite_values.h"
+#include "learner/action_tensors.h"
+#include "policy/column_specs.h"
 #include "policy/off_policy_columns.h"
 
 namespace cadre {
 namespace {
 
-using Columns = OffPolicyColumns;
-
-constexpr std::pair<int, const char*> kFloats[] = {{Columns::kObservation, "obs"},
-                                                   {Columns::kAction, "action"},
-                                                   {Columns::kReward, "reward"},
-                                                   {Columns::kNextObservation, "next_obs"},
-                                                   {Columns::kDiscount, "discount"}};
-
-bool Allowed(const ActionSpace& space, int32_t action) {
-  return action >= 0 && action < space.counts[0];
+// Columns that a learner reads, and their names.
+std::vector<std::pair<int, std::string>> ReadColumns(const ReplaySpaces& spaces) {
+  const OffPolicyColumns columns = ColumnsOf(spaces);
+  std::vector<std::pair<int, std::string>> read = {
+      {columns.action, "action"}, {columns.reward, "reward"}, {columns.discount, "discount"}};
+  int c = 0;
+  for (const ObservationColumn& column : ShownColumns(spaces.observation, spaces.action)) {
+    const std::string name = ShownName(column);
+    read.insert(read.end(), {{c, name}, {columns.next_observation + c, "next_" + name}});
+    ++c;
+  }
+  std::sort(read.begin(), read.end());
+  return read;
 }
 
 bool AllUsable(const ReplaySpaces& spaces, const ReplayBatch& batch) {
-  for (const auto& [column, name] : kFloats)
+  for (const auto& [column, name] : ReadColumns(spaces))
     if (batch.columns[column].dtype == v1::DTYPE_FLOAT32 &&
         !AllFinite(batch.columns[column].As<float>()))
       return false;
   if (!spaces.action.discrete()) return true;
-  const absl::Span<const int32_t> actions = batch.columns[Columns::kAction].As<int32_t>();
-  return std::all_of(actions.begin(), actions.end(),
-                     [&](int32_t action) { return Allowed(spaces.action, action); });
+  const TensorView& actions = batch.columns[ColumnsOf(spaces).action];
+  return FirstUnknownChoice(spaces.action, actions.As<int32_t>()) < 0;
 }
 
 // Why item `i` is of no use; "" where it is.
 std::string WhyUnusable(const ReplaySpaces& spaces, const ReplayBatch& batch, int64_t i) {
-  for (const auto& [column, name] : kFloats) {
+  for (const auto& [column, name] : ReadColumns(spaces)) {
     const TensorView& view = batch.columns[column];
     if (view.dtype != v1::DTYPE_FLOAT32) continue;
     const size_t elements = view.As<float>().size() / batch.items;
@@ -48,10 +52,10 @@ std::string WhyUnusable(const ReplaySpaces& spaces, const ReplayBatch& batch, in
         return absl::StrCat("column '", name, "' has ", value, "; wanted a finite number");
   }
   if (!spaces.action.discrete()) return "";
-  const int32_t action = batch.columns[Columns::kAction].As<int32_t>()[i];
-  if (Allowed(spaces.action, action)) return "";
-  return absl::StrCat("column 'action' has ", action, "; wanted 0 to ",
-                      spaces.action.counts[0] - 1);
+  const int64_t choices = spaces.action.choices();
+  const auto actions = batch.columns[ColumnsOf(spaces).action].As<int32_t>();
+  return std::string(
+      CheckDiscreteActions(spaces.action, actions.subspan(i * choices, choices)).message());
 }
 
 // What a batch has instead of the memory that it came in.

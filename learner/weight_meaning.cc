@@ -77,8 +77,10 @@ std::string ActionText(const ActionSpace& action) {
 
 std::string ObservationText(const ObservationSpace& observation) {
   return absl::StrJoin(observation.columns, ", ",
-                       [](std::string* out, const ObservationColumn& column) {
-                         absl::StrAppend(out, v1::DType_Name(column.dtype), " [",
+                       [&](std::string* out, const ObservationColumn& column) {
+                         const std::string name =
+                             observation.columns.size() == 1 ? "" : absl::StrCat(column.name, " ");
+                         absl::StrAppend(out, name, v1::DType_Name(column.dtype), " [",
                                          absl::StrJoin(column.shape, ", "), "]");
                        });
 }

@@ -1,9 +1,11 @@
 #include "policy/acted.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/check.h"
 #include "common/finite_values.h"
 #include "common/tensor_view.h"
 
@@ -33,6 +35,27 @@ absl::Status CheckActed(const ActionSpace& space, absl::Span<const std::byte> ac
     if (!AllFinite(components)) return Diverged(policy, "action component", components);
   }
   if (!AllFinite(log_probs)) return Diverged(policy, "the log probability of action", log_probs);
+  return absl::OkStatus();
+}
+
+absl::Status CheckMasks(const ActionSpace& space, absl::string_view environment_id,
+                        ShownBlocks shown, absl::Span<const int64_t> steps) {
+  if (!space.masked) return absl::OkStatus();
+  absl::Span<const uint8_t> mask = ColumnAs<uint8_t>(shown.back());
+  CADRE_CHECK(static_cast<int64_t>(mask.size()) ==
+              static_cast<int64_t>(steps.size()) * space.alternatives());
+  for (size_t i = 0; i < steps.size(); ++i) {
+    for (int64_t k = 0; k < space.choices(); ++k) {
+      const absl::Span<const uint8_t> own = mask.first(space.counts[k]);
+      mask.remove_prefix(own.size());
+      if (std::any_of(own.begin(), own.end(), [](uint8_t allowed) { return allowed != 0; }))
+        continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("environment ", i, " of '", environment_id, "', after ", steps[i],
+                       " steps of its episode: ", kMaskColumn, " allows nothing of choice ", k,
+                       "; wanted at least one of ", own.size()));
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -2,10 +2,12 @@
 // thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
 #include "absl/types/span.h"
+#include "common/check.h"
 #include "policy/kernel_pass.h"
 #include "policy/network.h"
 
@@ -13,7 +15,8 @@ namespace cadre {
 
 class ActingNetwork {
  public:
-  // The first input of `network` is the observation; the head depends on no other input.
+  // The first inputs of `network` are the columns of the observation; the head depends on no
+  // other input.
   explicit ActingNetwork(const Network& network, int head = 0)
       : weights_(network), pass_(network, weights_, {head}), inputs_(network.inputs.size()) {}
   ActingNetwork(const ActingNetwork&) = delete;
@@ -22,9 +25,11 @@ class ActingNetwork {
   // Copies `parameters` [P], flat.
   void Load(absl::Span<const float> parameters) { weights_.Load(parameters); }
 
-  // `observations` [B, O]; returns the head [B, its size], valid until the next call.
-  const float* Run(const float* observations, int64_t batch) {
-    inputs_[0] = observations;
+  // `columns`: the rows of each of them, [B, its size]. Returns the head [B, its size], valid
+  // until the next call.
+  const float* Run(absl::Span<const float* const> columns, int64_t batch) {
+    CADRE_CHECK(columns.size() <= inputs_.size());
+    std::copy(columns.begin(), columns.end(), inputs_.begin());
     pass_.Forward(inputs_, batch);
     return pass_.head(0);
   }

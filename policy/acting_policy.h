@@ -32,10 +32,11 @@ class ActingPolicy {
   // the network's; the policy then stays as it was.
   virtual absl::Status Load(const v1::Parameters& parameters) = 0;
 
-  // Chooses an action for each of B observations [B, O], raw. `actions` [B] int32 or
-  // [B, A] float32 as bytes. `log_probs` [B] of the actions chosen, or empty where
-  // nobody wants them; on-policy ones alone have them. Only after a Load.
-  virtual void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
+  // Chooses an action for each of B environments from what they show, raw. `actions` [B, K]
+  // int32 or [B, A] float32 as bytes; what is masked is never chosen (CheckMask looks at
+  // the masks). `log_probs` [B] of the actions chosen, or empty where nobody wants them;
+  // on-policy ones alone have them. Only after a Load.
+  virtual void Act(ShownBlocks shown, const ActMode& mode, Random& random,
                    absl::Span<std::byte> actions, absl::Span<float> log_probs) = 0;
 
   // The episode of environment `row` of the batch is over: noise that is carried from

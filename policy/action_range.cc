@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "common/check.h"
 #include "common/tensor_view.h"
 
 namespace cadre {
@@ -38,10 +39,26 @@ void ActionRange::ToBounds(absl::Span<const float> units, absl::Span<float> acti
   }
 }
 
-void DrawUniformActions(const ActionSpace& space, Random& random, absl::Span<std::byte> actions) {
+int32_t DrawAllowed(int64_t count, absl::Span<const uint8_t> mask, Random& random) {
+  if (mask.empty()) return static_cast<int32_t>(random.Below(static_cast<uint64_t>(count)));
+  const int64_t allowed = count - std::count(mask.begin(), mask.end(), uint8_t{0});
+  CADRE_CHECK(allowed > 0);
+  int64_t left = static_cast<int64_t>(random.Below(static_cast<uint64_t>(allowed)));
+  int32_t i = 0;
+  while (mask[i] == 0 || left-- > 0) ++i;
+  return i;
+}
+
+void DrawUniformActions(const ActionSpace& space, absl::Span<const uint8_t> mask, Random& random,
+                        absl::Span<std::byte> actions) {
   if (space.discrete()) {
-    for (int32_t& action : MutableColumnAs<int32_t>(actions))
-      action = static_cast<int32_t>(random.Below(static_cast<uint64_t>(space.counts[0])));
+    size_t choice = 0, first = 0;  // In `counts`, in `mask`.
+    for (int32_t& action : MutableColumnAs<int32_t>(actions)) {
+      const int64_t count = space.counts[choice];
+      action = DrawAllowed(count, mask.empty() ? mask : mask.subspan(first, count), random);
+      first += count;
+      choice = (choice + 1) % space.counts.size();
+    }
     return;
   }
   const absl::Span<float> values = MutableColumnAs<float>(actions);

@@ -2,6 +2,8 @@
 // policies speak the one, environments the other. Constant after construction.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,8 +28,13 @@ class ActionRange {
   std::vector<float> low_, high_, center_, half_;  // [A]
 };
 
+// One of `count` alternatives, uniformly among those that `mask` allows: [count], 0 for what
+// is not allowed, or empty.
+int32_t DrawAllowed(int64_t count, absl::Span<const uint8_t> mask, Random& random);
+
 // Actions of `space` drawn uniformly: as many as `actions` holds, as bytes. The bounds
-// of continuous ones are finite.
-void DrawUniformActions(const ActionSpace& space, Random& random, absl::Span<std::byte> actions);
+// of continuous ones are finite. `mask`: a row of MaskColumn for each action, or empty.
+void DrawUniformActions(const ActionSpace& space, absl::Span<const uint8_t> mask, Random& random,
+                        absl::Span<std::byte> actions);
 
 }  // namespace cadre

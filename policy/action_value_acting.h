@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/random.h"
+#include "policy/acting_inputs.h"
 #include "policy/acting_network.h"
 #include "policy/acting_policy.h"
 #include "policy/exploration.h"
@@ -26,20 +27,21 @@ class ActionValueActing final : public ActingPolicy {
   ActionValueActing& operator=(const ActionValueActing&) = delete;
 
   absl::Status Load(const v1::Parameters& parameters) override;
-  void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
-           absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
+  void Act(ShownBlocks shown, const ActMode& mode, Random& random, absl::Span<std::byte> actions,
+           absl::Span<float> log_probs) override;
 
   const ParameterLayout& layout() const override { return network_.layout(); }
   int64_t version() const override { return version_; }
 
  private:
-  // The value of each action [B, n].
-  absl::Span<const float> Values(absl::Span<const float> observations, int64_t batch);
+  // The value of each action [B, n]; masked where it is not allowed.
+  absl::Span<const float> Values(int64_t batch);
 
   const ActionValueNetwork network_;
   const std::unique_ptr<ActionValueExploration> exploration_;
+  ActingInputs inputs_;
   ActingNetwork values_;
-  std::vector<float> expected_;  // [B, n]
+  std::vector<float> changed_;  // [B, n]: expectations, or values that are masked.
   int64_t version_ = 0;
 };
 

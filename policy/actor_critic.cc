@@ -16,23 +16,27 @@ ActorCritic::ActorCritic(ActorCriticNetwork network, std::unique_ptr<Model> mode
     : network_(std::move(network)),
       model_(std::move(model)),
       both_(model_->NewPass({Head::kPolicy, Head::kValue}, Direction::kForwardAndBackward)),
-      values_(model_->NewPass({Head::kValue}, Direction::kForward)) {}
+      values_(model_->NewPass({Head::kValue}, Direction::kForward)),
+      counts_(network_.action.kind == ActionSpace::Kind::kDiscrete ? std::vector<int64_t>()
+                                                                   : network_.action.counts) {}
 
-Heads ActorCritic::Forward(const torch::Tensor& observations) {
-  const std::vector<torch::Tensor>& heads = both_->Forward({observations});
-  return {heads[0], heads[1].squeeze(1), LogStd(parameters())};
+Heads ActorCritic::Forward(const ObservationBatch& observations) {
+  inputs_ = NetworkInputs(observations.columns);
+  mask_ = observations.mask;
+  const std::vector<torch::Tensor>& heads = both_->Forward(inputs_);
+  return {Masked(heads[0], mask_), heads[1].squeeze(1), LogStd(parameters()), counts_};
 }
 
 void ActorCritic::Backward(const Heads& gradient) {
   torch::NoGradGuard no_graph;
   model_->gradient().zero_();
-  both_->Backward(
-      {gradient.policy, gradient.value.defined() ? gradient.value.unsqueeze(1) : torch::Tensor()});
+  both_->Backward({MaskedGradient(gradient.policy, mask_),
+                   gradient.value.defined() ? gradient.value.unsqueeze(1) : torch::Tensor()});
   if (network_.log_std >= 0) LogStd(model_->gradient()).copy_(gradient.log_std);
 }
 
-torch::Tensor ActorCritic::Values(const torch::Tensor& observations) {
-  return values_->Forward({observations})[0].squeeze(1);
+torch::Tensor ActorCritic::Values(const ObservationBatch& observations) {
+  return values_->Forward(NetworkInputs(observations.columns))[0].squeeze(1);
 }
 
 torch::Tensor ActorCritic::LogStd(const torch::Tensor& flat) const {

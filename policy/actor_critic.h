@@ -3,21 +3,30 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include <torch/types.h>
 
 #include "policy/actor_critic_network.h"
 #include "policy/flat_model.h"
 #include "policy/model.h"
+#include "policy/observation_batch.h"
 
 namespace cadre {
 
 // Outputs of the network for B observations, or gradients with respect to them.
 struct Heads {
-  torch::Tensor policy;   // [B, D] float32: logits, or means.
+  torch::Tensor policy;   // [B, D] float32: logits, of each choice in turn, or means.
   torch::Tensor value;    // [B] float32; an undefined gradient is zero.
   torch::Tensor log_std;  // [A] float32; undefined for discrete actions.
+  // Of actions of several choices at once ActionSpace::counts, else empty: one choice.
+  std::vector<int64_t> counts = {};
 };
+
+// Of discrete actions: alternatives of each choice.
+inline std::vector<int64_t> CountsOf(const Heads& heads) {
+  return heads.counts.empty() ? std::vector<int64_t>{heads.policy.size(1)} : heads.counts;
+}
 
 class ActorCritic final : public FlatModel {
  public:
@@ -31,16 +40,17 @@ class ActorCritic final : public FlatModel {
   void ParametersChanged() override { model_->ParametersChanged(); }
   torch::Tensor gradient() override { return model_->gradient(); }
 
-  // `observations` [B, O] float32, normalised. The heads carry no graph, are valid
-  // until the next call, and must not be written to.
-  Heads Forward(const torch::Tensor& observations);
+  // `observations`, normalised. Logits of what their mask does not allow are masked. The heads
+  // carry no graph, are valid until the next call, and must not be written to.
+  Heads Forward(const ObservationBatch& observations);
 
   // Sets gradient() from the loss's gradient with respect to the heads of the last
-  // Forward, whose observations must still be alive. May overwrite `gradient`.
+  // Forward, whose observations must still be alive. Masked logits have none, whatever
+  // `gradient` says. May overwrite it.
   void Backward(const Heads& gradient);
 
   // Only the values, [B]. Does not disturb a later Backward.
-  torch::Tensor Values(const torch::Tensor& observations);
+  torch::Tensor Values(const ObservationBatch& observations);
 
   // A separate pass to the value alone.
   std::unique_ptr<Pass> NewValuePass() {
@@ -54,6 +64,10 @@ class ActorCritic final : public FlatModel {
   const ActorCriticNetwork network_;
   const std::unique_ptr<Model> model_;
   const std::unique_ptr<Pass> both_, values_;
+  const std::vector<int64_t> counts_;  // Of the heads.
+  // Of the last Forward.
+  std::vector<torch::Tensor> inputs_;
+  torch::Tensor mask_;
 };
 
 }  // namespace cadre

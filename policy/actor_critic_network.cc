@@ -23,7 +23,7 @@ absl::StatusOr<ActorCriticNetwork> MakeActorCritic(const ModelConfig& config,
   ActorCriticNetwork network;
   network.action = action;
   network.shared_trunk = mlp.shared_trunk();
-  network.observation_size = observation.elements();
+  network.observation = observation;
   network.policy_outputs = action.discrete() ? action.alternatives() : action.dimensions;
   network.initial_log_std = mlp.initial_log_std();
 

@@ -13,19 +13,19 @@
 
 namespace cadre {
 
-// Input: the observation. Heads: kPolicy [D], a logit for each action or the mean of each
-// dimension of the action, and kValue [1].
+// Inputs: the columns of the observation. Heads: kPolicy [D], a logit for each alternative of
+// each choice or the mean of each dimension of the action, and kValue [1].
 struct ActorCriticNetwork {
   enum Head { kPolicy = 0, kValue = 1 };
 
   Network network;
-  bool shared_trunk = false;     // The heads have hidden layers in common.
-  int64_t observation_size = 0;  // O
-  int64_t policy_outputs = 0;    // D
+  bool shared_trunk = false;   // The heads have hidden layers in common.
+  int64_t policy_outputs = 0;  // D
   // Continuous actions: offset of the log deviations [A], which do not depend on the
   // observation and stay within their bounds; else -1.
   int64_t log_std = -1;
   double initial_log_std = 0;
+  ObservationSpace observation;
   ActionSpace action;
 
   bool discrete() const { return action.discrete(); }

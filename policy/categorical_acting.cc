@@ -1,5 +1,6 @@
 #include "policy/categorical_acting.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/check.h"
@@ -11,7 +12,10 @@
 namespace cadre {
 
 CategoricalActing::CategoricalActing(DiscretePolicyNetwork network)
-    : network_(std::move(network)), policy_(network_.network), row_(network_.actions) {}
+    : network_(std::move(network)),
+      inputs_(network_.observation, network_.action),
+      policy_(network_.network),
+      row_(network_.actions) {}
 
 absl::Status CategoricalActing::Load(const v1::Parameters& parameters) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
@@ -21,21 +25,22 @@ absl::Status CategoricalActing::Load(const v1::Parameters& parameters) {
   return absl::OkStatus();
 }
 
-void CategoricalActing::Act(absl::Span<const float> observations, const ActMode& mode,
-                            Random& random, absl::Span<std::byte> actions,
-                            absl::Span<float> log_probs) {
+void CategoricalActing::Act(ShownBlocks shown, const ActMode& mode, Random& random,
+                            absl::Span<std::byte> actions, absl::Span<float> log_probs) {
   CADRE_CHECK(version_ > 0 && log_probs.empty());
-  const int64_t batch = static_cast<int64_t>(observations.size()) / network_.observation_size;
+  const int64_t batch = inputs_.Set(shown);
   const absl::Span<int32_t> chosen = MutableColumnAs<int32_t>(actions);
   CADRE_CHECK(static_cast<int64_t>(chosen.size()) == batch);
-  const float* logits = policy_.Run(observations.data(), batch);
+  const float* logits = policy_.Run(inputs_.columns(), batch);
   for (int64_t b = 0; b < batch; ++b) {
-    const absl::Span<const float> row(logits + b * network_.actions, network_.actions);
+    const absl::Span<float> row = absl::MakeSpan(row_);
+    std::copy_n(logits + b * network_.actions, network_.actions, row.begin());
+    MaskLogits(inputs_.MaskOf(b), row);
     if (mode.greedy) {
       chosen[b] = ArgMax(row);
     } else {
-      LogSoftmax(row, absl::MakeSpan(row_));
-      chosen[b] = SampleCategorical(row_, random);
+      LogSoftmax(row, row);
+      chosen[b] = SampleCategorical(row, random);
     }
   }
 }

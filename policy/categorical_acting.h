@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/random.h"
+#include "policy/acting_inputs.h"
 #include "policy/acting_network.h"
 #include "policy/acting_policy.h"
 #include "policy/off_policy_network.h"
@@ -22,14 +23,15 @@ class CategoricalActing final : public ActingPolicy {
   CategoricalActing& operator=(const CategoricalActing&) = delete;
 
   absl::Status Load(const v1::Parameters& parameters) override;
-  void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
-           absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
+  void Act(ShownBlocks shown, const ActMode& mode, Random& random, absl::Span<std::byte> actions,
+           absl::Span<float> log_probs) override;
 
   const ParameterLayout& layout() const override { return network_.layout(); }
   int64_t version() const override { return version_; }
 
  private:
   const DiscretePolicyNetwork network_;
+  ActingInputs inputs_;
   ActingNetwork policy_;
   std::vector<float> row_;  // [n]
   int64_t version_ = 0;

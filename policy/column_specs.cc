@@ -1,5 +1,7 @@
 #include "policy/column_specs.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace cadre {
 
 v1::ColumnSpec& AddColumn(v1::ExperienceSpec& spec, const std::string& name, v1::DType dtype,
@@ -11,14 +13,22 @@ v1::ColumnSpec& AddColumn(v1::ExperienceSpec& spec, const std::string& name, v1:
   return column;
 }
 
-void AddObservationColumn(v1::ExperienceSpec& spec, const ObservationSpace& observation) {
-  for (const ObservationColumn& column : observation.columns)
-    AddColumn(spec, "obs", column.dtype, column.shape).set_per_observation(true);
+std::string ShownName(const ObservationColumn& column) {
+  if (column.name == "obs" || column.name == kMaskColumn) return column.name;
+  return absl::StrCat("obs.", column.name);
+}
+
+void AddObservationColumns(v1::ExperienceSpec& spec, const ObservationSpace& observation,
+                           const ActionSpace& action) {
+  for (const ObservationColumn& column : ShownColumns(observation, action))
+    AddColumn(spec, ShownName(column), column.dtype, column.shape).set_per_observation(true);
 }
 
 void AddActionColumn(v1::ExperienceSpec& spec, const ActionSpace& action) {
-  if (action.discrete())
+  if (action.kind == ActionSpace::Kind::kDiscrete)
     AddColumn(spec, "action", v1::DTYPE_INT32);
+  else if (action.discrete())
+    AddColumn(spec, "action", v1::DTYPE_INT32, {action.choices()});
   else
     AddColumn(spec, "action", v1::DTYPE_FLOAT32, {action.dimensions});
 }

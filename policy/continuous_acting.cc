@@ -17,6 +17,7 @@ ContinuousActing::ContinuousActing(ContinuousPolicyNetwork network, ActionRange 
     : network_(std::move(network)),
       range_(std::move(range)),
       noise_(std::move(noise)),
+      inputs_(network_.observation, network_.action),
       policy_(network_.network),
       log_std_(network_.action.dimensions) {}
 
@@ -28,11 +29,10 @@ absl::Status ContinuousActing::Load(const v1::Parameters& parameters) {
   return absl::OkStatus();
 }
 
-void ContinuousActing::SampleBeforeTanh(absl::Span<const float> observations, bool greedy,
-                                        Random& random, absl::Span<float> units) {
+void ContinuousActing::SampleBeforeTanh(bool greedy, Random& random, absl::Span<float> units) {
   const int64_t dimensions = network_.action.dimensions;
   const int64_t batch = static_cast<int64_t>(units.size()) / dimensions;
-  const float* heads = policy_.Run(observations.data(), batch);
+  const float* heads = policy_.Run(inputs_.columns(), batch);
   const int64_t outputs = network_.gaussian ? 2 * dimensions : dimensions;
   for (int64_t b = 0; b < batch; ++b) {
     const absl::Span<const float> mean(heads + b * outputs, dimensions);
@@ -48,14 +48,13 @@ void ContinuousActing::SampleBeforeTanh(absl::Span<const float> observations, bo
   }
 }
 
-void ContinuousActing::Act(absl::Span<const float> observations, const ActMode& mode,
-                           Random& random, absl::Span<std::byte> actions,
-                           absl::Span<float> log_probs) {
+void ContinuousActing::Act(ShownBlocks shown, const ActMode& mode, Random& random,
+                           absl::Span<std::byte> actions, absl::Span<float> log_probs) {
   CADRE_CHECK(version_ > 0 && log_probs.empty());
   const absl::Span<float> units = MutableColumnAs<float>(actions);
-  CADRE_CHECK(units.size() / network_.action.dimensions ==
-              observations.size() / network_.observation_size);
-  SampleBeforeTanh(observations, mode.greedy, random, units);
+  CADRE_CHECK(static_cast<int64_t>(units.size()) ==
+              inputs_.Set(shown) * network_.action.dimensions);
+  SampleBeforeTanh(mode.greedy, random, units);
   kernels::Best().tanh(static_cast<int64_t>(units.size()), units.data());
   if (noise_ != nullptr && !mode.greedy) noise_->AddTo(units, random);
   range_.ToBounds(units, units);

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/random.h"
+#include "policy/acting_inputs.h"
 #include "policy/acting_network.h"
 #include "policy/acting_policy.h"
 #include "policy/action_range.h"
@@ -28,8 +29,8 @@ class ContinuousActing final : public ActingPolicy {
   ContinuousActing& operator=(const ContinuousActing&) = delete;
 
   absl::Status Load(const v1::Parameters& parameters) override;
-  void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
-           absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
+  void Act(ShownBlocks shown, const ActMode& mode, Random& random, absl::Span<std::byte> actions,
+           absl::Span<float> log_probs) override;
   void EndEpisode(int64_t row) override;
 
   const ParameterLayout& layout() const override { return network_.layout(); }
@@ -37,12 +38,12 @@ class ContinuousActing final : public ActingPolicy {
 
  private:
   // What is squashed: means [B, A], or samples around them, into `units`.
-  void SampleBeforeTanh(absl::Span<const float> observations, bool greedy, Random& random,
-                        absl::Span<float> units);
+  void SampleBeforeTanh(bool greedy, Random& random, absl::Span<float> units);
 
   const ContinuousPolicyNetwork network_;
   const ActionRange range_;
   const std::unique_ptr<ActionNoise> noise_;
+  ActingInputs inputs_;
   ActingNetwork policy_;
   std::vector<float> log_std_;  // [A]
   int64_t version_ = 0;

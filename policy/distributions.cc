@@ -27,7 +27,10 @@ int32_t SampleCategorical(absl::Span<const float> log_probs, Random& random) {
     cumulative += std::exp(log_probs[i]);
     if (u < cumulative) return i;
   }
-  return last;
+  // Whatever rounding left over goes to the last one that is allowed.
+  int32_t allowed = last;
+  while (allowed > 0 && log_probs[allowed] < kMaskedLogit / 2) --allowed;
+  return allowed;
 }
 
 int32_t ArgMax(absl::Span<const float> values) {
@@ -38,6 +41,20 @@ float CategoricalEntropy(absl::Span<const float> log_probs) {
   float entropy = 0;
   for (float log_prob : log_probs) entropy -= std::exp(log_prob) * log_prob;
   return entropy;
+}
+
+void LogSoftmaxOfEach(absl::Span<const int64_t> counts, absl::Span<const float> logits,
+                      absl::Span<float> out) {
+  int64_t first = 0;
+  for (const int64_t count : counts) {
+    LogSoftmax(logits.subspan(first, count), out.subspan(first, count));
+    first += count;
+  }
+}
+
+void MaskLogits(absl::Span<const uint8_t> mask, absl::Span<float> logits) {
+  for (size_t i = 0; i < mask.size(); ++i)
+    if (mask[i] == 0) logits[i] = kMaskedLogit;
 }
 
 void SampleGaussian(absl::Span<const float> mean, absl::Span<const float> log_std, Random& random,

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "common/check.h"
+#include "policy/action_range.h"
 #include "policy/distributions.h"
 
 namespace cadre {
@@ -24,15 +25,17 @@ EpsilonGreedy::EpsilonGreedy(const DqnConfig::EpsilonGreedy& config, const Actin
       spread_(config.spread()),
       place_(place) {}
 
-void EpsilonGreedy::Choose(absl::Span<const float> values, double progress, Random& random,
-                           absl::Span<int32_t> actions) const {
+void EpsilonGreedy::Choose(absl::Span<const float> values, absl::Span<const uint8_t> mask,
+                           double progress, Random& random, absl::Span<int32_t> actions) const {
   const size_t n = values.size() / actions.size();
   const double epsilon = epsilon_.At(progress);
   for (size_t b = 0; b < actions.size(); ++b) {
     const double own = EnvironmentEpsilon(
         epsilon, spread_, place_.first_row + static_cast<int64_t>(b), place_.all_rows);
-    actions[b] = random.Uniform() < own ? static_cast<int32_t>(random.Below(n))
-                                        : ArgMax(values.subspan(b * n, n));
+    if (random.Uniform() < own)
+      actions[b] = DrawAllowed(n, mask.empty() ? mask : mask.subspan(b * n, n), random);
+    else
+      actions[b] = ArgMax(values.subspan(b * n, n));
   }
 }
 
@@ -40,8 +43,8 @@ Boltzmann::Boltzmann(const DqnConfig::Boltzmann& config)
     : temperature_{config.initial_temperature(), config.final_temperature(), config.decay_share()} {
 }
 
-void Boltzmann::Choose(absl::Span<const float> values, double progress, Random& random,
-                       absl::Span<int32_t> actions) const {
+void Boltzmann::Choose(absl::Span<const float> values, absl::Span<const uint8_t> mask,
+                       double progress, Random& random, absl::Span<int32_t> actions) const {
   const size_t n = values.size() / actions.size();
   const double temperature = temperature_.At(progress);
   std::vector<float> row(n);
@@ -50,6 +53,7 @@ void Boltzmann::Choose(absl::Span<const float> values, double progress, Random& 
     // Differences first: a value over a small temperature may be infinite.
     for (size_t i = 0; i < n; ++i)
       row[i] = static_cast<float>((values[b * n + i] - largest) / temperature);
+    if (!mask.empty()) MaskLogits(mask.subspan(b * n, n), absl::MakeSpan(row));
     LogSoftmax(row, absl::MakeSpan(row));
     actions[b] = SampleCategorical(row, random);
   }

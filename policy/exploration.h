@@ -30,16 +30,18 @@ class ActionValueExploration {
   virtual ~ActionValueExploration() = default;
 
   // For each of B rows of `values` [B, n], at `progress` of the run, into `actions` [B].
-  virtual void Choose(absl::Span<const float> values, double progress, Random& random,
-                      absl::Span<int32_t> actions) const = 0;
+  // `mask`: [B, n], 0 for what is not allowed, whose values are masked (distributions.h); or
+  // empty.
+  virtual void Choose(absl::Span<const float> values, absl::Span<const uint8_t> mask,
+                      double progress, Random& random, absl::Span<int32_t> actions) const = 0;
 };
 
-// Any action, uniformly, with probability epsilon, else the one of the largest value.
+// Any allowed action, uniformly, with probability epsilon, else the one of the largest value.
 class EpsilonGreedy final : public ActionValueExploration {
  public:
   EpsilonGreedy(const DqnConfig::EpsilonGreedy& config, const ActingPlace& place);
-  void Choose(absl::Span<const float> values, double progress, Random& random,
-              absl::Span<int32_t> actions) const override;
+  void Choose(absl::Span<const float> values, absl::Span<const uint8_t> mask, double progress,
+              Random& random, absl::Span<int32_t> actions) const override;
 
  private:
   const LinearDecay epsilon_;
@@ -51,8 +53,8 @@ class EpsilonGreedy final : public ActionValueExploration {
 class Boltzmann final : public ActionValueExploration {
  public:
   explicit Boltzmann(const DqnConfig::Boltzmann& config);
-  void Choose(absl::Span<const float> values, double progress, Random& random,
-              absl::Span<int32_t> actions) const override;
+  void Choose(absl::Span<const float> values, absl::Span<const uint8_t> mask, double progress,
+              Random& random, absl::Span<int32_t> actions) const override;
 
  private:
   const LinearDecay temperature_;

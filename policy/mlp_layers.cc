@@ -40,9 +40,9 @@ ValueId AddMlp(NetworkBuilder& builder, absl::string_view name, std::vector<Valu
 
 absl::Status CheckMlpObservation(const ObservationSpace& observation) {
   for (const ObservationColumn& column : observation.columns)
-    if (column.dtype != v1::DTYPE_FLOAT32)
+    if (column.dtype != v1::DTYPE_FLOAT32 && column.dtype != v1::DTYPE_UINT8)
       return absl::InvalidArgumentError(
-          absl::StrCat("model.mlp takes float32 observations; the environment has ",
+          absl::StrCat("model.mlp takes float32 and uint8 observations; the environment has ",
                        v1::DType_Name(column.dtype)));
   return absl::OkStatus();
 }

@@ -113,10 +113,17 @@ void ObservationTransform::Apply(absl::Span<const float> in, absl::Span<float> o
     if (in.data() != out.data()) std::copy(in.begin(), in.end(), out.begin());
     return;
   }
-  const size_t size = mean_.size();
+  Apply(in, out, 0, static_cast<int64_t>(mean_.size()));
+}
+
+void ObservationTransform::Apply(absl::Span<const float> in, absl::Span<float> out, int64_t first,
+                                 int64_t size) const {
+  CADRE_CHECK(first + size <= static_cast<int64_t>(mean_.size()));
+  const float* const mean = mean_.data() + first;
+  const float* const scale = scale_.data() + first;
   for (size_t i = 0; i < in.size(); i += size)
-    for (size_t j = 0; j < size; ++j)
-      out[i + j] = std::clamp((in[i + j] - mean_[j]) * scale_[j], -clip_, clip_);
+    for (int64_t j = 0; j < size; ++j)
+      out[i + j] = std::clamp((in[i + j] - mean[j]) * scale[j], -clip_, clip_);
 }
 
 Normalizer::Normalizer(const NormalizationConfig& config, int64_t observation_size)

@@ -58,17 +58,21 @@ class ObservationTransform {
 
   // `in`, `out` [rows, O]; may be the same.
   void Apply(absl::Span<const float> in, absl::Span<float> out) const;
+  // Of rows that have only elements `first` to `first + size - 1`: [rows, size].
+  void Apply(absl::Span<const float> in, absl::Span<float> out, int64_t first, int64_t size) const;
 
  private:
   std::vector<float> mean_, scale_;
   float clip_ = 0;
 };
 
-// The learner's statistics. Observations: moments of each element. Rewards: the
+// The learner's statistics. Observations: moments of each element of the float32 columns, one
+// after the other. Rewards: the
 // variance of the discounted return that the actors accumulate through each
 // episode; rewards are divided by its deviation, no mean is subtracted.
 class Normalizer {
  public:
+  // `observation_size`: ObservationSpace::floats().
   Normalizer(const NormalizationConfig& config, int64_t observation_size);
 
   bool normalizes_observations() const { return config_.observations(); }

@@ -6,7 +6,7 @@ namespace cadre {
 
 v1::ExperienceSpec OffPolicySpec(const ObservationSpace& observation, const ActionSpace& action) {
   v1::ExperienceSpec spec;
-  AddObservationColumn(spec, observation);
+  AddObservationColumns(spec, observation, action);
   AddActionColumn(spec, action);
   AddColumn(spec, "reward", v1::DTYPE_FLOAT32);
   AddColumn(spec, "version", v1::DTYPE_INT64);

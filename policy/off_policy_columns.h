@@ -9,18 +9,22 @@
 namespace cadre {
 
 // In this order:
-//   obs      [O] of the environment's dtype, raw; per observation
-//   action   int32 [], or float32 [A] within the bounds
+//   what the environment shows, raw; per observation (column_specs.h)
+//   action   int32 [] or [K], or float32 [A] within the bounds
 //   reward   float32 [], raw
 //   version  int64 [], of the parameters that chose the action; 0: it was random
-// A batch of transitions (common/replay_batch.h) has these, then next_obs, discount.
+// A batch of transitions (common/replay_batch.h) has these, then what the environment
+// showed next, then discount.
 struct OffPolicyColumns {
-  static constexpr int kObservation = 0;
-  static constexpr int kAction = 1;
-  static constexpr int kReward = 2;
-  static constexpr int kVersion = 3;
-  static constexpr int kNextObservation = 4;  // In batches.
-  static constexpr int kDiscount = 5;         // In batches.
+  // Of an environment that shows so many columns; they are the first.
+  explicit constexpr OffPolicyColumns(int shown = 1)
+      : action(shown), discount(next_observation + shown) {}
+
+  int action;
+  int reward = action + 1;
+  int version = action + 2;
+  int next_observation = action + 3;  // In batches: the first of them.
+  int discount;                       // In batches.
 };
 
 v1::ExperienceSpec OffPolicySpec(const ObservationSpace& observation, const ActionSpace& action);

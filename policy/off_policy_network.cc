@@ -22,10 +22,12 @@ absl::Status CheckModel(const ModelConfig& model, const ObservationSpace& observ
 }
 
 absl::Status CheckActions(const char* network, bool discrete, const ActionSpace& action) {
-  if (action.discrete() == discrete) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(network, " wants ", discrete ? "discrete" : "continuous",
-                   " actions; the environment has ", Describe(action)));
+  // Of discrete ones a single choice: an output for each alternative.
+  if (discrete ? action.kind == ActionSpace::Kind::kDiscrete : !action.discrete())
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      network, " wants ", discrete ? "actions of one discrete choice" : "continuous actions",
+      "; the environment has ", Describe(action)));
 }
 
 Network PolicyNetwork(const MlpConfig& mlp, const ObservationSpace& observation, int64_t outputs) {
@@ -44,7 +46,8 @@ absl::StatusOr<ActionValueNetwork> MakeActionValueNetwork(const ModelConfig& mod
   CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
   CADRE_RETURN_IF_ERROR(CheckActions("an action-value network", /*discrete=*/true, action));
   ActionValueNetwork network;
-  network.observation_size = observation.elements();
+  network.observation = observation;
+  network.action = action;
   network.actions = action.alternatives();
   if (config.has_distributional()) {
     network.atoms = config.distributional().atoms();
@@ -85,7 +88,7 @@ absl::StatusOr<ContinuousPolicyNetwork> MakeContinuousPolicy(const ModelConfig& 
   CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
   CADRE_RETURN_IF_ERROR(CheckActions("a continuous policy", /*discrete=*/false, action));
   ContinuousPolicyNetwork network;
-  network.observation_size = observation.elements();
+  network.observation = observation;
   network.gaussian = gaussian;
   network.log_deviation = LogDeviationBoundsOf(model);
   network.action = action;
@@ -99,7 +102,8 @@ absl::StatusOr<DiscretePolicyNetwork> MakeDiscretePolicy(const ModelConfig& mode
   CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
   CADRE_RETURN_IF_ERROR(CheckActions("a discrete policy", /*discrete=*/true, action));
   DiscretePolicyNetwork network;
-  network.observation_size = observation.elements();
+  network.observation = observation;
+  network.action = action;
   network.actions = action.alternatives();
   network.network = PolicyNetwork(model.mlp(), observation, action.alternatives());
   return network;
@@ -111,14 +115,18 @@ absl::StatusOr<CriticNetworks> MakeCritics(const ModelConfig& model, int count,
   CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
   NetworkBuilder builder;
   std::vector<ValueId> inputs = AddInputs(builder, observation);
-  if (!action.discrete()) inputs.push_back(builder.AddInput("action", {action.dimensions}));
+  int action_input = -1;
+  if (!action.discrete()) {
+    action_input = static_cast<int>(inputs.size());
+    inputs.push_back(builder.AddInput("action", {action.dimensions}));
+  }
   for (int i = 0; i < count; ++i) {
     const std::string name = absl::StrCat("critic.", i);
     builder.AddHead(
         name, AddMlp(builder, name, inputs, HiddenUnits(model.mlp()), HiddenActivation(model.mlp()),
                      action.discrete() ? action.alternatives() : 1));
   }
-  return CriticNetworks{std::move(builder).Build()};
+  return CriticNetworks{std::move(builder).Build(), action_input};
 }
 
 absl::StatusOr<ContinuousActorCritic> MakeContinuousActorCritic(const ModelConfig& model,

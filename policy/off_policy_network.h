@@ -1,5 +1,6 @@
 // The networks of the off-policy algorithms. What actors run has a parameter vector of its
-// own, so that no critic is ever published. The first input of each is the observation.
+// own, so that no critic is ever published. The first inputs of each are the columns of the
+// observation.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,9 @@ namespace cadre {
 // with the last hidden layer each.
 struct ActionValueNetwork {
   Network network;
-  int64_t observation_size = 0;  // O
-  int64_t actions = 0;           // n
+  ObservationSpace observation;
+  ActionSpace action;
+  int64_t actions = 0;  // n
   int64_t atoms = 1;
   double min_value = 0, max_value = 0;  // Of the first and the last atom.
 
@@ -34,7 +36,7 @@ struct ActionValueNetwork {
 //                  action is tanh of a sample (Haarnoja et al. 2018)
 struct ContinuousPolicyNetwork {
   Network network;
-  int64_t observation_size = 0;  // O
+  ObservationSpace observation;
   bool gaussian = false;
   LogDeviationBounds log_deviation;  // Gaussian alone.
   ActionSpace action;
@@ -45,18 +47,18 @@ struct ContinuousPolicyNetwork {
 // Logits of discrete actions, for SAC; one head, [n].
 struct DiscretePolicyNetwork {
   Network network;
-  int64_t observation_size = 0;
+  ObservationSpace observation;
+  ActionSpace action;
   int64_t actions = 0;
 
   const ParameterLayout& layout() const { return network.layout; }
 };
 
 // Separate critics of the same shape over one vector, a head of each: of the observation and
-// the action in [-1, 1]^A, the second input, [1]; or of the observation, [n].
+// the action in [-1, 1]^A, the last input, [1]; or of the observation, [n].
 struct CriticNetworks {
-  enum Input { kObservation = 0, kAction = 1 };
-
   Network network;
+  int action_input = -1;  // The action's; -1 without one.
 
   const ParameterLayout& layout() const { return network.layout; }
 };

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/random.h"
+#include "policy/acting_inputs.h"
 #include "policy/acting_network.h"
 #include "policy/acting_policy.h"
 #include "policy/actor_critic_network.h"
@@ -26,25 +27,25 @@ class OnPolicyActing final : public ActingPolicy {
   // observations with.
   absl::Status Load(const v1::Parameters& parameters) override;
 
-  // Sampled, or the most probable where greedy; continuous actions are not clipped to
-  // the bounds.
-  void Act(absl::Span<const float> observations, const ActMode& mode, Random& random,
-           absl::Span<std::byte> actions, absl::Span<float> log_probs) override;
+  // Sampled, or the most probable where greedy, each choice by itself; continuous actions
+  // are not clipped to the bounds.
+  void Act(ShownBlocks shown, const ActMode& mode, Random& random, absl::Span<std::byte> actions,
+           absl::Span<float> log_probs) override;
 
   const ParameterLayout& layout() const override { return network_.layout(); }
   int64_t version() const override { return version_; }
 
  private:
-  // The policy's outputs [B, D].
-  const float* Heads(absl::Span<const float> observations, int64_t batch);
+  // Of row `row` with these logits [D]; returns the logarithm of its probability.
+  float Choose(int64_t row, absl::Span<const float> logits, bool greedy, Random& random,
+               std::byte* action);
 
   const ActorCriticNetwork network_;
   const NormalizationConfig normalization_;
-  ObservationTransform transform_;
+  ActingInputs inputs_;
   ActingNetwork policy_;
-  std::vector<float> log_std_;     // [A]
-  std::vector<float> normalized_;  // [B, O]
-  std::vector<float> scratch_;     // [D]
+  std::vector<float> log_std_;  // [A]
+  std::vector<float> scratch_;  // [D]
   int64_t version_ = 0;
 };
 

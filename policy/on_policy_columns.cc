@@ -7,7 +7,7 @@ namespace cadre {
 v1::ExperienceSpec OnPolicySpec(const ExperimentConfig& config, const ObservationSpace& observation,
                                 const ActionSpace& action) {
   v1::ExperienceSpec spec;
-  AddObservationColumn(spec, observation);
+  AddObservationColumns(spec, observation, action);
   AddActionColumn(spec, action);
   AddColumn(spec, "reward", v1::DTYPE_FLOAT32);
   AddColumn(spec, "log_prob", v1::DTYPE_FLOAT32);

@@ -9,8 +9,8 @@
 namespace cadre {
 
 // In this order:
-//   obs                [O] of the environment's dtype, raw; per observation
-//   action             int32 [], or float32 [A] before clipping to the bounds
+//   what the environment shows, raw; per observation (column_specs.h)
+//   action             int32 [] or [K], or float32 [A] before clipping to the bounds
 //   reward             float32 [], raw
 //   log_prob           float32 [], of the action under the policy that chose it; 0 where it was
 //                      chosen by action values
@@ -18,12 +18,14 @@ namespace cadre {
 //   discounted_return  float32 [], G = r + gamma G through the episode so far; only
 //                      where rewards are normalised
 struct OnPolicyColumns {
-  static constexpr int kObservation = 0;
-  static constexpr int kAction = 1;
-  static constexpr int kReward = 2;
-  static constexpr int kLogProb = 3;
-  static constexpr int kVersion = 4;
-  static constexpr int kDiscountedReturn = 5;
+  // Of an environment that shows so many columns; they are the first.
+  explicit constexpr OnPolicyColumns(int shown = 1) : action(shown) {}
+
+  int action;
+  int reward = action + 1;
+  int log_prob = action + 2;
+  int version = action + 3;
+  int discounted_return = action + 4;
 };
 
 v1::ExperienceSpec OnPolicySpec(const ExperimentConfig& config, const ObservationSpace& observation,

@@ -1,16 +1,22 @@
 // Action distributions for autograd: the LibTorch twins of distributions.h.
-// Categorical over logits [B, D] with actions [B] int64; diagonal Gaussian with
-// means [B, A], state-independent log deviations [A] and actions [B, A]. Pure.
+// Categorical over logits [B, D] with actions [B] int64, or a product of categoricals, choice
+// k over counts[k] of the logits, with actions [B, K]; diagonal Gaussian with means [B, A],
+// state-independent log deviations [A] and actions [B, A]. Pure.
 #pragma once
 
 #include <torch/types.h>
 
 namespace cadre {
 
-torch::Tensor CategoricalLogProb(const torch::Tensor& logits, const torch::Tensor& actions);  // [B]
-torch::Tensor CategoricalEntropy(const torch::Tensor& logits);                                // [B]
+// `counts` empty: one choice, actions [B].
+torch::Tensor CategoricalLogProb(const torch::Tensor& logits, const torch::Tensor& actions,
+                                 c10::IntArrayRef counts = {});                               // [B]
+torch::Tensor CategoricalEntropy(const torch::Tensor& logits, c10::IntArrayRef counts = {});  // [B]
 // KL(old || now) in nats.
-torch::Tensor CategoricalKl(const torch::Tensor& old_logits, const torch::Tensor& logits);  // [B]
+torch::Tensor CategoricalKl(const torch::Tensor& old_logits, const torch::Tensor& logits,
+                            c10::IntArrayRef counts = {});  // [B]
+// The probabilities of each choice's alternatives, [B, D].
+torch::Tensor CategoricalProbabilities(const torch::Tensor& logits, c10::IntArrayRef counts = {});
 
 torch::Tensor GaussianLogProb(const torch::Tensor& mean, const torch::Tensor& log_std,
                               const torch::Tensor& actions);  // [B]

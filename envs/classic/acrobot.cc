@@ -93,7 +93,7 @@ const EnvironmentSpec& Acrobot::Spec() {
   return spec;
 }
 
-void Acrobot::Reset(Random& random, absl::Span<std::byte> observation) {
+void Acrobot::Reset(Random& random, ObservationRow observation) {
   // Gymnasium keeps the first state, and only that one, in float32.
   for (double& value : state_)
     value = static_cast<float>(random.Uniform(-kResetBound, kResetBound));
@@ -101,7 +101,7 @@ void Acrobot::Reset(Random& random, absl::Span<std::byte> observation) {
 }
 
 StepResult Acrobot::Step(absl::Span<const std::byte> action, Random& /*random*/,
-                         absl::Span<std::byte> observation) {
+                         ObservationRow observation) {
   const double torque = DiscreteAction(action) - 1;
   const State next = Integrate(state_, torque);
   state_ = {Wrap(next[0]), Wrap(next[1]), std::clamp(next[2], -kMaxVelocity1, kMaxVelocity1),
@@ -112,10 +112,10 @@ StepResult Acrobot::Step(absl::Span<const std::byte> action, Random& /*random*/,
   return {.reward = reached ? 0.0 : -1.0, .terminated = reached};
 }
 
-void Acrobot::Observe(absl::Span<std::byte> observation) const {
+void Acrobot::Observe(ObservationRow observation) const {
   WriteObservation(std::array{std::cos(state_[0]), std::sin(state_[0]), std::cos(state_[1]),
                               std::sin(state_[1]), state_[2], state_[3]},
-                   observation);
+                   observation[0]);
 }
 
 void Acrobot::set_state(absl::Span<const double> state) {

@@ -17,9 +17,9 @@ class Acrobot final : public Environment {
   static const EnvironmentSpec& Spec();
 
   const EnvironmentSpec& spec() const override { return Spec(); }
-  void Reset(Random& random, absl::Span<std::byte> observation) override;
+  void Reset(Random& random, ObservationRow observation) override;
   StepResult Step(absl::Span<const std::byte> action, Random& random,
-                  absl::Span<std::byte> observation) override;
+                  ObservationRow observation) override;
 
   // Angle of the first link from hanging down and of the second from the first
   // [rad], and their velocities [rad/s].
@@ -27,7 +27,7 @@ class Acrobot final : public Environment {
   void set_state(absl::Span<const double> state);
 
  private:
-  void Observe(absl::Span<std::byte> observation) const;
+  void Observe(ObservationRow observation) const;
 
   std::array<double, 4> state_ = {};
 };

@@ -41,13 +41,13 @@ const EnvironmentSpec& CartPole::Spec() {
   return spec;
 }
 
-void CartPole::Reset(Random& random, absl::Span<std::byte> observation) {
+void CartPole::Reset(Random& random, ObservationRow observation) {
   for (double& value : state_) value = random.Uniform(-kResetBound, kResetBound);
-  WriteObservation(state_, observation);
+  WriteObservation(state_, observation[0]);
 }
 
 StepResult CartPole::Step(absl::Span<const std::byte> action, Random& /*random*/,
-                          absl::Span<std::byte> observation) {
+                          ObservationRow observation) {
   const auto [x, x_dot, theta, theta_dot] = state_;
   const double force = DiscreteAction(action) == 1 ? kForce : -kForce;
   const double cosine = std::cos(theta);
@@ -63,7 +63,7 @@ StepResult CartPole::Step(absl::Span<const std::byte> action, Random& /*random*/
   // Explicit Euler: positions move with the velocities from before the step.
   state_ = {x + kTimeStep * x_dot, x_dot + kTimeStep * x_acceleration,
             theta + kTimeStep * theta_dot, theta_dot + kTimeStep * theta_acceleration};
-  WriteObservation(state_, observation);
+  WriteObservation(state_, observation[0]);
   const bool fell = std::abs(state_[0]) > kPositionLimit || std::abs(state_[2]) > kAngleLimit;
   return {.reward = 1.0, .terminated = fell};
 }

@@ -15,9 +15,9 @@ class CartPole final : public Environment {
   static const EnvironmentSpec& Spec();
 
   const EnvironmentSpec& spec() const override { return Spec(); }
-  void Reset(Random& random, absl::Span<std::byte> observation) override;
+  void Reset(Random& random, ObservationRow observation) override;
   StepResult Step(absl::Span<const std::byte> action, Random& random,
-                  absl::Span<std::byte> observation) override;
+                  ObservationRow observation) override;
 
   // Position [m], velocity [m/s], angle from upright [rad], angular velocity [rad/s].
   absl::Span<const double> state() const { return state_; }

@@ -34,13 +34,13 @@ const EnvironmentSpec& MountainCar::Spec() {
   return spec;
 }
 
-void MountainCar::Reset(Random& random, absl::Span<std::byte> observation) {
+void MountainCar::Reset(Random& random, ObservationRow observation) {
   state_ = {random.Uniform(-0.6, -0.4), 0.0};
-  WriteObservation(state_, observation);
+  WriteObservation(state_, observation[0]);
 }
 
 StepResult MountainCar::Step(absl::Span<const std::byte> action, Random& /*random*/,
-                             absl::Span<std::byte> observation) {
+                             ObservationRow observation) {
   auto [position, velocity] = state_;
   // Sutton and Barto 2018, example 10.1.
   velocity += (DiscreteAction(action) - 1) * kForce + std::cos(3 * position) * -kGravity;
@@ -49,7 +49,7 @@ StepResult MountainCar::Step(absl::Span<const std::byte> action, Random& /*rando
   if (position == kMinPosition && velocity < 0) velocity = 0;  // The left wall.
 
   state_ = {position, velocity};
-  WriteObservation(state_, observation);
+  WriteObservation(state_, observation[0]);
   return {.reward = -1.0, .terminated = position >= kGoal && velocity >= 0};
 }
 

@@ -54,13 +54,13 @@ const EnvironmentSpec& MountainCarContinuous::Spec() {
   return spec;
 }
 
-void MountainCarContinuous::Reset(Random& random, absl::Span<std::byte> observation) {
+void MountainCarContinuous::Reset(Random& random, ObservationRow observation) {
   state_ = {random.Uniform(-0.6, -0.4), 0.0};
-  WriteObservation(state_, observation);
+  WriteObservation(state_, observation[0]);
 }
 
 StepResult MountainCarContinuous::Step(absl::Span<const std::byte> action, Random& /*random*/,
-                                       absl::Span<std::byte> observation) {
+                                       ObservationRow observation) {
   const float force = ContinuousAction(action, 0, -1, 1);
   const auto [position, velocity] = state_;
   bool reached;
@@ -76,7 +76,7 @@ StepResult MountainCarContinuous::Step(absl::Span<const std::byte> action, Rando
     reached = next[0] >= kGoal && next[1] >= 0;
     state_ = {static_cast<float>(next[0]), static_cast<float>(next[1])};
   }
-  WriteObservation(state_, observation);
+  WriteObservation(state_, observation[0]);
   const double cost = 0.1 * (static_cast<double>(force) * force);
   return {.reward = (reached ? 100.0 : 0.0) - cost, .terminated = reached};
 }

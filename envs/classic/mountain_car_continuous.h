@@ -18,9 +18,9 @@ class MountainCarContinuous final : public Environment {
   static const EnvironmentSpec& Spec();
 
   const EnvironmentSpec& spec() const override { return Spec(); }
-  void Reset(Random& random, absl::Span<std::byte> observation) override;
+  void Reset(Random& random, ObservationRow observation) override;
   StepResult Step(absl::Span<const std::byte> action, Random& random,
-                  absl::Span<std::byte> observation) override;
+                  ObservationRow observation) override;
 
   // Position and velocity: float64 after Reset, float32 values after any Step.
   absl::Span<const double> state() const { return state_; }

@@ -43,14 +43,14 @@ const EnvironmentSpec& Pendulum::Spec() {
   return spec;
 }
 
-void Pendulum::Reset(Random& random, absl::Span<std::byte> observation) {
+void Pendulum::Reset(Random& random, ObservationRow observation) {
   const double angle = random.Uniform(-kPi, kPi);
   state_ = {angle, random.Uniform(-1.0, 1.0)};
   Observe(observation);
 }
 
 StepResult Pendulum::Step(absl::Span<const std::byte> action, Random& /*random*/,
-                          absl::Span<std::byte> observation) {
+                          ObservationRow observation) {
   const auto [angle, velocity] = state_;
   const float torque = ContinuousAction(action, 0, -kMaxTorque, kMaxTorque);
   const double normalized = Normalized(angle);
@@ -68,8 +68,8 @@ StepResult Pendulum::Step(absl::Span<const std::byte> action, Random& /*random*/
   return {.reward = -cost, .terminated = false};
 }
 
-void Pendulum::Observe(absl::Span<std::byte> observation) const {
-  WriteObservation(std::array{std::cos(state_[0]), std::sin(state_[0]), state_[1]}, observation);
+void Pendulum::Observe(ObservationRow observation) const {
+  WriteObservation(std::array{std::cos(state_[0]), std::sin(state_[0]), state_[1]}, observation[0]);
 }
 
 void Pendulum::set_state(absl::Span<const double> state) {

@@ -16,16 +16,16 @@ class Pendulum final : public Environment {
   static const EnvironmentSpec& Spec();
 
   const EnvironmentSpec& spec() const override { return Spec(); }
-  void Reset(Random& random, absl::Span<std::byte> observation) override;
+  void Reset(Random& random, ObservationRow observation) override;
   StepResult Step(absl::Span<const std::byte> action, Random& random,
-                  absl::Span<std::byte> observation) override;
+                  ObservationRow observation) override;
 
   // Angle from upright [rad], never wrapped, and angular velocity [rad/s].
   absl::Span<const double> state() const { return state_; }
   void set_state(absl::Span<const double> state);
 
  private:
-  void Observe(absl::Span<std::byte> observation) const;
+  void Observe(ObservationRow observation) const;
 
   std::array<double, 2> state_ = {};
 };

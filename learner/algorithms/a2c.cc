@@ -26,7 +26,7 @@ class A2cGradient final : public GradientAlgorithm {
                                        Diagnostics& diagnostics) override {
     Enter(UpdatePart::kPrepare);
     CADRE_RETURN_IF_ERROR(EstimateAdvantages(batch));
-    observations_ = batch.observations.index_select(0, batch.observation_rows);
+    observations_ = batch.observations.Select(batch.observation_rows);
     const torch::Device device = batch.observations.device();
     const ActorCriticTargets targets{
         batch.actions, advantages_.to(device), returns_.to(device), {}};
@@ -67,7 +67,7 @@ class A2cGradient final : public GradientAlgorithm {
   const std::unique_ptr<ActorCritic> model_;
 
   // Of the current batch; kept to be allocated once, and for the model's backward pass.
-  torch::Tensor observations_;          // [N, O]
+  ObservationBatch observations_;       // N rows
   torch::Tensor advantages_, returns_;  // [N], on the CPU
   std::vector<float> step_values_;      // [N]
   double explained_variance_ = 0;

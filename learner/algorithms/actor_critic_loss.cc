@@ -21,8 +21,8 @@ void GradientByAutograd(const Heads& heads, const ActorCriticTargets& targets,
   torch::Tensor numbers;
   const auto gradients = LossGradient(inputs, [&](const std::vector<torch::Tensor>& leaves) {
     const ActorCriticLoss loss = ComputeActorCriticLoss(
-        {leaves[0], leaves[1], leaves.size() > 2 ? leaves[2] : torch::Tensor()}, targets,
-        coefficients);
+        {leaves[0], leaves[1], leaves.size() > 2 ? leaves[2] : torch::Tensor(), heads.counts},
+        targets, coefficients);
     numbers = torch::stack({loss.policy, loss.value, loss.entropy}).detach();
     return loss.total;
   });
@@ -42,11 +42,14 @@ double CategoricalGradient(const Heads& heads, const torch::Tensor& actions, dou
   const absl::Span<const float> logits = Flat(heads.policy);
   const absl::Span<const int64_t> taken = Flat<int64_t>(actions);
   const absl::Span<float> gradient = Flat(out);
+  const std::vector<int64_t> counts = CountsOf(heads);
   std::vector<float> log_probs(width), probs(width);
   double sum = 0;
   for (int64_t i = 0; i < steps; ++i) {
-    LogSoftmax(RowOf(logits, i, width), absl::MakeSpan(log_probs));
-    sum += CategoricalHeadGradient(log_probs, taken[i], slope_of(i, log_probs[taken[i]]), entropy,
+    LogSoftmaxOfEach(counts, RowOf(logits, i, width), absl::MakeSpan(log_probs));
+    const auto action = RowOf(taken, i, static_cast<int64_t>(counts.size()));
+    const float log_prob = CategoricalLogProb(counts, log_probs, action);
+    sum += CategoricalHeadGradient(counts, log_probs, action, slope_of(i, log_prob), entropy,
                                    1.0 / static_cast<double>(steps), absl::MakeSpan(probs),
                                    RowOf(gradient, i, width));
   }
@@ -127,7 +130,7 @@ void Report(const ActorCriticDiagnostics& loss, double explained_variance,
 ActorCriticLoss ComputeActorCriticLoss(const Heads& heads, const ActorCriticTargets& targets,
                                        const ActorCriticCoefficients& coefficients) {
   const torch::Tensor log_prob =  // [B]
-      Discrete(heads) ? CategoricalLogProb(heads.policy, targets.actions)
+      Discrete(heads) ? CategoricalLogProb(heads.policy, targets.actions, heads.counts)
                       : GaussianLogProb(heads.policy, heads.log_std, targets.actions);
   torch::Tensor gain = targets.advantages * log_prob;  // [B]
   if (targets.weights.defined()) gain = gain * targets.weights;
@@ -135,8 +138,8 @@ ActorCriticLoss ComputeActorCriticLoss(const Heads& heads, const ActorCriticTarg
   loss.policy = -gain.mean();
   loss.value = targets.returns.defined() ? (heads.value - targets.returns).square().mean()
                                          : torch::zeros({}, heads.policy.options());
-  loss.entropy =
-      Discrete(heads) ? CategoricalEntropy(heads.policy).mean() : GaussianEntropy(heads.log_std);
+  loss.entropy = Discrete(heads) ? CategoricalEntropy(heads.policy, heads.counts).mean()
+                                 : GaussianEntropy(heads.log_std);
   loss.total = loss.policy - coefficients.entropy * loss.entropy + coefficients.value * loss.value;
   return loss;
 }
@@ -155,11 +158,14 @@ void ActionLogProbs(const Heads& heads, const torch::Tensor& actions, torch::Ten
   const absl::Span<const float> policy = Flat(heads.policy);
   const absl::Span<float> log_probs = Flat(out);
   CADRE_CHECK(out.numel() == steps);
+  const std::vector<int64_t> counts = CountsOf(heads);
   std::vector<float> row(width);
   for (int64_t i = 0; i < steps; ++i) {
     if (Discrete(heads)) {
-      LogSoftmax(RowOf(policy, i, width), absl::MakeSpan(row));
-      log_probs[i] = row[Flat<int64_t>(actions)[i]];
+      LogSoftmaxOfEach(counts, RowOf(policy, i, width), absl::MakeSpan(row));
+      log_probs[i] = CategoricalLogProb(counts, row,
+                                        RowOf(absl::Span<const int64_t>(Flat<int64_t>(actions)), i,
+                                              static_cast<int64_t>(counts.size())));
     } else {
       log_probs[i] = GaussianLogProb(RowOf(policy, i, width), Flat(heads.log_std),
                                      RowOf(absl::Span<const float>(Flat(actions)), i, width));

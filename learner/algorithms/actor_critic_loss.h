@@ -13,7 +13,7 @@
 namespace cadre {
 
 struct ActorCriticTargets {
-  torch::Tensor actions;     // [B] int64, or [B, A] float32
+  torch::Tensor actions;     // [B] or [B, K] int64, or [B, A] float32
   torch::Tensor advantages;  // A [B] float32
   torch::Tensor returns;     // R [B] float32; undefined: no value term.
   torch::Tensor weights;     // w [B] float32; undefined: 1.

@@ -56,6 +56,10 @@ class DiscreteSac final : public OffPolicyAlgorithm {
   }
 
  private:
+  // [B, n]; masked where an action is not allowed.
+  torch::Tensor PolicyLogits(const ObservationBatch& observations) {
+    return Masked(models_.policy.Forward(observations.columns)[0], observations.mask);
+  }
   // The parts of algorithm 1's gradient step that graphs record.
   void ComputeCriticGradient();
   void ComputePolicyGradient();
@@ -99,11 +103,11 @@ void DiscreteSac::ComputeCriticGradient() {
   Enter(UpdatePart::kForward);
   const OffPolicyBatch& batch = batch_.get();
   // y = r + gamma V(s'), V of the lesser of the targets' values.
-  MinimumOfCritics(models_.critics.TargetForward({batch.next_observations}), minimum_);
-  ComputeSoftValues(models_.policy.Forward({batch.next_observations})[0], minimum_,
-                    temperature_.value(), /*with_gradient=*/false, fast_, next_soft_);
+  MinimumOfCritics(models_.critics.TargetForward(batch.next_observations.columns), minimum_);
+  ComputeSoftValues(PolicyLogits(batch.next_observations), minimum_, temperature_.value(),
+                    /*with_gradient=*/false, fast_, next_soft_);
   BootstrapTargets(batch.rewards, batch.discounts, next_soft_.values, targets_);
-  const auto& values = models_.critics.Forward({batch.observations});
+  const auto& values = models_.critics.Forward(batch.observations.columns);
   Enter(UpdatePart::kLoss);
   ComputeCriticErrors(values, batch.actions, targets_, batch.weights, fast_, errors_);
   Enter(UpdatePart::kBackward);
@@ -115,12 +119,12 @@ void DiscreteSac::ComputePolicyGradient() {
   torch::NoGradGuard no_graph;
   Enter(UpdatePart::kForward);
   const OffPolicyBatch& batch = batch_.get();
-  MinimumOfCritics(models_.critics.Forward({batch.observations}), minimum_);
-  const torch::Tensor logits = models_.policy.Forward({batch.observations})[0];
+  MinimumOfCritics(models_.critics.Forward(batch.observations.columns), minimum_);
+  const torch::Tensor logits = PolicyLogits(batch.observations);
   Enter(UpdatePart::kLoss);
   ComputeSoftValues(logits, minimum_, temperature_.value(), /*with_gradient=*/true, fast_, soft_);
   Enter(UpdatePart::kBackward);
-  models_.policy.Backward({soft_.gradient});
+  models_.policy.Backward({MaskedGradient(soft_.gradient, batch.observations.mask)});
   entropy_.copy_(soft_.entropies.mean());
 }
 

@@ -116,7 +116,7 @@ void Dqn::ComputeGradient() {
   Enter(UpdatePart::kForward);
   const OffPolicyBatch& batch = batch_.get();
   SetTargets(batch);
-  const torch::Tensor outputs = model_.Forward({batch.observations})[0];
+  const torch::Tensor outputs = model_.Forward(batch.observations.columns)[0];
   Enter(UpdatePart::kLoss);
   ComputeQGradient(loss_kind_, outputs, targets_, batch, fast_, gradient_);
   Enter(UpdatePart::kBackward);
@@ -125,8 +125,10 @@ void Dqn::ComputeGradient() {
 
 void Dqn::SetTargets(const OffPolicyBatch& batch) {
   NextOutputs next;
-  next.target = model_.TargetForward({batch.next_observations})[0];
-  next.chooser = config_.double_q() ? model_.Forward({batch.next_observations})[0] : next.target;
+  next.target = model_.TargetForward(batch.next_observations.columns)[0];
+  next.chooser =
+      config_.double_q() ? model_.Forward(batch.next_observations.columns)[0] : next.target;
+  next.mask = batch.next_observations.mask;
   if (support_)
     CategoricalTargets(*support_, next, batch, fast_, targets_);
   else

@@ -19,6 +19,10 @@ std::vector<T>& Append(std::vector<T>& to, const std::vector<T>& more) {
   return to;
 }
 
+std::string ObservationName(size_t index) {
+  return index == 0 ? "episodes.observations" : absl::StrCat("episodes.observations.", index);
+}
+
 template <typename T>
 void Save(const std::string& name, const std::vector<torch::Tensor>& parts, TensorMap& state) {
   const torch::Tensor all = torch::cat(parts).cpu().contiguous();
@@ -42,7 +46,8 @@ absl::StatusOr<torch::Tensor> Read(const TensorMap& state, const std::string& na
 }  // namespace
 
 void EpisodeAssembler::Columns::Add(const Columns& more) {
-  Append(observations, more.observations);
+  observations.resize(more.observations.size());
+  for (size_t c = 0; c < observations.size(); ++c) Append(observations[c], more.observations[c]);
   Append(actions, more.actions);
   Append(rewards, more.rewards);
   Append(log_probs, more.log_probs);
@@ -50,10 +55,12 @@ void EpisodeAssembler::Columns::Add(const Columns& more) {
 }
 
 void EpisodeAssembler::Columns::Own() {
-  for (auto* pieces : {&observations, &actions, &rewards, &log_probs, &versions}) {
-    torch::Tensor& newest = pieces->back();
+  const auto own = [](std::vector<torch::Tensor>& pieces) {
+    torch::Tensor& newest = pieces.back();
     if (newest.storage().nbytes() > newest.nbytes()) newest = newest.clone();
-  }
+  };
+  for (std::vector<torch::Tensor>& pieces : observations) own(pieces);
+  for (auto* pieces : {&actions, &rewards, &log_probs, &versions}) own(*pieces);
 }
 
 OnPolicyBatch EpisodeAssembler::Add(const OnPolicyBatch& batch) {
@@ -70,17 +77,18 @@ OnPolicyBatch EpisodeAssembler::Add(const OnPolicyBatch& batch) {
     TakeBeginning(segment.origin, episode);
     episode.origin = segment.origin;
     episode.steps += segment.length;
-    episode.columns.Add({{batch.observations.narrow(0, row, segment.length)},
-                         piece(batch.actions),
-                         piece(batch.rewards),
-                         piece(batch.log_probs),
-                         piece(batch.versions)});
+    std::vector<std::vector<torch::Tensor>> observed;
+    for (const torch::Tensor& tensor : batch.observations.Narrow(row, segment.length).tensors())
+      observed.push_back({tensor});
+    episode.columns.Add({std::move(observed), piece(batch.actions), piece(batch.rewards),
+                         piece(batch.log_probs), piece(batch.versions)});
     if (segment.cut) {
       episode.columns.Own();
       waiting_[{segment.origin.actor, segment.origin.environment}] = std::move(episode);
       continue;
     }
-    episode.columns.observations.push_back(batch.observations.narrow(0, row + segment.length, 1));
+    const auto last = batch.observations.Narrow(row + segment.length, 1).tensors();
+    for (size_t c = 0; c < last.size(); ++c) episode.columns.observations[c].push_back(last[c]);
     whole.Add(episode.columns);
     episodes.push_back({steps, episode.steps, segment.terminated, false, segment.origin});
     steps += episode.steps;
@@ -94,7 +102,13 @@ OnPolicyBatch EpisodeAssembler::Join(const OnPolicyBatch& like, const Columns& c
     return pieces.empty() ? column.narrow(0, 0, 0).clone() : torch::cat(pieces);
   };
   OnPolicyBatch out;
-  out.observations = joined(columns.observations, like.observations);
+  std::vector<torch::Tensor> observed;
+  for (const torch::Tensor& tensor : like.observations.tensors()) {
+    const size_t c = observed.size();
+    observed.push_back(columns.observations.empty() ? joined({}, tensor)
+                                                    : joined(columns.observations[c], tensor));
+  }
+  out.observations = {std::move(observed), like.observations.mask.defined()};
   out.actions = joined(columns.actions, like.actions);
   out.rewards = joined(columns.rewards, like.rewards);
   out.log_probs = joined(columns.log_probs, like.log_probs);
@@ -139,7 +153,12 @@ void EpisodeAssembler::Save(TensorMap& state) const {
   state.Add<int64_t>("episodes.waiting", {static_cast<int64_t>(waiting_.size()), kBeginningNumbers},
                      numbers);
   if (waiting_.empty()) return;
-  cadre::Save<float>("episodes.observations", all.observations, state);
+  for (size_t c = 0; c < all.observations.size(); ++c) {
+    if (all.observations[c][0].scalar_type() == torch::kUInt8)
+      cadre::Save<uint8_t>(ObservationName(c), all.observations[c], state);
+    else
+      cadre::Save<float>(ObservationName(c), all.observations[c], state);
+  }
   if (all.actions[0].scalar_type() == torch::kInt64)
     cadre::Save<int64_t>("episodes.actions", all.actions, state);
   else
@@ -174,8 +193,14 @@ absl::Status EpisodeAssembler::Restore(const TensorMap& state) {
     dropped_steps_ += steps;
     return absl::OkStatus();
   }
-  CADRE_ASSIGN_OR_RETURN(const torch::Tensor observations,
-                         Read<float>(state, "episodes.observations", steps));
+  std::vector<torch::Tensor> observations;
+  do {
+    const std::string name = ObservationName(observations.size());
+    const NamedTensor* const found = state.Find(name);
+    const bool bytes = found != nullptr && found->dtype == v1::DTYPE_UINT8;
+    CADRE_ASSIGN_OR_RETURN(observations.emplace_back(), bytes ? Read<uint8_t>(state, name, steps)
+                                                              : Read<float>(state, name, steps));
+  } while (state.Find(ObservationName(observations.size())) != nullptr);
   CADRE_ASSIGN_OR_RETURN(const torch::Tensor rewards,
                          Read<float>(state, "episodes.rewards", steps));
   const NamedTensor* const taken = state.Find("episodes.actions");
@@ -196,7 +221,9 @@ absl::Status EpisodeAssembler::Restore(const TensorMap& state) {
     const auto piece = [&](const torch::Tensor& column) {
       return std::vector<torch::Tensor>{column.narrow(0, first, beginning.steps).clone()};
     };
-    beginning.columns = {piece(observations), piece(actions), piece(rewards), piece(log_probs),
+    std::vector<std::vector<torch::Tensor>> observed;
+    for (const torch::Tensor& column : observations) observed.push_back(piece(column));
+    beginning.columns = {std::move(observed), piece(actions), piece(rewards), piece(log_probs),
                          piece(versions)};
     first += beginning.steps;
     waiting_[{beginning.origin.actor, beginning.origin.environment}] = std::move(beginning);

@@ -34,9 +34,11 @@ class EpisodeAssembler {
   absl::Status Restore(const TensorMap& state);
 
  private:
-  // Pieces of each column of a batch, one after the other.
+  // Pieces of each column of a batch, one after the other. Observations: by tensor of
+  // ObservationBatch::tensors().
   struct Columns {
-    std::vector<torch::Tensor> observations, actions, rewards, log_probs, versions;
+    std::vector<std::vector<torch::Tensor>> observations;
+    std::vector<torch::Tensor> actions, rewards, log_probs, versions;
 
     void Add(const Columns& more);
     // What is kept must not keep the whole batch alive.

@@ -3,6 +3,7 @@
 #include <torch/autograd.h>
 
 #include "policy/model.h"
+#include "policy/torch_distributions.h"
 
 namespace cadre {
 
@@ -10,14 +11,15 @@ using torch::autograd::grad;
 
 FisherVectorProduct::FisherVectorProduct(const ActorCriticNetwork& network,
                                          const torch::Tensor& parameters,
-                                         const torch::Tensor& observations)
-    : log_std_(network.log_std) {
+                                         const ObservationBatch& observations)
+    : log_std_(network.log_std), counts_(network.action.counts) {
   torch::AutoGradMode with_graph(true);
   parameters_ = parameters.detach().requires_grad_();
-  policy_ = HeadsWithGraph(network.network, {ActorCriticNetwork::kPolicy}, parameters_,
-                           {observations})[0];
+  policy_ = Masked(HeadsWithGraph(network.network, {ActorCriticNetwork::kPolicy}, parameters_,
+                                  NetworkInputs(observations.columns))[0],
+                   observations.mask);
   if (network.discrete())
-    probabilities_ = policy_.detach().softmax(-1);
+    probabilities_ = CategoricalProbabilities(policy_.detach(), counts_);
   else
     precision_ = (-2 * parameters_.detach().narrow(0, log_std_, network.action.dimensions)).exp();
   cotangent_ = torch::zeros_like(policy_).requires_grad_();
@@ -43,9 +45,12 @@ torch::Tensor FisherVectorProduct::Metric(const torch::Tensor& tangent) const {
   torch::NoGradGuard no_graph;
   const double rows = static_cast<double>(tangent.size(0));
   if (precision_.defined()) return tangent * (precision_ / rows);
-  // diag(p) - p p^T for each row.
+  // diag(p) - p p^T for each choice of each row.
   const torch::Tensor weighted = probabilities_ * tangent;
-  return (weighted - probabilities_ * weighted.sum(-1, /*keepdim=*/true)) / rows;
+  std::vector<torch::Tensor> means;  // Of `tangent` under p, once for each alternative.
+  for (const torch::Tensor& choice : weighted.split_with_sizes(counts_, 1))
+    means.push_back(choice.sum(-1, /*keepdim=*/true).expand_as(choice));
+  return (weighted - probabilities_ * torch::cat(means, 1)) / rows;
 }
 
 }  // namespace cadre

@@ -10,19 +10,23 @@
 // backward pass computes and that vanish.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include <torch/types.h>
 
 #include "policy/actor_critic_network.h"
+#include "policy/observation_batch.h"
 
 namespace cadre {
 
 // Not thread-safe.
 class FisherVectorProduct {
  public:
-  // Of the policy with these `parameters` [P] over `observations` [B, O], whose rows count
-  // the same. Neither may change while this lives.
+  // Of the policy with these `parameters` [P] over B `observations`, which count the same.
+  // Neither may change while this lives.
   FisherVectorProduct(const ActorCriticNetwork& network, const torch::Tensor& parameters,
-                      const torch::Tensor& observations);
+                      const ObservationBatch& observations);
 
   // F v, [P]; `vector` [P]. Zero where the policy does not depend on a parameter.
   torch::Tensor operator()(const torch::Tensor& vector) const;
@@ -31,13 +35,14 @@ class FisherVectorProduct {
   // M h, per row of the heads; `tangent` [B, D].
   torch::Tensor Metric(const torch::Tensor& tangent) const;
 
-  const int64_t log_std_;        // Its offset, or -1.
-  torch::Tensor parameters_;     // [P], a leaf.
-  torch::Tensor policy_;         // [B, D], with a graph.
-  torch::Tensor probabilities_;  // [B, D] of discrete actions.
-  torch::Tensor precision_;      // [A] of continuous ones: 1 / variance.
-  torch::Tensor cotangent_;      // u [B, D], a leaf.
-  torch::Tensor pulled_back_;    // J^T u [P], with a graph to u.
+  const int64_t log_std_;              // Its offset, or -1.
+  const std::vector<int64_t> counts_;  // Of discrete actions: alternatives of each choice.
+  torch::Tensor parameters_;           // [P], a leaf.
+  torch::Tensor policy_;               // [B, D], with a graph.
+  torch::Tensor probabilities_;        // [B, D] of discrete actions.
+  torch::Tensor precision_;            // [A] of continuous ones: 1 / variance.
+  torch::Tensor cotangent_;            // u [B, D], a leaf.
+  torch::Tensor pulled_back_;          // J^T u [P], with a graph to u.
 };
 
 }  // namespace cadre

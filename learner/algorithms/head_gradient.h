@@ -15,10 +15,16 @@
 namespace cadre {
 
 // Of slope log p(a) - entropy_coefficient H, times `scale`, into `out` [D]. `probs` [D]
-// becomes exp(log_probs). Returns H in nats.
-double CategoricalHeadGradient(absl::Span<const float> log_probs, int64_t action, double slope,
+// becomes exp(log_probs). Returns H in nats. Of several choices, choice k over counts[k] of the
+// logits, `action` [K]: each choice by itself, as logarithms and entropies add up.
+double CategoricalHeadGradient(absl::Span<const int64_t> counts, absl::Span<const float> log_probs,
+                               absl::Span<const int64_t> action, double slope,
                                double entropy_coefficient, double scale, absl::Span<float> probs,
                                absl::Span<float> out);
+
+// log p(a) = sum over choices of log p_k(a_k).
+float CategoricalLogProb(absl::Span<const int64_t> counts, absl::Span<const float> log_probs,
+                         absl::Span<const int64_t> action);
 
 // Of slope log p(a), times `scale`: into `out` [A] with respect to the means, added to
 // `log_std_out` [A]. The entropy, which is the same for all steps, is the caller's.

@@ -99,9 +99,11 @@ std::vector<float> NStepQ::TailValues(const OnPolicyBatch& batch) {
   torch::Tensor rows = torch::empty({segments}, torch::kInt64);
   for (int64_t s = 0; s < segments; ++s)
     rows.data_ptr<int64_t>()[s] = TailOf(batch, static_cast<size_t>(s)).row;
-  const torch::Tensor observations =  // [S, O]
-      batch.observations.index_select(0, rows.to(device_));
-  const torch::Tensor heads = target_pass_->Forward({observations})[0].cpu();
+  const ObservationBatch observations = batch.observations.Select(rows.to(device_));
+  // Actions that are not allowed have the least of all values.
+  const torch::Tensor heads =
+      Masked(target_pass_->Forward(NetworkInputs(observations.columns))[0], observations.mask)
+          .cpu();
   const absl::Span<const float> values = Flat(heads);
   const torch::Tensor actions = batch.actions.cpu();
   const int64_t n = network_.actions;
@@ -145,13 +147,13 @@ absl::StatusOr<bool> NStepQ::ComputeGradient(const OnPolicyBatch& batch, double 
   const torch::Tensor steps = torch::from_blob(steps_.data(), {count}, torch::kInt64).to(device_);
   const torch::Tensor targets = targets_.to(device_);
   OffPolicyBatch taken;
-  taken.observations =
-      batch.observations.index_select(0, batch.observation_rows.index_select(0, steps));
+  taken.observations = batch.observations.Select(batch.observation_rows.index_select(0, steps));
   taken.actions = batch.actions.index_select(0, steps);
   taken.rewards = targets.view({count});
   taken.weights = torch::ones({count}, device_);
   Enter(UpdatePart::kForward);
-  const torch::Tensor values = online_pass_->Forward({taken.observations})[0];  // [M, n]
+  const std::vector<torch::Tensor> inputs = NetworkInputs(taken.observations.columns);
+  const torch::Tensor values = online_pass_->Forward(inputs)[0];  // [M, n]
   Enter(UpdatePart::kLoss);
   ComputeQGradient(QLossKind::kSquared, values, targets, taken, fast_, gradient_);
   Enter(UpdatePart::kBackward);

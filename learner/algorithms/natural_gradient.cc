@@ -49,7 +49,7 @@ absl::Status NaturalGradient::Begin(const OnPolicyBatch& batch, Collective* coll
   values_ = values.index_select(0, batch.observation_rows.cpu());
 
   const torch::Device device = batch.observations.device();
-  observations_ = batch.observations.index_select(0, batch.observation_rows);
+  observations_ = batch.observations.Select(batch.observation_rows);
   steps_ = {batch.actions, batch.log_probs, advantages.to(device)};
   old_parameters_ = model_->parameters().clone();
   return absl::OkStatus();

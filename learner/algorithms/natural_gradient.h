@@ -96,7 +96,7 @@ class NaturalGradient {
   // Of the current update.
   Collective* collective_ = nullptr;
   double share_ = 1;                // Of this learner among the steps of all.
-  torch::Tensor observations_;      // [N, O], of each step
+  ObservationBatch observations_;   // N rows, of each step
   SurrogateSteps steps_;            // N steps
   torch::Tensor values_, returns_;  // [N], on the CPU
   Heads old_heads_;                 // Float64; without values.

@@ -20,18 +20,19 @@
 #include "learner/algorithms/update_hooks.h"
 #include "learner/safetensors.h"
 #include "policy/layout.h"
+#include "policy/observation_batch.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
 
 // B transitions, each of n steps of one episode (fewer at its end).
 struct OffPolicyBatch {
-  torch::Tensor observations;       // [B, O] float32
-  torch::Tensor actions;            // [B] int64, or [B, A] float32 within the bounds
-  torch::Tensor rewards;            // [B] float32, sum of gamma^k r_k
-  torch::Tensor next_observations;  // [B, O] float32
-  torch::Tensor discounts;          // [B] float32, gamma^n; 0 after a terminal state
-  torch::Tensor weights;            // [B] float32, importance weights; 1 where uniform
+  ObservationBatch observations;       // B rows
+  torch::Tensor actions;               // [B] int64, or [B, A] float32 within the bounds
+  torch::Tensor rewards;               // [B] float32, sum of gamma^k r_k
+  ObservationBatch next_observations;  // B rows
+  torch::Tensor discounts;             // [B] float32, gamma^n; 0 after a terminal state
+  torch::Tensor weights;               // [B] float32, importance weights; 1 where uniform
 
   int64_t size() const { return rewards.size(0); }
 };

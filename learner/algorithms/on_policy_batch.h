@@ -7,6 +7,8 @@
 
 #include <torch/types.h>
 
+#include "policy/observation_batch.h"
+
 namespace cadre {
 
 // Where a segment comes from. The segments of one environment come in order, and what
@@ -32,9 +34,9 @@ struct SegmentBounds {
 
 // N steps in S segments.
 struct OnPolicyBatch {
-  torch::Tensor observations;      // [N + S, O] float32, normalised
+  ObservationBatch observations;   // N + S rows, normalised
   torch::Tensor observation_rows;  // [N] int64: the row in `observations` of each step
-  torch::Tensor actions;           // [N] int64, or [N, A] float32
+  torch::Tensor actions;           // [N] or [N, K] int64, or [N, A] float32
   torch::Tensor rewards;           // [N] float32, normalised
   torch::Tensor log_probs;         // [N] float32, of the policy that acted
   torch::Tensor versions;          // [N] int64, of the policy that acted; on the CPU

@@ -275,8 +275,10 @@ void Ppo::Step() {
 
 double Ppo::KlOfUpdate(const OnPolicyBatch& batch) {
   const Heads heads = model_->Forward(batch.observations);
-  return MeanKl(old_heads_,
-                {heads.policy.index_select(0, batch.observation_rows), {}, heads.log_std})
+  return MeanKl(old_heads_, {heads.policy.index_select(0, batch.observation_rows),
+                             {},
+                             heads.log_std,
+                             heads.counts})
       .item<double>();
 }
 

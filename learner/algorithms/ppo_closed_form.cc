@@ -72,23 +72,30 @@ double ValueDerivative(double value, double old_value, double target, double cli
 
 // Scratch rows of a categorical policy.
 struct CategoricalRows {
-  explicit CategoricalRows(int64_t actions)
-      : log_probs(actions), probs(actions), old_log_probs(actions) {}
+  explicit CategoricalRows(const Heads& heads)
+      : counts(CountsOf(heads)),
+        log_probs(heads.policy.size(1)),
+        probs(log_probs.size()),
+        old_log_probs(log_probs.size()) {}
+  const std::vector<int64_t> counts;
   std::vector<float> log_probs, probs, old_log_probs;
 };
 
 void AddCategoricalStep(const Heads& heads, const PpoMinibatch& batch, const Scalars& coefficients,
                         int64_t i, CategoricalRows& rows, absl::Span<float> out, Sums& sums) {
   const double scale = 1.0 / static_cast<double>(heads.policy.size(0));
-  LogSoftmax(Row(heads.policy, i), absl::MakeSpan(rows.log_probs));
-  const int64_t action = batch.actions.data_ptr<int64_t>()[i];
-  const double log_ratio = rows.log_probs[action] - batch.log_probs.data_ptr<float>()[i];
+  LogSoftmaxOfEach(rows.counts, Row(heads.policy, i), absl::MakeSpan(rows.log_probs));
+  const int64_t choices = static_cast<int64_t>(rows.counts.size());
+  const absl::Span<const int64_t> action(batch.actions.data_ptr<int64_t>() + i * choices, choices);
+  const double log_ratio = CategoricalLogProb(rows.counts, rows.log_probs, action) -
+                           batch.log_probs.data_ptr<float>()[i];
   const double slope =
       SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
-  sums.entropy += CategoricalHeadGradient(rows.log_probs, action, slope, coefficients.entropy,
-                                          scale, absl::MakeSpan(rows.probs), out);
+  sums.entropy +=
+      CategoricalHeadGradient(rows.counts, rows.log_probs, action, slope, coefficients.entropy,
+                              scale, absl::MakeSpan(rows.probs), out);
   if (!coefficients.penalised) return;
-  LogSoftmax(Row(batch.old_policy, i), absl::MakeSpan(rows.old_log_probs));
+  LogSoftmaxOfEach(rows.counts, Row(batch.old_policy, i), absl::MakeSpan(rows.old_log_probs));
   for (size_t j = 0; j < out.size(); ++j) {
     const double old = std::exp(rows.old_log_probs[j]);
     sums.kl += old * (rows.old_log_probs[j] - rows.log_probs[j]);
@@ -138,7 +145,7 @@ void PpoGradientOf(const Heads& heads, const PpoMinibatch& batch, const PpoCoeff
     out.gradient.log_std.zero_();
     log_std = Flat(out.gradient.log_std);
   }
-  CategoricalRows rows(width);
+  CategoricalRows rows(heads);
   const double value_scale = coefficients.value / static_cast<double>(steps);
   for (int64_t i = 0; i < steps; ++i) {
     if (discrete)

@@ -19,7 +19,7 @@ torch::Tensor ValueLoss(const torch::Tensor& value, const PpoMinibatch& batch, d
 torch::Tensor Kl(const Heads& heads, const PpoMinibatch& batch) {
   return heads.log_std.defined()
              ? GaussianKl(batch.old_policy, batch.old_log_std, heads.policy, heads.log_std)
-             : CategoricalKl(batch.old_policy, heads.policy);
+             : CategoricalKl(batch.old_policy, heads.policy, heads.counts);
 }
 
 }  // namespace
@@ -28,7 +28,7 @@ PpoLoss ComputePpoLoss(const Heads& heads, const PpoMinibatch& batch,
                        const PpoCoefficients& coefficients) {
   const bool discrete = !heads.log_std.defined();
   const torch::Tensor log_prob = discrete
-                                     ? CategoricalLogProb(heads.policy, batch.actions)
+                                     ? CategoricalLogProb(heads.policy, batch.actions, heads.counts)
                                      : GaussianLogProb(heads.policy, heads.log_std, batch.actions);
   const torch::Tensor log_ratio = log_prob - batch.log_probs;  // [B]
   const torch::Tensor ratio = log_ratio.exp();
@@ -43,8 +43,8 @@ PpoLoss ComputePpoLoss(const Heads& heads, const PpoMinibatch& batch,
     policy = -(ratio * batch.advantages).mean() + coefficients.kl_beta.to(torch::kFloat32) * kl;
   }
   const torch::Tensor value = ValueLoss(heads.value, batch, coefficients.value_clip_range).mean();
-  const torch::Tensor entropy =
-      discrete ? CategoricalEntropy(heads.policy).mean() : GaussianEntropy(heads.log_std);
+  const torch::Tensor entropy = discrete ? CategoricalEntropy(heads.policy, heads.counts).mean()
+                                         : GaussianEntropy(heads.log_std);
 
   PpoLoss loss;
   loss.total = policy + coefficients.value * value - coefficients.entropy * entropy;
@@ -60,9 +60,9 @@ void ComputePpoGradient(const Heads& heads, const PpoMinibatch& batch,
   std::vector<torch::Tensor> inputs{heads.policy, heads.value};
   if (heads.log_std.defined()) inputs.push_back(heads.log_std);
   const auto gradients = LossGradient(inputs, [&](const std::vector<torch::Tensor>& leaves) {
-    const PpoLoss loss =
-        ComputePpoLoss({leaves[0], leaves[1], leaves.size() > 2 ? leaves[2] : torch::Tensor()},
-                       batch, coefficients);
+    const PpoLoss loss = ComputePpoLoss(
+        {leaves[0], leaves[1], leaves.size() > 2 ? leaves[2] : torch::Tensor(), heads.counts},
+        batch, coefficients);
     out.numbers = loss.numbers;
     return loss.total;
   });

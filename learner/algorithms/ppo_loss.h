@@ -11,12 +11,12 @@ namespace cadre {
 
 // One minibatch of B steps.
 struct PpoMinibatch {
-  torch::Tensor observations;  // [B, O] float32
-  torch::Tensor actions;       // [B] int64, or [B, A] float32
-  torch::Tensor log_probs;     // [B] float32, when the action was chosen
-  torch::Tensor advantages;    // [B] float32, normalised if the config says so
-  torch::Tensor returns;       // [B] float32
-  torch::Tensor values;        // [B] float32, before the update
+  ObservationBatch observations;  // B rows
+  torch::Tensor actions;          // [B] or [B, K] int64, or [B, A] float32
+  torch::Tensor log_probs;        // [B] float32, when the action was chosen
+  torch::Tensor advantages;       // [B] float32, normalised if the config says so
+  torch::Tensor returns;          // [B] float32
+  torch::Tensor values;           // [B] float32, before the update
   // Of the policy before the update; only the KL penalty needs them.
   torch::Tensor old_policy;   // [B, D] float32
   torch::Tensor old_log_std;  // [A] float32

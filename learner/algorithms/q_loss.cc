@@ -20,7 +20,8 @@ torch::Tensor RowsOfActions(const torch::Tensor& outputs, const torch::Tensor& a
 void TdTargets(const NextOutputs& next, const OffPolicyBatch& batch, bool fast,
                torch::Tensor& targets) {
   if (fast) return closed_form::TdTargets(next, batch, targets);
-  const torch::Tensor values = RowsOfActions(next.target, next.chooser.argmax(1), 1).squeeze(1);
+  const torch::Tensor values =
+      RowsOfActions(next.target, Masked(next.chooser, next.mask).argmax(1), 1).squeeze(1);
   targets = (batch.rewards + batch.discounts * values).unsqueeze(1);
 }
 
@@ -30,7 +31,8 @@ void CategoricalTargets(const CategoricalSupport& support, const NextOutputs& ne
   const torch::Tensor returns = SupportValues(support, next.chooser.device());
   const torch::Tensor means =
       next.chooser.view({batch.size(), -1, support.atoms}).softmax(2).matmul(returns);  // [B, n]
-  const torch::Tensor logits = RowsOfActions(next.target, means.argmax(1), support.atoms);
+  const torch::Tensor logits =
+      RowsOfActions(next.target, Masked(means, next.mask).argmax(1), support.atoms);
   targets = ProjectCategorical(support, batch.rewards, batch.discounts, logits.softmax(1));
 }
 

@@ -17,6 +17,9 @@ struct NextOutputs {
   torch::Tensor target;   // Of the target network, which values the chosen action.
   torch::Tensor chooser;  // Of the network whose greedy action is taken: the target network
                           // (Mnih et al. 2015) or the online one (van Hasselt et al. 2016, eq. 4).
+  // Of the next observations, [B, n]: actions that it does not allow are not taken. Undefined:
+  // all are allowed.
+  torch::Tensor mask = {};
 };
 
 // y = r + discount * target[argmax chooser]; [B, 1].

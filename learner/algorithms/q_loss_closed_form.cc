@@ -38,6 +38,17 @@ ScalarLoss Evaluate(QLossKind kind, double error) {
   return {std::abs(error) - 0.5, std::copysign(1.0, error)};
 }
 
+// Of item `b`, with these values: the largest that the mask allows.
+int64_t GreedyAction(absl::Span<const float> values, const torch::Tensor& mask, int64_t b) {
+  if (!mask.defined()) return ArgMax(values);
+  const int64_t actions = static_cast<int64_t>(values.size());
+  const absl::Span<const uint8_t> allowed = RowOf(Flat<uint8_t>(mask), b, actions);
+  int64_t best = -1;
+  for (int64_t i = 0; i < actions; ++i)
+    if (allowed[i] != 0 && (best < 0 || values[i] > values[best])) best = i;
+  return std::max<int64_t>(best, 0);
+}
+
 }  // namespace
 
 void TdTargets(const NextOutputs& next, const OffPolicyBatch& batch, torch::Tensor& targets) {
@@ -47,7 +58,7 @@ void TdTargets(const NextOutputs& next, const OffPolicyBatch& batch, torch::Tens
   const absl::Span<float> rewards = Flat(batch.rewards), discounts = Flat(batch.discounts);
   const absl::Span<float> y = Flat(targets);
   for (int64_t b = 0; b < batch.size(); ++b) {
-    const int64_t action = ArgMax(RowOf(chooser, b, actions));
+    const int64_t action = GreedyAction(RowOf(chooser, b, actions), next.mask, b);
     y[b] = rewards[b] + discounts[b] * values[b * actions + action];
   }
 }
@@ -67,7 +78,8 @@ void CategoricalTargets(const CategoricalSupport& support, const NextOutputs& ne
       for (int64_t z = 0; z < atoms; ++z) mean += probabilities[z] * support.value(z);
       means[i] = static_cast<float>(mean);
     }
-    Softmax(RowOf(logits, b * actions + ArgMax(means), atoms), absl::MakeSpan(probabilities));
+    const int64_t action = GreedyAction(means, next.mask, b);
+    Softmax(RowOf(logits, b * actions + action, atoms), absl::MakeSpan(probabilities));
     ProjectCategorical(support, rewards[b], discounts[b], probabilities,
                        RowOf(Flat(targets), b, atoms));
   }

@@ -23,6 +23,7 @@ class Sac final : public OffPolicyAlgorithm {
       const DeviceOptions& where)
       : config_(config),
         network_(networks.policy),
+        action_input_(networks.critics.action_input),
         fast_(where.on_cpu_kernels()),
         models_(network_.network, networks.critics.network, random, ActorCriticAdam(config),
                 TrainedModel::Target::kNone, where),
@@ -58,7 +59,7 @@ class Sac final : public OffPolicyAlgorithm {
  private:
   void DrawNoise(int64_t batch_size, torch::Tensor& noise);
   // Draws a ~ pi(. | s) from `sample.noise` and returns the policy's head [B, 2A].
-  torch::Tensor Sample(const torch::Tensor& observations, SquashedSample& sample);
+  torch::Tensor Sample(const ObservationBatch& observations, SquashedSample& sample);
   // The parts of algorithm 1's gradient step that graphs record: both gradients, each before its
   // step.
   void ComputeCriticGradient();
@@ -67,6 +68,7 @@ class Sac final : public OffPolicyAlgorithm {
 
   const SacConfig config_;
   const ContinuousPolicyNetwork network_;
+  const int action_input_;   // Of the critics.
   const bool fast_;          // Closed forms, on the CPU.
   PolicyAndCritics models_;  // pi; Q_1, Q_2 and their targets.
   Temperature temperature_;  // alpha
@@ -112,8 +114,8 @@ void Sac::DrawNoise(int64_t batch_size, torch::Tensor& noise) {
   noise_source_.FillShare(collective(), noise);
 }
 
-torch::Tensor Sac::Sample(const torch::Tensor& observations, SquashedSample& sample) {
-  const torch::Tensor head = models_.policy.Forward({observations})[0];
+torch::Tensor Sac::Sample(const ObservationBatch& observations, SquashedSample& sample) {
+  const torch::Tensor head = models_.policy.Forward(observations.columns)[0];
   SampleSquashedGaussian(head, network_.log_deviation, fast_, sample);
   return head;
 }
@@ -127,13 +129,14 @@ void Sac::ComputeCriticGradient() {
   alpha_.copy_(alpha);
   // y = r + gamma (min_i Q'_i(s', a') - alpha log pi(a' | s')), a' ~ pi(. | s')
   Sample(batch.next_observations, next_sample_);
-  MinimumOfCritics(models_.critics.TargetForward({batch.next_observations, next_sample_.actions}),
-                   next_value_);
+  MinimumOfCritics(
+      models_.critics.TargetForward(batch.next_observations.With(next_sample_.actions)),
+      next_value_);
   const torch::Tensor soft_value = next_value_.squeeze(1);
   soft_value.addcmul_(alpha, next_sample_.log_probs, -1);
   BootstrapTargets(batch.rewards, batch.discounts, soft_value, targets_);
   scale_.Scale(batch.actions, scaled_actions_);
-  const auto& values = models_.critics.Forward({batch.observations, scaled_actions_});
+  const auto& values = models_.critics.Forward(batch.observations.With(scaled_actions_));
   Enter(UpdatePart::kLoss);
   ComputeCriticErrors(values, /*actions=*/{}, targets_, batch.weights, fast_, errors_);
   Enter(UpdatePart::kBackward);
@@ -146,13 +149,13 @@ void Sac::ComputePolicyGradient() {
   Enter(UpdatePart::kForward);
   const OffPolicyBatch& batch = batch_.get();
   const torch::Tensor head = Sample(batch.observations, sample_);
-  const auto& values = models_.critics.Forward({batch.observations, sample_.actions});
+  const auto& values = models_.critics.Forward(batch.observations.With(sample_.actions));
   MinimumOfCritics(values, policy_value_);
   Enter(UpdatePart::kBackward);
   const double share = 1.0 / static_cast<double>(batch.size());
   MinimumGradient(values, -share, fast_, value_gradients_);
   const torch::Tensor action_gradient =
-      models_.critics.InputGradient(value_gradients_, CriticNetworks::kAction);
+      models_.critics.InputGradient(value_gradients_, action_input_);
   SquashedGaussianGradient(head, network_.log_deviation, sample_, action_gradient,
                            temperature_.value() * share, fast_, head_gradient_);
   models_.policy.Backward({head_gradient_});

@@ -41,6 +41,7 @@ void SegmentPass::Forward(const OnPolicyBatch& batch) {
   Gather(all.policy, batch.observation_rows, heads_.policy);
   Gather(all.value, batch.observation_rows, heads_.value);
   heads_.log_std = all.log_std;
+  heads_.counts = all.counts;
   step_values_ = heads_.value.cpu();
 }
 
@@ -52,7 +53,10 @@ absl::Span<const float> SegmentPass::Ratios() {
   CADRE_CHECK(batch_ != nullptr);
   Reserve(log_probs_, {batch_->steps()});
   Reserve(ratios_, {batch_->steps()});
-  Heads heads{.policy = heads_.policy.cpu(), .value = heads_.value.cpu(), .log_std = {}};
+  Heads heads{.policy = heads_.policy.cpu(),
+              .value = heads_.value.cpu(),
+              .log_std = {},
+              .counts = heads_.counts};
   if (heads_.log_std.defined()) heads.log_std = heads_.log_std.cpu();
   ActionLogProbs(heads, batch_->actions.cpu(), log_probs_);
   const torch::Tensor behaviour = batch_->log_probs.cpu();
@@ -67,7 +71,7 @@ ActorCriticDiagnostics SegmentPass::Backward(const ActorCriticTargets& targets,
                                              const ActorCriticCoefficients& coefficients) {
   CADRE_CHECK(batch_ != nullptr);
   ComputeActorCriticGradient(heads_, targets, coefficients, gradient_);
-  const int64_t rows = batch_->observations.size(0);
+  const int64_t rows = batch_->observations.rows();
   Scatter(gradient_.gradient.policy, batch_->observation_rows, rows, row_gradient_.policy);
   Scatter(gradient_.gradient.value, batch_->observation_rows, rows, row_gradient_.value);
   row_gradient_.log_std = gradient_.gradient.log_std;

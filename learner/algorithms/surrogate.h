@@ -12,7 +12,7 @@
 namespace cadre {
 
 struct SurrogateSteps {
-  torch::Tensor actions;     // [B] int64, or [B, A] float32
+  torch::Tensor actions;     // [B] or [B, K] int64, or [B, A] float32
   torch::Tensor log_probs;   // log q [B] float32
   torch::Tensor advantages;  // A [B] float32
 };

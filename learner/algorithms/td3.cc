@@ -48,6 +48,7 @@ class Td3 final : public OffPolicyAlgorithm {
       const DeviceOptions& where)
       : variant_(variant),
         network_(networks.policy),
+        action_input_(networks.critics.action_input),
         fast_(where.on_cpu_kernels()),
         models_(network_.network, networks.critics.network, random, variant.adam,
                 TrainedModel::Target::kFollows, where),
@@ -85,10 +86,11 @@ class Td3 final : public OffPolicyAlgorithm {
   void ComputeCriticGradient();
   void ComputePolicyGradient();
   void MovePolicy();
-  void SetTargetActions(const torch::Tensor& next_observations);
+  void SetTargetActions(const ObservationBatch& next_observations);
 
   const Variant variant_;
   const ContinuousPolicyNetwork network_;
+  const int action_input_;   // Of the critics.
   const bool fast_;          // Closed forms, on the CPU.
   PolicyAndCritics models_;  // pi, Q_1, Q_2 and their targets.
   const std::unique_ptr<Pass> first_critic_;
@@ -142,8 +144,8 @@ absl::Status Td3::UpdatePolicy() {
 }
 
 // a' = clip(pi'(s') + clip(e, -c, c), -1, 1), e normal (section 5.3).
-void Td3::SetTargetActions(const torch::Tensor& next_observations) {
-  const torch::Tensor head = models_.policy.TargetForward({next_observations})[0];
+void Td3::SetTargetActions(const ObservationBatch& next_observations) {
+  const torch::Tensor head = models_.policy.TargetForward(next_observations.columns)[0];
   Reserve(next_actions_, head.sizes(), head.device());
   torch::tanh_out(next_actions_, head);
   if (!variant_.smooth) return;
@@ -157,11 +159,11 @@ void Td3::ComputeCriticGradient() {
   Enter(UpdatePart::kForward);
   const OffPolicyBatch& batch = batch_.get();
   SetTargetActions(batch.next_observations);
-  MinimumOfCritics(models_.critics.TargetForward({batch.next_observations, next_actions_}),
+  MinimumOfCritics(models_.critics.TargetForward(batch.next_observations.With(next_actions_)),
                    next_value_);
   BootstrapTargets(batch.rewards, batch.discounts, next_value_.squeeze(1), targets_);
   scale_.Scale(batch.actions, scaled_actions_);
-  const auto& values = models_.critics.Forward({batch.observations, scaled_actions_});
+  const auto& values = models_.critics.Forward(batch.observations.With(scaled_actions_));
   Enter(UpdatePart::kLoss);
   ComputeCriticErrors(values, /*actions=*/{}, targets_, batch.weights, fast_, errors_);
   Enter(UpdatePart::kBackward);
@@ -173,17 +175,18 @@ void Td3::ComputePolicyGradient() {
   torch::NoGradGuard no_graph;
   Enter(UpdatePart::kForward);
   const OffPolicyBatch& batch = batch_.get();
-  const torch::Tensor head = models_.policy.Forward({batch.observations})[0];
+  const torch::Tensor head = models_.policy.Forward(batch.observations.columns)[0];
   Reserve(actions_, head.sizes(), head.device());
   torch::tanh_out(actions_, head);
-  const torch::Tensor value = first_critic_->Forward({batch.observations, actions_})[0];
+  const std::vector<torch::Tensor> inputs = NetworkInputs(batch.observations.With(actions_));
+  const torch::Tensor value = first_critic_->Forward(inputs)[0];
   Reserve(policy_value_, value.sizes(), value.device());
   policy_value_.copy_(value);
   Enter(UpdatePart::kBackward);
   Reserve(policy_value_gradient_, value.sizes(), value.device());
   policy_value_gradient_.fill_(-1.0 / static_cast<double>(batch.size()));
   const torch::Tensor action_gradient =
-      first_critic_->InputGradient({policy_value_gradient_}, CriticNetworks::kAction);
+      first_critic_->InputGradient({policy_value_gradient_}, action_input_);
   Reserve(head_gradient_, head.sizes(), head.device());
   torch::tanh_backward_out(head_gradient_, action_gradient, actions_);
   models_.policy.Backward({head_gradient_});

@@ -6,6 +6,7 @@
 #include "common/status_macros.h"
 #include "learner/algorithms/polyak.h"
 #include "learner/algorithms/tensor_spans.h"
+#include "policy/observation_batch.h"
 
 namespace cadre {
 namespace {
@@ -52,12 +53,13 @@ TrainedModel::TrainedModel(const Network& network, const std::vector<float>& ini
       host_(online_->parameters()) {}
 
 const std::vector<torch::Tensor>& TrainedModel::Forward(absl::Span<const torch::Tensor> inputs) {
-  return online_pass_->Forward(inputs);
+  inputs_ = NetworkInputs(inputs);
+  return online_pass_->Forward(inputs_);
 }
 
 const std::vector<torch::Tensor>& TrainedModel::TargetForward(
     absl::Span<const torch::Tensor> inputs) {
-  return target_pass_->Forward(inputs);
+  return target_pass_->Forward(NetworkInputs(inputs));
 }
 
 void TrainedModel::Backward(absl::Span<const torch::Tensor> head_gradients) {

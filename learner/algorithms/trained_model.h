@@ -32,7 +32,7 @@ class TrainedModel {
   Model& online() { return *online_; }
   Model& target() { return *target_; }
 
-  // Compute every head; `inputs` as for Pass::Forward.
+  // Compute every head. `inputs`: one for each network input, as NetworkInputs() takes them.
   const std::vector<torch::Tensor>& Forward(absl::Span<const torch::Tensor> inputs);
   const std::vector<torch::Tensor>& TargetForward(absl::Span<const torch::Tensor> inputs);
 
@@ -76,6 +76,7 @@ class TrainedModel {
   const std::unique_ptr<Model> online_;
   const std::unique_ptr<Model> target_;  // Null without one.
   const std::unique_ptr<Pass> online_pass_, target_pass_;
+  std::vector<torch::Tensor> inputs_;  // Of the last Forward.
   FlatAdam adam_;
   HostCopy host_;
   torch::Tensor norm_;  // [], of the last step's gradient; undefined if it was not computed.

@@ -34,7 +34,7 @@ ValueFit::ValueFit(const ValueFitConfig& config, ActorCritic& model, const Devic
   adam_.SetLearningRate(config.learning_rate());
 }
 
-absl::StatusOr<double> ValueFit::Fit(const torch::Tensor& observations,
+absl::StatusOr<double> ValueFit::Fit(const ObservationBatch& observations,
                                      const torch::Tensor& returns, Collective* collective) {
   torch::NoGradGuard no_graph;
   const int64_t steps = returns.size(0);
@@ -50,13 +50,13 @@ absl::StatusOr<double> ValueFit::Fit(const torch::Tensor& observations,
     for (int64_t i = steps - 1; i > 0; --i) std::swap(shuffled[i], shuffled[random_.Below(i + 1)]);
     // Gathered once, so that minibatches are slices.
     const torch::Tensor rows = order.to(returns.device());
-    const torch::Tensor inputs = observations.index_select(0, rows);
+    const ObservationBatch inputs = observations.Select(rows);
     const torch::Tensor targets = returns.index_select(0, rows);
     squares = 0;
     for (int64_t next = 0; next < most; next += size) {
       const int64_t begin = std::min(next, steps);
       const int64_t count = std::min(size, steps - begin);
-      CADRE_ASSIGN_OR_RETURN(const double sum, Step(inputs.narrow(0, begin, count),
+      CADRE_ASSIGN_OR_RETURN(const double sum, Step(inputs.Narrow(begin, count),
                                                     targets.narrow(0, begin, count), collective));
       squares += sum;
     }
@@ -66,7 +66,7 @@ absl::StatusOr<double> ValueFit::Fit(const torch::Tensor& observations,
   return sums[0] / sums[1];
 }
 
-absl::StatusOr<double> ValueFit::Step(const torch::Tensor& observations,
+absl::StatusOr<double> ValueFit::Step(const ObservationBatch& observations,
                                       const torch::Tensor& returns, Collective* collective) {
   const int64_t count = returns.size(0);
   const double squares = count > 0 ? ComputeGradient(observations, returns) : 0;
@@ -77,8 +77,10 @@ absl::StatusOr<double> ValueFit::Step(const torch::Tensor& observations,
   return squares;
 }
 
-double ValueFit::ComputeGradient(const torch::Tensor& observations, const torch::Tensor& returns) {
-  const torch::Tensor error = pass_->Forward({observations})[0].view({-1}) - returns;
+double ValueFit::ComputeGradient(const ObservationBatch& observations,
+                                 const torch::Tensor& returns) {
+  const std::vector<torch::Tensor> columns = NetworkInputs(observations.columns);
+  const torch::Tensor error = pass_->Forward(columns)[0].view({-1}) - returns;
   gradient_.zero_();
   pass_->Backward({(error * (2.0 / static_cast<double>(error.numel()))).view({-1, 1})});
   return error.dot(error).item<double>();

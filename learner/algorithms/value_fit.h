@@ -25,14 +25,14 @@ class ValueFit {
            Random random);
 
   // All epochs, each over all steps in a new order; the last minibatch may be smaller.
-  // Moves the value's part of the model's parameters. `observations` [N, O], `returns` [N].
+  // Moves the value's part of the model's parameters. N `observations`, `returns` [N].
   // Returns the mean squared error over the last epoch's steps, each before its step.
   //
   // Learners of a `collective` have N steps each, not all as many, and an equal share of every
   // minibatch: each step of Adam is along the mean gradient of all, in which a learner whose
   // steps are used up takes part with none. Null: this one is alone. Fails only where learners
   // lose each other.
-  absl::StatusOr<double> Fit(const torch::Tensor& observations, const torch::Tensor& returns,
+  absl::StatusOr<double> Fit(const ObservationBatch& observations, const torch::Tensor& returns,
                              Collective* collective);
 
   // The optimiser and the random numbers. DATA_LOSS where something is missing.
@@ -40,12 +40,12 @@ class ValueFit {
   absl::Status Restore(const TensorMap& state);
 
  private:
-  // One step of Adam; this learner's sum of squared errors before it. [B, O] and [B], of which
+  // One step of Adam; this learner's sum of squared errors before it. B rows and [B], of which
   // there may be none where other learners have some.
-  absl::StatusOr<double> Step(const torch::Tensor& observations, const torch::Tensor& returns,
+  absl::StatusOr<double> Step(const ObservationBatch& observations, const torch::Tensor& returns,
                               Collective* collective);
   // Sets the gradient of the mean squared error; the sum of squared errors.
-  double ComputeGradient(const torch::Tensor& observations, const torch::Tensor& returns);
+  double ComputeGradient(const ObservationBatch& observations, const torch::Tensor& returns);
 
   const ValueFitConfig config_;
   ActorCritic& model_;

@@ -69,7 +69,7 @@ std::vector<v1::Rollout> Act(const ExperimentConfig& config, FakeRun& run, int c
 // Calls `see(step, observation, segment)` for each step, in the order of columns.
 template <typename See>
 void ForEachStep(const v1::Rollout& rollout, int64_t elements, See see) {
-  const auto observations = ColumnAs<float>(rollout.columns(Columns::kObservation));
+  const auto observations = ColumnAs<float>(rollout.columns(0));
   int64_t step = 0, row = 0;
   for (const v1::Segment& segment : rollout.segments()) {
     for (int t = 0; t < segment.length(); ++t, ++step, ++row) {
@@ -92,7 +92,7 @@ Greediness CountGreedy(const ExperimentConfig& config, const FakeRun& run) {
   for (const v1::Rollout& rollout : run.rollouts) {
     const std::vector<float>& values = run.values.at(rollout.version());
     const std::vector<double> wide(values.begin(), values.end());
-    const auto actions = ColumnAs<int32_t>(rollout.columns(Columns::kAction));
+    const auto actions = ColumnAs<int32_t>(rollout.columns(Columns().action));
     ForEachStep(
         rollout, 4,
         [&](int64_t step, const std::vector<double>& observation, const v1::Segment& segment) {
@@ -117,8 +117,8 @@ TEST(ActLoopOffPolicyTest, RolloutsHaveTheColumnsOfReplay) {
     EXPECT_EQ(RolloutSteps(rollouts[i]), kEnvironments * kSteps);
     EXPECT_EQ(rollouts[i].version(), 1 + i);
     EXPECT_EQ(rollouts[i].actor(), 1);
-    EXPECT_THAT(ColumnAs<int64_t>(rollouts[i].columns(Columns::kVersion)), Each(1 + i));
-    EXPECT_THAT(ColumnAs<float>(rollouts[i].columns(Columns::kReward)), Each(1.0f));
+    EXPECT_THAT(ColumnAs<int64_t>(rollouts[i].columns(Columns().version)), Each(1 + i));
+    EXPECT_THAT(ColumnAs<float>(rollouts[i].columns(Columns().reward)), Each(1.0f));
   }
   int64_t ended = 0, episodes = 0;
   for (const v1::Rollout& rollout : rollouts) {
@@ -136,13 +136,13 @@ TEST(ActLoopOffPolicyTest, ActionsAreRandomUntilTheRunIsWarm) {
   config.mutable_replay()->set_warmup_steps(kRound + 19);
   FakeRun run(config);
   const auto rollouts = Act(config, run, 3);
-  EXPECT_THAT(ColumnAs<int64_t>(rollouts[0].columns(Columns::kVersion)), Each(0));
+  EXPECT_THAT(ColumnAs<int64_t>(rollouts[0].columns(Columns().version)), Each(0));
   EXPECT_EQ(rollouts[0].version(), 0);
-  const auto versions = ColumnAs<int64_t>(rollouts[1].columns(Columns::kVersion));
+  const auto versions = ColumnAs<int64_t>(rollouts[1].columns(Columns().version));
   for (int64_t e = 0; e < kEnvironments; ++e)
     for (int64_t t = 0; t < kSteps; ++t) EXPECT_EQ(versions[e * kSteps + t], t < 4 ? 0 : 2);
   EXPECT_EQ(rollouts[1].version(), 0);
-  EXPECT_THAT(ColumnAs<int64_t>(rollouts[2].columns(Columns::kVersion)), Each(3));
+  EXPECT_THAT(ColumnAs<int64_t>(rollouts[2].columns(Columns().version)), Each(3));
   EXPECT_EQ(rollouts[2].version(), 3);
 }
 
@@ -156,7 +156,7 @@ TEST(ActLoopOffPolicyTest, RandomActionsAreUniformWithinTheBounds) {
   std::vector<int> counts(10);
   for (const v1::Rollout& rollout : Act(config, run, 5)) {
     EXPECT_EQ(rollout.version(), 0);
-    for (const float action : ColumnAs<float>(rollout.columns(Columns::kAction))) {
+    for (const float action : ColumnAs<float>(rollout.columns(Columns().action))) {
       ASSERT_GE(action, -2);
       ASSERT_LE(action, 2);
       ++counts[std::min(9, static_cast<int>((action + 2) / 4 * 10))];
@@ -217,7 +217,7 @@ TEST(ActLoopOffPolicyTest, AsynchronousStepsCarryTheNewestVersion) {
   ASSERT_TRUE((*loop)->Run().ok());
   ASSERT_EQ(run.rollouts.size(), 3);
   for (int r = 0; r < 3; ++r) {
-    const auto versions = ColumnAs<int64_t>(run.rollouts[r].columns(Columns::kVersion));
+    const auto versions = ColumnAs<int64_t>(run.rollouts[r].columns(Columns().version));
     for (int64_t t = 0; t < kSteps; ++t) {
       const int64_t step = r * kSteps + t + 1;  // Newest was asked so many times by then.
       EXPECT_EQ(versions[t], step < 4 ? 3 : 3 + step / 4 * 4) << "rollout " << r << ", step " << t;
@@ -241,7 +241,7 @@ TEST(ActLoopOffPolicyTest, WarmUpEndsAlthoughNothingIsPublished) {
   ASSERT_EQ(run.rollouts.size(), 3);
   // The other actor is taken to be as fast.
   for (int r = 0; r < 3; ++r)
-    EXPECT_THAT(ColumnAs<int64_t>(run.rollouts[r].columns(Columns::kVersion)), Each(r < 2 ? 0 : 1));
+    EXPECT_THAT(ColumnAs<int64_t>(run.rollouts[r].columns(Columns().version)), Each(r < 2 ? 0 : 1));
 }
 
 TEST(ActLoopOffPolicyTest, CorrelatedNoiseEndsWithItsEpisode) {
@@ -260,7 +260,7 @@ TEST(ActLoopOffPolicyTest, CorrelatedNoiseEndsWithItsEpisode) {
   for (const v1::Rollout& rollout : run.rollouts) {
     const std::vector<float>& values = run.values.at(rollout.version());
     const std::vector<double> wide(values.begin(), values.end());
-    const auto actions = ColumnAs<float>(rollout.columns(Columns::kAction));
+    const auto actions = ColumnAs<float>(rollout.columns(Columns().action));
     ForEachStep(
         rollout, 3,
         [&](int64_t step, const std::vector<double>& observation, const v1::Segment& segment) {

@@ -75,7 +75,7 @@ TEST(ActLoopTest, LockstepActsOnceWithEachVersion) {
     EXPECT_EQ(RolloutSteps(rollouts[i]), kEnvironments * kSteps);
     EXPECT_EQ(rollouts[i].version(), 5 + i);
     EXPECT_EQ(rollouts[i].actor(), 2);
-    EXPECT_THAT(ColumnAs<int64_t>(rollouts[i].columns(Columns::kVersion)), testing::Each(5 + i));
+    EXPECT_THAT(ColumnAs<int64_t>(rollouts[i].columns(Columns().version)), testing::Each(5 + i));
   }
 }
 
@@ -147,7 +147,7 @@ TEST(ActLoopTest, DelayedActorsActWithTheVersionsOfSoManyRolloutsBefore) {
   std::vector<int64_t> versions;
   for (const v1::Rollout& rollout : rollouts) {
     versions.push_back(rollout.version());
-    EXPECT_THAT(ColumnAs<int64_t>(rollout.columns(Columns::kVersion)),
+    EXPECT_THAT(ColumnAs<int64_t>(rollout.columns(Columns().version)),
                 testing::Each(rollout.version()));
   }
   EXPECT_THAT(versions, ElementsAre(1, 1, 1, 2, 3, 4));
@@ -173,7 +173,7 @@ TEST(ActLoopTest, AsynchronousStepsCarryTheVersionThatChoseThem) {
   ASSERT_EQ(run.rollouts.size(), 3);
   for (int r = 0; r < 3; ++r) {
     int64_t oldest = 0;
-    const auto versions = ColumnAs<int64_t>(run.rollouts[r].columns(Columns::kVersion));
+    const auto versions = ColumnAs<int64_t>(run.rollouts[r].columns(Columns().version));
     for (int64_t e = 0; e < kEnvironments; ++e)
       for (int64_t t = 0; t < kSteps; ++t) {
         const int64_t step = r * kSteps + t + 1;  // Newest was asked so many times by then.
@@ -190,9 +190,9 @@ TEST(ActLoopTest, LogProbsAreThoseOfTheVersionThatActed) {
   const ActorCriticNetwork network = ExampleNetwork(config.model(), 4, DiscreteActions(2));
   FakeRun run(config);
   for (const v1::Rollout& rollout : ActInLockstep(config, run, 3)) {
-    const auto observations = ColumnAs<float>(rollout.columns(Columns::kObservation));
-    const auto actions = ColumnAs<int32_t>(rollout.columns(Columns::kAction));
-    const auto log_probs = ColumnAs<float>(rollout.columns(Columns::kLogProb));
+    const auto observations = ColumnAs<float>(rollout.columns(0));
+    const auto actions = ColumnAs<int32_t>(rollout.columns(Columns().action));
+    const auto log_probs = ColumnAs<float>(rollout.columns(Columns().log_prob));
     int64_t step = 0, row = 0;
     for (const v1::Segment& segment : rollout.segments()) {
       for (int t = 0; t < segment.length(); ++t, ++step, ++row) {
@@ -220,9 +220,9 @@ TEST(ActLoopTest, EpisodesAndReturnsAreThoseOfTheSteps) {
   std::vector<Running> running(kEnvironments);
   int terminated = 0, truncated = 0;
   for (const v1::Rollout& rollout : rollouts) {
-    const auto observations = ColumnAs<float>(rollout.columns(Columns::kObservation));
-    const auto rewards = ColumnAs<float>(rollout.columns(Columns::kReward));
-    const auto discounted = ColumnAs<float>(rollout.columns(Columns::kDiscountedReturn));
+    const auto observations = ColumnAs<float>(rollout.columns(0));
+    const auto rewards = ColumnAs<float>(rollout.columns(Columns().reward));
+    const auto discounted = ColumnAs<float>(rollout.columns(Columns().discounted_return));
     std::vector<std::pair<double, int64_t>> ended, reported;
     int64_t step = 0, row = 0;
     for (const v1::Segment& segment : rollout.segments()) {
@@ -268,7 +268,7 @@ TEST(ActLoopTest, TheSameSeedAndVersionsGiveTheSameRollouts) {
     EXPECT_EQ(first[i].SerializeAsString(), second[i].SerializeAsString());
   // A restarted actor begins with a later version, and with other random numbers.
   const auto restarted = ActInLockstep(config, later, 1, /*first_version=*/2);
-  EXPECT_NE(restarted[0].columns(Columns::kObservation), first[0].columns(Columns::kObservation));
+  EXPECT_NE(restarted[0].columns(0), first[0].columns(0));
 }
 
 TEST(ActLoopTest, AFailingPortEndsItUnlessTheRunIsFinished) {

@@ -11,7 +11,7 @@
 namespace cadre {
 namespace {
 
-// Odd row sizes on purpose: 3, 4, 8 and 5 bytes.
+// Odd row sizes on purpose: 3, 2, 4, 8 and 5 bytes.
 v1::ExperienceSpec Spec() {
   v1::ExperienceSpec spec;
   const auto add = [&spec](const char* name, v1::DType dtype, std::vector<int64_t> shape,
@@ -22,7 +22,8 @@ v1::ExperienceSpec Spec() {
     column.mutable_shape()->Add(shape.begin(), shape.end());
     column.set_per_observation(per_observation);
   };
-  add("obs", v1::DTYPE_UINT8, {3}, true);
+  add("obs.a", v1::DTYPE_UINT8, {3}, true);
+  add("obs.b", v1::DTYPE_UINT8, {2}, true);
   add("action", v1::DTYPE_INT32, {}, false);
   add("version", v1::DTYPE_INT64, {}, false);
   add("extra", v1::DTYPE_UINT8, {5}, false);
@@ -49,7 +50,7 @@ class NaiveRecorder {
   }
 
   void Step(int64_t environment, const std::vector<std::string>& rows, End end,
-            const std::string& final_observation) {
+            const std::vector<std::string>& final_observations) {
     if (environment >= static_cast<int64_t>(segments_.size())) segments_.resize(environment + 1);
     std::vector<Recorded>& segments = segments_[environment];
     if (segments.empty() || segments.back().end != v1::SEGMENT_END_CUT)
@@ -59,17 +60,19 @@ class NaiveRecorder {
       segment.columns[i] += rows[i].substr(environment * row_bytes_[i], row_bytes_[i]);
     ++segment.length;
     if (end == End::kNone) return;
-    segment.columns[0] += final_observation.substr(environment * row_bytes_[0], row_bytes_[0]);
+    for (size_t c = 0; c < final_observations.size(); ++c)
+      segment.columns[c] +=
+          final_observations[c].substr(environment * row_bytes_[c], row_bytes_[c]);
     segment.end = end == End::kTerminated ? v1::SEGMENT_END_TERMINATED : v1::SEGMENT_END_TRUNCATED;
   }
 
-  v1::Rollout Finish(const std::string& observations) {
+  v1::Rollout Finish(const std::vector<std::string>& observations) {
     v1::Rollout rollout;
     for (size_t i = 0; i < row_bytes_.size(); ++i) rollout.add_columns();
     for (size_t e = 0; e < segments_.size(); ++e)
       for (Recorded& segment : segments_[e]) {
-        if (segment.end == v1::SEGMENT_END_CUT)
-          segment.columns[0] += observations.substr(e * row_bytes_[0], row_bytes_[0]);
+        for (size_t c = 0; c < observations.size() && segment.end == v1::SEGMENT_END_CUT; ++c)
+          segment.columns[c] += observations[c].substr(e * row_bytes_[c], row_bytes_[c]);
         for (size_t i = 0; i < row_bytes_.size(); ++i)
           *rollout.mutable_columns(static_cast<int>(i)) += segment.columns[i];
         v1::Segment& out = *rollout.add_segments();
@@ -103,20 +106,20 @@ void CheckRollout(SegmentBuilder& builder, const std::vector<std::vector<End>>& 
     std::vector<std::string> rows;
     for (const v1::ColumnSpec& column : spec.columns())
       rows.push_back(Bytes(n * RowBytes(column), random));
-    const std::string final_observations = Bytes(n * 3, random);
+    const std::vector<std::string> finals = {Bytes(n * 3, random), Bytes(n * 2, random)};
     std::vector<uint8_t> terminated, truncated;
     for (int64_t e = 0; e < n; ++e) {
       terminated.push_back(ends[t][e] == End::kTerminated);
       truncated.push_back(ends[t][e] == End::kTruncated);
-      naive.Step(e, rows, ends[t][e], final_observations);
+      naive.Step(e, rows, ends[t][e], finals);
     }
-    builder.AddObservations(Span(rows[0]));
-    for (int i = 1; i < spec.columns_size(); ++i) builder.AddColumn(i, Span(rows[i]));
-    builder.EndStep(terminated, truncated, Span(final_observations));
+    builder.AddObservations({Span(rows[0]), Span(rows[1])});
+    for (int i = 2; i < spec.columns_size(); ++i) builder.AddColumn(i, Span(rows[i]));
+    builder.EndStep(terminated, truncated, {Span(finals[0]), Span(finals[1])});
   }
   ASSERT_TRUE(builder.full());
-  const std::string observations = Bytes(n * 3, random);
-  const v1::Rollout rollout = builder.Finish(Span(observations));
+  const std::vector<std::string> observations = {Bytes(n * 3, random), Bytes(n * 2, random)};
+  const v1::Rollout rollout = builder.Finish({Span(observations[0]), Span(observations[1])});
   const v1::Rollout expected = naive.Finish(observations);
   ASSERT_TRUE(ValidateRollout(spec, rollout).ok());
   ASSERT_EQ(rollout.segments_size(), expected.segments_size());
@@ -169,15 +172,15 @@ TEST(SegmentBuilderTest, ByHand) {
   const auto step = [&](const std::string& obs, const std::string& action,
                         std::vector<uint8_t> terminated, std::vector<uint8_t> truncated,
                         const std::string& finals) {
-    builder.AddObservations(Span(obs));
+    builder.AddObservations({Span(obs)});
     builder.AddColumn(1, Span(action));
-    builder.EndStep(terminated, truncated, Span(finals));
+    builder.EndStep(terminated, truncated, {Span(finals)});
   };
   // The first environment's episode A ends after one step; the second's, p, at the end.
   step("Ap", "12", {1, 0}, {0, 0}, "!?");
   step("Bq", "34", {0, 0}, {0, 0}, "??");
   step("Cr", "56", {0, 0}, {0, 1}, "?.");
-  const v1::Rollout rollout = builder.Finish(Span("Dz"));
+  const v1::Rollout rollout = builder.Finish({Span("Dz")});
   EXPECT_EQ(rollout.columns(0), "A!BCDpqr.");
   EXPECT_EQ(rollout.columns(1), "135246");
   ASSERT_EQ(rollout.segments_size(), 3);

@@ -1,6 +1,7 @@
 #include "common/config_validation.h"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -188,6 +189,43 @@ TEST(ConfigValidationTest, AnAlgorithmForContinuousActionsRefusesADiscreteTask) 
   EXPECT_EQ(ErrorsOf(pendulum, kDiscreteOnly),
             "environment.id: got 'Pendulum-v1', whose actions are continuous; "
             "wanted, for ppo, discrete actions: CartPole-v1, Acrobot-v1");
+}
+
+// Bits-v0: several choices at once, and bytes alone are observed.
+EnvironmentCatalog CatalogWithBits() {
+  EnvironmentCatalog catalog = Catalog();
+  catalog.entries.push_back(
+      {.id = "Bits-v0", .discrete = true, .bytes = {}, .several_choices = true, .floats = false});
+  return catalog;
+}
+
+TEST(ConfigValidationTest, AlgorithmsOfASingleChoiceAreRefusedSeveral) {
+  for (const char* algorithm : {"dqn {}", "sac {}", "n_step_q {}", "n_step_sarsa {}"}) {
+    const auto config = ParseConfig(absl::StrCat("name: 'bits' environment { id: 'Bits-v0' } "
+                                                 "stop { env_steps: 100000 } ",
+                                                 algorithm),
+                                    "test");
+    ASSERT_TRUE(config.ok());
+    const std::string error(ValidateConfig(*config, CatalogWithBits()).message());
+    const std::string name(algorithm, strcspn(algorithm, " "));
+    EXPECT_THAT(error, testing::HasSubstr(absl::StrCat(
+                           "environment.id: got 'Bits-v0', whose actions are several discrete "
+                           "choices at once; wanted, for ",
+                           name, ", single discrete actions: CartPole-v1, Acrobot-v1")));
+  }
+  ExperimentConfig ppo = Good();
+  ppo.mutable_environment()->set_id("Bits-v0");
+  EXPECT_EQ(ValidateConfig(ppo, CatalogWithBits()), absl::OkStatus());
+}
+
+TEST(ConfigValidationTest, OnlyFloatsAreNormalised) {
+  ExperimentConfig config = Good();
+  config.mutable_normalization()->set_observations(true);
+  EXPECT_EQ(ValidateConfig(config, CatalogWithBits()), absl::OkStatus());
+  config.mutable_environment()->set_id("Bits-v0");
+  EXPECT_EQ(ValidateConfig(config, CatalogWithBits()).message(),
+            "normalization.observations: got true; wanted false for Bits-v0, which has no float32 "
+            "observation to normalise");
 }
 
 TEST(ConfigValidationTest, PpoLearnsBothKindsOfActions) {

@@ -36,15 +36,15 @@ class Counter final : public Environment {
                              .max_episode_steps = 1000};
     return spec;
   }
-  void Reset(Random&, absl::Span<std::byte> observation) override {
+  void Reset(Random&, ObservationRow observation) override {
     ++episode_;
     step_ = 0;
-    WriteObservation(std::array{episode_, step_}, observation);
+    WriteObservation(std::array{episode_, step_}, observation[0]);
   }
   StepResult Step(absl::Span<const std::byte> action, Random&,
-                  absl::Span<std::byte> observation) override {
+                  ObservationRow observation) override {
     ++step_;
-    WriteObservation(std::array{episode_, step_}, observation);
+    WriteObservation(std::array{episode_, step_}, observation[0]);
     return {.reward = 10.0 * step_, .terminated = DiscreteAction(action) == 1};
   }
 
@@ -64,22 +64,22 @@ absl::Status StepWith(VectorEnvironment& environment, const std::vector<int32_t>
 TEST(BatchOfTest, TerminationRestartsAndKeepsTheFinalObservation) {
   BatchOf<Counter> counters = Counters(2, 1000);
   ASSERT_TRUE(counters.Reset(1).ok());
-  EXPECT_THAT(AsFloats(counters.observations()), ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(AsFloats(counters.observations()[0]), ElementsAre(0, 0, 0, 0));
 
   ASSERT_TRUE(StepWith(counters, {0, 0}).ok());
-  EXPECT_THAT(AsFloats(counters.observations()), ElementsAre(0, 1, 0, 1));
+  EXPECT_THAT(AsFloats(counters.observations()[0]), ElementsAre(0, 1, 0, 1));
   EXPECT_THAT(counters.rewards(), ElementsAre(10, 10));
   EXPECT_THAT(counters.terminated(), ElementsAre(0, 0));
 
   ASSERT_TRUE(StepWith(counters, {0, 1}).ok());
-  EXPECT_THAT(AsFloats(counters.observations()), ElementsAre(0, 2, 1, 0));
-  EXPECT_THAT(AsFloats(counters.final_observations().subspan(8)), ElementsAre(0, 2));
+  EXPECT_THAT(AsFloats(counters.observations()[0]), ElementsAre(0, 2, 1, 0));
+  EXPECT_THAT(AsFloats(counters.final_observations()[0].subspan(8)), ElementsAre(0, 2));
   EXPECT_THAT(counters.rewards(), ElementsAre(20, 20));
   EXPECT_THAT(counters.terminated(), ElementsAre(0, 1));
   EXPECT_THAT(counters.truncated(), ElementsAre(0, 0));
 
   ASSERT_TRUE(StepWith(counters, {0, 0}).ok());
-  EXPECT_THAT(AsFloats(counters.observations()), ElementsAre(0, 3, 1, 1));
+  EXPECT_THAT(AsFloats(counters.observations()[0]), ElementsAre(0, 3, 1, 1));
   EXPECT_THAT(counters.terminated(), ElementsAre(0, 0));
 }
 
@@ -92,8 +92,8 @@ TEST(BatchOfTest, TheTimeLimitTruncatesEveryEpisodeAtItsOwnStep) {
   ASSERT_TRUE(StepWith(counters, {0, 0}).ok());
   EXPECT_THAT(counters.truncated(), ElementsAre(1, 0));
   EXPECT_THAT(counters.terminated(), ElementsAre(0, 0));
-  EXPECT_THAT(AsFloats(counters.final_observations().subspan(0, 8)), ElementsAre(0, 3));
-  EXPECT_THAT(AsFloats(counters.observations()), ElementsAre(1, 0, 1, 2));
+  EXPECT_THAT(AsFloats(counters.final_observations()[0].subspan(0, 8)), ElementsAre(0, 3));
+  EXPECT_THAT(AsFloats(counters.observations()[0]), ElementsAre(1, 0, 1, 2));
   ASSERT_TRUE(StepWith(counters, {0, 0}).ok());
   EXPECT_THAT(counters.truncated(), ElementsAre(0, 1));
 }
@@ -115,7 +115,7 @@ TEST(BatchOfTest, WithoutATimeLimitNothingIsTruncated) {
     ASSERT_TRUE(StepWith(counters, {0}).ok());
     ASSERT_EQ(counters.truncated()[0], 0);
   }
-  EXPECT_THAT(AsFloats(counters.observations()), ElementsAre(0, 5000));
+  EXPECT_THAT(AsFloats(counters.observations()[0]), ElementsAre(0, 5000));
 }
 
 TEST(BatchOfTest, ResetStartsAllEpisodesAndTheirStepsAnew) {
@@ -127,7 +127,7 @@ TEST(BatchOfTest, ResetStartsAllEpisodesAndTheirStepsAnew) {
   ASSERT_TRUE(StepWith(counters, {0}).ok());
   ASSERT_TRUE(counters.Reset(1).ok());
   EXPECT_THAT(counters.rewards(), ElementsAre(0));
-  EXPECT_THAT(AsFloats(counters.observations()), ElementsAre(2, 0));
+  EXPECT_THAT(AsFloats(counters.observations()[0]), ElementsAre(2, 0));
   ASSERT_TRUE(StepWith(counters, {0}).ok());
   EXPECT_THAT(counters.truncated(), ElementsAre(0));
 }
@@ -141,7 +141,7 @@ TEST(BatchOfTest, RefusesWrongActionsAndKeepsItsState) {
   EXPECT_EQ(StepWith(counters, {0, 2}).message(), "environment 1: action is 2; wanted 0 to 1");
   EXPECT_EQ(StepWith(counters, {-1, 0}).message(), "environment 0: action is -1; wanted 0 to 1");
   EXPECT_EQ(StepWith(counters, {0, 2}).code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(AsFloats(counters.observations()), ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(AsFloats(counters.observations()[0]), ElementsAre(0, 0, 0, 0));
 
   const auto pendulums = *MakeVectorEnvironment("Pendulum-v1", 2);
   ASSERT_TRUE(pendulums->Reset(1).ok());
@@ -191,8 +191,8 @@ TEST_P(VectorEnvironmentTest, EqualsALoopOverSingleEnvironments) {
   for (int64_t i = 0; i < kCount; ++i) {
     singles.push_back(*MakeEnvironment(GetParam()));
     random.push_back(Random::ForStream(5, i));
-    singles[i]->Reset(random[i], absl::MakeSpan(expected));
-    ASSERT_EQ(vector->observations().subspan(i * row, row), absl::MakeConstSpan(expected));
+    singles[i]->Reset(random[i], {absl::MakeSpan(expected)});
+    ASSERT_EQ(vector->observations()[0].subspan(i * row, row), absl::MakeConstSpan(expected));
   }
   Actions actions(vector->spec().action, kCount);
   for (int step = 0; step < 300; ++step) {
@@ -200,19 +200,68 @@ TEST_P(VectorEnvironmentTest, EqualsALoopOverSingleEnvironments) {
     ASSERT_TRUE(vector->Step(batch).ok());
     for (int64_t i = 0; i < kCount; ++i) {
       const auto action = absl::MakeConstSpan(batch).subspan(i * 4, 4);
-      const StepResult result = singles[i]->Step(action, random[i], absl::MakeSpan(expected));
+      const StepResult result = singles[i]->Step(action, random[i], {absl::MakeSpan(expected)});
       const bool truncated = !result.terminated && ++lengths[i] == kLimit;
       ASSERT_EQ(vector->rewards()[i], static_cast<float>(result.reward));
       ASSERT_EQ(vector->terminated()[i], result.terminated);
       ASSERT_EQ(vector->truncated()[i], truncated);
       if (result.terminated || truncated) {
-        ASSERT_EQ(vector->final_observations().subspan(i * row, row),
+        ASSERT_EQ(vector->final_observations()[0].subspan(i * row, row),
                   absl::MakeConstSpan(expected));
-        singles[i]->Reset(random[i], absl::MakeSpan(expected));
+        singles[i]->Reset(random[i], {absl::MakeSpan(expected)});
         lengths[i] = 0;
       }
-      ASSERT_EQ(vector->observations().subspan(i * row, row), absl::MakeConstSpan(expected));
+      ASSERT_EQ(vector->observations()[0].subspan(i * row, row), absl::MakeConstSpan(expected));
     }
+  }
+}
+
+// Bytes and floats, and a mask that changes at each step.
+TEST(BatchOfTest, EveryColumnEqualsALoopOverSingleEnvironments) {
+  for (const char* id : {"DictionaryMatch-v0", "MaskedCorridor-v0"}) {
+    constexpr int64_t kCount = 3;
+    const auto vector = *MakeVectorEnvironment(id, kCount, 4);
+    ASSERT_TRUE(vector->Reset(5).ok());
+    const std::vector<ObservationColumn> shown =
+        ShownColumns(vector->spec().observation, vector->spec().action);
+    ASSERT_EQ(shown.size(), 2);
+    ASSERT_EQ(vector->observations().size(), 2);
+
+    std::vector<std::vector<std::byte>> rows;
+    std::vector<absl::Span<std::byte>> row;
+    for (const ObservationColumn& column : shown) rows.emplace_back(column.bytes());
+    for (std::vector<std::byte>& bytes : rows) row.push_back(absl::MakeSpan(bytes));
+    const auto expect_row = [&](ShownBlocks blocks, int64_t i) {
+      for (size_t c = 0; c < rows.size(); ++c)
+        ASSERT_EQ(blocks[c].subspan(i * rows[c].size(), rows[c].size()),
+                  absl::MakeConstSpan(rows[c]))
+            << id << " column " << c;
+    };
+    std::vector<std::unique_ptr<Environment>> singles;
+    std::vector<Random> random;
+    std::vector<int64_t> lengths(kCount, 0);
+    for (int64_t i = 0; i < kCount; ++i) {
+      singles.push_back(*MakeEnvironment(id));
+      random.push_back(Random::ForStream(5, i));
+      singles[i]->Reset(random[i], row);
+      expect_row(vector->observations(), i);
+    }
+    int64_t ends = 0;
+    for (int32_t step = 0; step < 40; ++step) {
+      const std::vector<int32_t> actions = {step % 4, (step + 1) % 4, 3};
+      ASSERT_TRUE(StepWith(*vector, actions).ok());
+      for (int64_t i = 0; i < kCount; ++i) {
+        const StepResult result = singles[i]->Step(AsBytes<int32_t>({actions[i]}), random[i], row);
+        if (result.terminated || ++lengths[i] == 4) {
+          expect_row(vector->final_observations(), i);
+          singles[i]->Reset(random[i], row);
+          lengths[i] = 0;
+          ++ends;
+        }
+        expect_row(vector->observations(), i);
+      }
+    }
+    EXPECT_GT(ends, 20);
   }
 }
 
@@ -223,8 +272,8 @@ TEST_P(VectorEnvironmentTest, AnEnvironmentDoesNotDependOnHowManyThereAre) {
   ASSERT_TRUE(many->Reset(3).ok());
   Actions few_actions(few->spec().action, 2), many_actions(few->spec().action, 7);
   for (int step = 0; step < 200; ++step) {
-    const absl::Span<const std::byte> rows = few->observations();
-    ASSERT_EQ(rows, many->observations().subspan(0, rows.size())) << "at step " << step;
+    const absl::Span<const std::byte> rows = few->observations()[0];
+    ASSERT_EQ(rows, many->observations()[0].subspan(0, rows.size())) << "at step " << step;
     ASSERT_TRUE(few->Step(few_actions.Next()).ok());
     ASSERT_TRUE(many->Step(many_actions.Next()).ok());
   }
@@ -234,13 +283,13 @@ TEST_P(VectorEnvironmentTest, EnvironmentsAndSeedsDiffer) {
   const auto vector = *MakeVectorEnvironment(GetParam(), 2);
   const size_t row = 4 * vector->spec().observation.elements();
   ASSERT_TRUE(vector->Reset(1).ok());
-  const auto first = vector->observations().subspan(0, row);
-  EXPECT_NE(first, vector->observations().subspan(row, row));
+  const auto first = vector->observations()[0].subspan(0, row);
+  EXPECT_NE(first, vector->observations()[0].subspan(row, row));
   const std::vector<std::byte> before(first.begin(), first.end());
   ASSERT_TRUE(vector->Reset(2).ok());
-  EXPECT_NE(absl::MakeConstSpan(before), vector->observations().subspan(0, row));
+  EXPECT_NE(absl::MakeConstSpan(before), vector->observations()[0].subspan(0, row));
   ASSERT_TRUE(vector->Reset(1).ok());
-  EXPECT_EQ(absl::MakeConstSpan(before), vector->observations().subspan(0, row));
+  EXPECT_EQ(absl::MakeConstSpan(before), vector->observations()[0].subspan(0, row));
 }
 
 INSTANTIATE_TEST_SUITE_P(Classic, VectorEnvironmentTest,

@@ -42,7 +42,7 @@ Outcome StepFrom(std::vector<double> state, Action action) {
   std::vector<float> observation(E::Spec().observation.elements());
   const StepResult result = environment.Step(
       absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&action), sizeof(action)), random,
-      absl::MakeSpan(reinterpret_cast<std::byte*>(observation.data()), 4 * observation.size()));
+      {absl::MakeSpan(reinterpret_cast<std::byte*>(observation.data()), 4 * observation.size())});
   return {{environment.state().begin(), environment.state().end()},
           observation,
           result.reward,
@@ -57,7 +57,7 @@ std::vector<std::pair<double, double>> ResetRange() {
   std::vector<std::byte> observation(4 * E::Spec().observation.elements());
   std::vector<std::pair<double, double>> range(environment.state().size(), {1e9, -1e9});
   for (int i = 0; i < 10000; ++i) {
-    environment.Reset(random, absl::MakeSpan(observation));
+    environment.Reset(random, {absl::MakeSpan(observation)});
     for (size_t k = 0; k < range.size(); ++k) {
       range[k].first = std::min(range[k].first, environment.state()[k]);
       range[k].second = std::max(range[k].second, environment.state()[k]);

@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/experience_spec.h"
 #include "common/random.h"
 
 namespace cadre {
@@ -21,9 +22,9 @@ constexpr size_t kGuard = 16;  // Bytes around an observation that nobody may wr
 
 Bytes RandomAction(const ActionSpace& space, Random& random) {
   Bytes action(space.bytes());
-  if (space.discrete()) {
-    const auto value = static_cast<int32_t>(random.Below(space.counts[0]));
-    std::memcpy(action.data(), &value, sizeof(value));
+  for (int64_t k = 0; k < space.choices(); ++k) {
+    const auto value = static_cast<int32_t>(random.Below(space.counts[k]));
+    std::memcpy(action.data() + k * sizeof(value), &value, sizeof(value));
   }
   for (int64_t d = 0; d < space.dimensions; ++d) {
     const auto value = static_cast<float>(random.Uniform(space.low[d], space.high[d]));
@@ -51,24 +52,26 @@ double ValueAt(const Bytes& row, v1::DType dtype, int64_t i) {
   }
 }
 
-// Plays one environment, whose observations are written between guards. What it
-// leaves unwritten keeps the value of `fill`.
+// Plays one environment, whose columns are written between guards. What it leaves
+// unwritten keeps the value of `fill`.
 class Player {
  public:
   Player(const EnvironmentFactory& make, uint64_t seed, uint8_t fill = 0xA5)
-      : environment_(make()), random_(seed), fill_(fill) {
-    const ObservationColumn& space = environment_->spec().observation.columns[0];
-    row_bytes_ = space.elements() * DTypeBytes(space.dtype);
-  }
+      : environment_(make()),
+        random_(seed),
+        fill_(fill),
+        shown_(ShownColumns(spec().observation, spec().action)),
+        buffers_(shown_.size()) {}
 
   const EnvironmentSpec& spec() const { return environment_->spec(); }
+  const std::vector<ObservationColumn>& shown() const { return shown_; }
 
-  // The observation; valid until the next call.
-  const Bytes& Reset() {
+  // What it shows, by column; valid until the next call.
+  const std::vector<Bytes>& Reset() {
     environment_->Reset(random_, CleanRow());
     return Row();
   }
-  const Bytes& Step(const Bytes& action) {
+  const std::vector<Bytes>& Step(const Bytes& action) {
     last_ = environment_->Step(action, random_, CleanRow());
     return Row();
   }
@@ -77,57 +80,85 @@ class Player {
 
   bool GuardsIntact() const {
     const auto is_fill = [this](std::byte b) { return b == std::byte{fill_}; };
-    return std::all_of(buffer_.begin(), buffer_.begin() + kGuard, is_fill) &&
-           std::all_of(buffer_.end() - kGuard, buffer_.end(), is_fill);
+    return std::all_of(buffers_.begin(), buffers_.end(), [&](const Bytes& buffer) {
+      return std::all_of(buffer.begin(), buffer.begin() + kGuard, is_fill) &&
+             std::all_of(buffer.end() - kGuard, buffer.end(), is_fill);
+    });
   }
 
  private:
-  absl::Span<std::byte> CleanRow() {
-    buffer_.assign(row_bytes_ + 2 * kGuard, std::byte{fill_});
-    return absl::MakeSpan(buffer_).subspan(kGuard, row_bytes_);
+  ObservationRow CleanRow() {
+    spans_.clear();
+    for (size_t c = 0; c < shown_.size(); ++c) {
+      buffers_[c].assign(shown_[c].bytes() + 2 * kGuard, std::byte{fill_});
+      spans_.push_back(absl::MakeSpan(buffers_[c]).subspan(kGuard, shown_[c].bytes()));
+    }
+    return spans_;
   }
-  const Bytes& Row() {
-    row_.assign(buffer_.begin() + kGuard, buffer_.end() - kGuard);
+  const std::vector<Bytes>& Row() {
+    row_.clear();
+    for (const absl::Span<std::byte> span : spans_) row_.emplace_back(span.begin(), span.end());
     return row_;
   }
 
   std::unique_ptr<Environment> environment_;
   Random random_;
   uint8_t fill_;
-  size_t row_bytes_;
-  Bytes buffer_, row_;
+  std::vector<ObservationColumn> shown_;
+  std::vector<Bytes> buffers_;                // By column, with guards.
+  std::vector<absl::Span<std::byte>> spans_;  // Between the guards.
+  std::vector<Bytes> row_;
   StepResult last_;
 };
+
+Violations CheckColumn(const ObservationColumn& column) {
+  Violations violations;
+  const auto require = [&](bool condition, absl::string_view what) {
+    if (!condition) violations.push_back(absl::StrCat("spec: column '", column.name, "': ", what));
+  };
+  const auto elements = static_cast<size_t>(column.elements());
+  require(!column.name.empty(), "no name");
+  require(column.name != kMaskColumn, "the name of the mask");
+  require(column.dtype == v1::DTYPE_FLOAT32 || column.dtype == v1::DTYPE_UINT8,
+          "neither float32 nor uint8");
+  require(elements > 0, "empty");
+  require(column.low.size() == elements && column.high.size() == elements,
+          "observation bounds differ in number from its elements");
+  if (!violations.empty()) return violations;
+  for (size_t i = 0; i < elements; ++i)
+    require(column.low[i] <= column.high[i], absl::StrCat(i, " has low > high"));
+  return violations;
+}
 
 Violations CheckSpec(const EnvironmentSpec& spec) {
   Violations violations;
   const auto require = [&violations](bool condition, absl::string_view what) {
     if (!condition) violations.push_back(absl::StrCat("spec: ", what));
   };
-  const ObservationColumn& observation = spec.observation.columns[0];
-  const auto elements = static_cast<size_t>(observation.elements());
   require(!spec.id.empty(), "no id");
   require(spec.max_episode_steps >= 0, "negative max_episode_steps");
-  require(DTypeBytes(observation.dtype) > 0, "unknown dtype of the observation");
-  require(elements > 0, "empty observation");
-  require(observation.low.size() == elements && observation.high.size() == elements,
-          "observation bounds differ in number from its elements");
+  require(!spec.observation.columns.empty(), "no observation");
+  std::set<std::string> names;
+  for (const ObservationColumn& column : spec.observation.columns) {
+    for (std::string& violation : CheckColumn(column)) violations.push_back(std::move(violation));
+    require(names.insert(column.name).second, absl::StrCat("two columns '", column.name, "'"));
+  }
   const ActionSpace& action = spec.action;
   if (action.discrete()) {
-    require(action.alternatives() >= 1, "no action");
+    require(action.choices() >= 1, "no action");
+    require(action.kind != ActionSpace::Kind::kDiscrete || action.choices() == 1,
+            "a discrete action of several choices");
+    for (const int64_t count : action.counts) require(count >= 1, "a choice among nothing");
     require(action.dimensions == 0, "a discrete action with dimensions");
   } else {
     require(action.dimensions >= 1, "a continuous action without dimensions");
+    require(action.counts.empty() && !action.masked, "a continuous action with choices or a mask");
   }
   const auto dimensions = static_cast<size_t>(action.dimensions);
   require(action.low.size() == dimensions && action.high.size() == dimensions,
           "action bounds differ in number from its dimensions");
   if (!violations.empty()) return violations;
 
-  for (size_t i = 0; i < elements; ++i) {
-    require(observation.low[i] <= observation.high[i],
-            absl::StrCat("observation ", i, " has low > high"));
-  }
   for (size_t d = 0; d < dimensions; ++d) {
     require(std::isfinite(action.low[d]) && std::isfinite(action.high[d]) &&
                 action.low[d] < action.high[d],
@@ -136,8 +167,8 @@ Violations CheckSpec(const EnvironmentSpec& spec) {
   return violations;
 }
 
-// What is wrong with one observation; empty where nothing is.
-std::string ObservationFault(const ObservationColumn& space, const Bytes& row) {
+// What is wrong with one row of a column; empty where nothing is.
+std::string ColumnFault(const ObservationColumn& space, const Bytes& row) {
   for (int64_t i = 0; i < space.elements(); ++i) {
     const double value = ValueAt(row, space.dtype, i);
     if (!std::isfinite(value)) return absl::StrCat("observation ", i, " is ", value);
@@ -149,15 +180,29 @@ std::string ObservationFault(const ObservationColumn& space, const Bytes& row) {
   return "";
 }
 
+std::string MaskFault(const ActionSpace& action, const Bytes& mask) {
+  auto next = mask.begin();
+  for (int64_t k = 0; k < action.choices(); ++k, next += action.counts[k - 1])
+    if (std::all_of(next, next + action.counts[k], [](std::byte b) { return b == std::byte{0}; }))
+      return absl::StrCat("the mask allows nothing of choice ", k);
+  return "";
+}
+
+std::string ObservationFault(const Player& player, const std::vector<Bytes>& row) {
+  for (size_t c = 0; c < row.size(); ++c)
+    if (std::string fault = ColumnFault(player.shown()[c], row[c]); !fault.empty()) return fault;
+  return player.spec().action.masked ? MaskFault(player.spec().action, row.back()) : "";
+}
+
 // Random episodes, each cut after at most 200 steps: sound numbers throughout.
 Violations CheckPlay(const EnvironmentFactory& make) {
   Player player(make, 1);
   Random choices(2);
   Violations violations;
-  Bytes row = player.Reset();
+  std::vector<Bytes> row = player.Reset();
   int64_t length = 0;
   for (int step = 0; step < kSteps && violations.empty(); ++step) {
-    const std::string fault = ObservationFault(player.spec().observation.columns[0], row);
+    const std::string fault = ObservationFault(player, row);
     if (!fault.empty()) violations.push_back(absl::StrCat(fault, " at step ", step));
     if (!player.GuardsIntact()) violations.push_back("writes outside its observation");
     if (!std::isfinite(player.last().reward))

@@ -44,6 +44,7 @@ enum class Fault {
   kNotClipped,
   kInfiniteReward,
   kBoundsMissing,
+  kNothingAllowed,
 };
 
 // A random walk in one dimension, with one thing wrong.
@@ -54,23 +55,33 @@ class FaultyEnvironment final : public Environment {
     spec_.observation.columns = {{.shape = {2}, .low = {-5, -5}, .high = {5, 5}}};
     spec_.action = {
         .kind = ActionSpace::Kind::kContinuous, .dimensions = 1, .low = {-1}, .high = {1}};
+    if (fault == Fault::kNothingAllowed) {
+      spec_.action = ActionSpace::Discrete(2);
+      spec_.action.masked = true;
+    }
     if (fault == Fault::kBoundsMissing) spec_.observation.columns[0].high.pop_back();
   }
 
   const EnvironmentSpec& spec() const override { return spec_; }
 
-  void Reset(Random& random, absl::Span<std::byte> observation) override {
+  void Reset(Random& random, ObservationRow observation) override {
     position_ = fault_ == Fault::kIgnoresSeed ? 0 : static_cast<float>(random.Uniform(-1, 1));
     if (fault_ != Fault::kRemembers) steps_ = 0;
-    Observe(observation);
+    Observe(observation[0]);
+    if (fault_ == Fault::kNothingAllowed) std::memset(observation[1].data(), 0, 2);
   }
 
   StepResult Step(absl::Span<const std::byte> action, Random&,
-                  absl::Span<std::byte> observation) override {
+                  ObservationRow observation) override {
+    if (fault_ == Fault::kNothingAllowed) {
+      std::memset(observation[1].data(), 0, 2);
+      Observe(observation[0]);
+      return {};
+    }
     const float limit = fault_ == Fault::kNotClipped ? 100 : 1;
     position_ += ContinuousAction(action, 0, -limit, limit);
     ++steps_;
-    Observe(observation);
+    Observe(observation[0]);
     return {.reward = fault_ == Fault::kInfiniteReward ? INFINITY : position_,
             .terminated = std::abs(position_) > 4};
   }
@@ -108,6 +119,7 @@ TEST(ConformanceTest, FindsWhatIsWrong) {
   EXPECT_THAT(ViolationsOf(Fault::kRemembers), finds("an earlier episode shows"));
   EXPECT_THAT(ViolationsOf(Fault::kNotClipped), finds("action 0 is not clipped to its high"));
   EXPECT_THAT(ViolationsOf(Fault::kInfiniteReward), finds("reward is inf"));
+  EXPECT_THAT(ViolationsOf(Fault::kNothingAllowed), finds("the mask allows nothing of choice 0"));
   EXPECT_THAT(ViolationsOf(Fault::kBoundsMissing), finds("observation bounds differ"));
 }
 

@@ -62,7 +62,7 @@ void PlaySteps() {
   while (Read(absl::MakeSpan(reinterpret_cast<std::byte*>(state.data()), 8 * state.size())) &&
          Read(absl::MakeSpan(action))) {
     environment.set_state(state);
-    const StepResult result = environment.Step(action, random, absl::MakeSpan(observation));
+    const StepResult result = environment.Step(action, random, {absl::MakeSpan(observation)});
     WriteState(environment.state());
     Write(observation.data(), observation.size());
     WriteValue<double>(result.reward);
@@ -76,7 +76,7 @@ void PlayResets(uint64_t seed, int64_t count) {
   Random random(seed);
   std::vector<std::byte> observation(ObservationBytes<E>());
   for (int64_t i = 0; i < count; ++i) {
-    environment.Reset(random, absl::MakeSpan(observation));
+    environment.Reset(random, {absl::MakeSpan(observation)});
     WriteState(environment.state());
     Write(observation.data(), observation.size());
   }
@@ -92,18 +92,18 @@ void PlayEpisodes(uint64_t seed) {
   Random random = Random::ForStream(seed, 0);
   std::vector<std::byte> scratch(ObservationBytes<E>());
   std::vector<std::byte> action(E::Spec().action.bytes());
-  shadow.Reset(random, absl::MakeSpan(scratch));
+  shadow.Reset(random, {absl::MakeSpan(scratch)});
   while (Read(absl::MakeSpan(action))) {
     WriteState(shadow.state());
     CADRE_CHECK(batch.Step(action).ok());
     const bool ended = batch.terminated()[0] || batch.truncated()[0];
-    const auto observation = ended ? batch.final_observations() : batch.observations();
+    const auto observation = ended ? batch.final_observations()[0] : batch.observations()[0];
     Write(observation.data(), observation.size());
     WriteValue<float>(batch.rewards()[0]);
     WriteValue<uint8_t>(batch.terminated()[0]);
     WriteValue<uint8_t>(batch.truncated()[0]);
-    shadow.Step(action, random, absl::MakeSpan(scratch));
-    if (ended) shadow.Reset(random, absl::MakeSpan(scratch));
+    shadow.Step(action, random, {absl::MakeSpan(scratch)});
+    if (ended) shadow.Reset(random, {absl::MakeSpan(scratch)});
   }
 }
 

@@ -45,7 +45,7 @@ int64_t PlayCartPole(const ExamplePolicy& policy, Random random, int64_t limit) 
   auto environment = *MakeEnvironment("CartPole-v1");
   std::vector<float> observation(4);
   const absl::Span<std::byte> bytes(reinterpret_cast<std::byte*>(observation.data()), 16);
-  environment->Reset(random, bytes);
+  environment->Reset(random, {bytes});
   for (int64_t length = 1;; ++length) {
     const std::vector<double> logits =
         NaivePolicy(policy.network, policy.values, {observation.begin(), observation.end()});

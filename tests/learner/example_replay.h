@@ -40,7 +40,7 @@ inline BatchInMaking ExampleReplayBatch(BatchMemoryPool& pool, int64_t items, Ra
       for (int64_t& value : MutableColumnAs<int64_t>(bytes)) value = 1;
   }
   for (float& discount : MutableColumnAs<float>(
-           absl::MakeSpan(made.columns[OffPolicyColumns::kDiscount], items * sizeof(float))))
+           absl::MakeSpan(made.columns[OffPolicyColumns().discount], items * sizeof(float))))
     discount = random.Below(4) == 0 ? 0.0f : 0.99f;
   return made;
 }

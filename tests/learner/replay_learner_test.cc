@@ -290,7 +290,7 @@ TEST_F(ReplayLearnerTest, AnItemThatIsNotFiniteIsLeftOutCountedAndNotDrawnAgain)
   ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
   config.mutable_replay()->mutable_prioritized();
   replay_.change = [](BatchInMaking& made) {
-    reinterpret_cast<float*>(made.columns[OffPolicyColumns::kReward])[3] =
+    reinterpret_cast<float*>(made.columns[OffPolicyColumns().reward])[3] =
         std::numeric_limits<float>::quiet_NaN();
   };
   ASSERT_TRUE(Run(config).ok());
@@ -306,7 +306,7 @@ TEST_F(ReplayLearnerTest, ABatchOfWhichNothingIsOfUseIsSampledAgain) {
   replay_.change = [&batches](BatchInMaking& made) {
     if (++batches % 2 == 0) return;
     for (int64_t i = 0; i < made.batch.items; ++i)
-      reinterpret_cast<int32_t*>(made.columns[OffPolicyColumns::kAction])[i] = 2;
+      reinterpret_cast<int32_t*>(made.columns[OffPolicyColumns().action])[i] = 2;
   };
   ASSERT_TRUE(Run(Config(ActorsConfig::LOCKSTEP)).ok());
   EXPECT_EQ(batches, 32);
@@ -317,7 +317,7 @@ TEST_F(ReplayLearnerTest, ABatchOfWhichNothingIsOfUseIsSampledAgain) {
 TEST_F(ReplayLearnerTest, ATableOfWhichNothingIsOfUseEndsTheRunWithTheReason) {
   replay_.change = [](BatchInMaking& made) {
     for (int64_t i = 0; i < made.batch.items; ++i)
-      reinterpret_cast<int32_t*>(made.columns[OffPolicyColumns::kAction])[i] = 2;
+      reinterpret_cast<int32_t*>(made.columns[OffPolicyColumns().action])[i] = 2;
   };
   const absl::Status status = Run(Config(ActorsConfig::LOCKSTEP));
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
@@ -329,7 +329,7 @@ TEST_F(ReplayLearnerTest, ParametersThatBreakAreNotSaved) {
   config.mutable_dqn()->set_learning_rate(1);
   replay_.change = [](BatchInMaking& made) {
     for (int64_t i = 0; i < made.batch.items; ++i)
-      reinterpret_cast<float*>(made.columns[OffPolicyColumns::kReward])[i] =
+      reinterpret_cast<float*>(made.columns[OffPolicyColumns().reward])[i] =
           std::numeric_limits<float>::max();
   };
   const absl::Status status = Run(config);

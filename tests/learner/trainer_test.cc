@@ -220,7 +220,7 @@ TEST_F(TrainerTest, EpisodesAndLagSurviveAResume) {
     episode.set_total_reward(10 * batch + rollout.actor());
     episode.set_length(7);
     if (batch == 1 && rollout.actor() == 1)
-      MutableColumnAs<int64_t>(rollout.mutable_columns(OnPolicyColumns::kVersion))[5] -= 2;
+      MutableColumnAs<int64_t>(rollout.mutable_columns(OnPolicyColumns().version))[5] -= 2;
   };
   ExperimentConfig config = Config();
   config.mutable_stop()->set_env_steps(2 * kBatch);
@@ -299,7 +299,7 @@ TEST_F(TrainerTest, ParametersThatAreNotFiniteEndTheRunAndOverwriteNothing) {
     // Finite each, but not their sum.
     if (batch == 2)
       for (float& reward :
-           MutableColumnAs<float>(rollout.mutable_columns(OnPolicyColumns::kReward)))
+           MutableColumnAs<float>(rollout.mutable_columns(OnPolicyColumns().reward)))
         reward = std::numeric_limits<float>::max();
   };
   auto trainer = Make(config);
@@ -323,7 +323,7 @@ TEST_F(TrainerTest, BadExperienceIsLeftOutAndCounted) {
   // Everything in the second batch, and one rollout of the third.
   change_ = [](int batch, v1::Rollout& rollout) {
     if (batch == 1 || (batch == 2 && rollout.actor() == 0))
-      MutableColumnAs<float>(rollout.mutable_columns(OnPolicyColumns::kReward))[0] =
+      MutableColumnAs<float>(rollout.mutable_columns(OnPolicyColumns().reward))[0] =
           std::numeric_limits<float>::quiet_NaN();
   };
   ASSERT_TRUE(Run(*Make(Config())).ok());

@@ -60,8 +60,7 @@ class SegmentSource final : public ExperienceSource {
     // Observations of another scale each time, so that the statistics move.
     v1::Rollout rollout = ExampleRollout(spec_, actor_, before_ + taken.size() + 1,
                                          {{kLength, end}}, version, random_);
-    for (float& value :
-         MutableColumnAs<float>(rollout.mutable_columns(OnPolicyColumns::kObservation)))
+    for (float& value : MutableColumnAs<float>(rollout.mutable_columns(0)))
       value = value * static_cast<float>(1 + taken.size()) + 1;
     taken.push_back(rollout);
     lease.rollouts.push_back(std::move(rollout));
@@ -144,10 +143,10 @@ OnPolicyBatch Episode(const std::vector<v1::Rollout>& rollouts, const v1::Parame
   };
   for (const v1::Rollout& rollout : rollouts) {
     const bool last = &rollout == &rollouts.back();
-    add(rollout, OnPolicyColumns::kObservation, observations, 4 * (kLength + (last ? 1 : 0)));
-    add(rollout, OnPolicyColumns::kReward, rewards, kLength);
-    add(rollout, OnPolicyColumns::kLogProb, log_probs, kLength);
-    for (const int32_t action : ColumnAs<int32_t>(rollout.columns(OnPolicyColumns::kAction)))
+    add(rollout, 0, observations, 4 * (kLength + (last ? 1 : 0)));
+    add(rollout, OnPolicyColumns().reward, rewards, kLength);
+    add(rollout, OnPolicyColumns().log_prob, log_probs, kLength);
+    for (const int32_t action : ColumnAs<int32_t>(rollout.columns(OnPolicyColumns().action)))
       actions.push_back(action);
   }
   Normalizer acting(config.normalization(), 4), newest(config.normalization(), 4);

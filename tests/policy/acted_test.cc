@@ -51,5 +51,25 @@ TEST(CheckActedTest, TheStepsCanBeReadFromTheMessage) {
     EXPECT_EQ(DivergedAt(other), std::nullopt) << other;
 }
 
+TEST(CheckMasksTest, AMaskThatAllowsNothingIsNamed) {
+  ActionSpace space = ActionSpace::MultiDiscrete({2, 3});
+  const std::vector<float> observations(3);
+  const std::vector<uint8_t> good = {1, 0, 0, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 0};
+  std::vector<uint8_t> bad = good;
+  bad[7] = bad[8] = bad[9] = 0;
+  const auto check = [&](const std::vector<uint8_t>& mask) {
+    return CheckMasks(
+        space, "Doors-v0",
+        {Bytes(observations), {reinterpret_cast<const std::byte*>(mask.data()), mask.size()}},
+        {4, 17, 0});
+  };
+  EXPECT_TRUE(check(bad).ok()) << "it is not masked";
+  space.masked = true;
+  EXPECT_TRUE(check(good).ok());
+  EXPECT_EQ(check(bad), absl::InvalidArgumentError(
+                            "environment 1 of 'Doors-v0', after 17 steps of its episode: "
+                            "action_mask allows nothing of choice 1; wanted at least one of 3"));
+}
+
 }  // namespace
 }  // namespace cadre

@@ -70,7 +70,7 @@ struct Acting {
   std::vector<T> Act(int64_t batch, const ActMode& mode) {
     observations = RandomFloats(batch * kObservation, random);
     std::vector<std::byte> bytes(batch * action.bytes());
-    policy->Act(observations, mode, random, absl::MakeSpan(bytes), {});
+    policy->Act({Block(observations)}, mode, random, absl::MakeSpan(bytes), {});
     std::vector<T> actions(bytes.size() / sizeof(T));
     std::memcpy(actions.data(), bytes.data(), bytes.size());
     return actions;
@@ -253,7 +253,7 @@ TEST(ContinuousActingTest, CorrelatedNoiseBeginsAfreshInTheRowThatEnded) {
       x[2] = x[3] = 0;
     }
     std::vector<float> actions(4);
-    acting.policy->Act(observations, {}, acting.random,
+    acting.policy->Act({Block(observations)}, {}, acting.random,
                        absl::MakeSpan(reinterpret_cast<std::byte*>(actions.data()), 16), {});
     for (size_t i = 0; i < 4; ++i) {
       x[i] += -0.1 * x[i] + 0.05 * twin.Normal();
@@ -391,6 +391,36 @@ TEST(MakeActingPolicyTest, ActionsWithoutBoundsAreForOnPolicyAlgorithmsAlone) {
               absl::StatusCode::kInvalidArgument);
   }
   EXPECT_TRUE(MakeActingPolicy(Config(), VectorSpace(kObservation), unbounded).ok());
+}
+
+// Whatever the algorithm: the only allowed action is taken, greedily or not.
+TEST(MaskedActingTest, EveryPolicyOfDiscreteActionsTakesWhatIsAllowed) {
+  ActionSpace space = DiscreteActions(5);
+  space.masked = true;
+  for (const std::string algorithm : {"dqn", "boltzmann", "c51", "n_step_q", "sac", "ppo"}) {
+    ExperimentConfig config = Config();
+    if (algorithm == "dqn") config.mutable_dqn();
+    if (algorithm == "boltzmann") config.mutable_dqn()->mutable_boltzmann();
+    if (algorithm == "c51") config.mutable_dqn()->mutable_distributional()->set_atoms(7);
+    if (algorithm == "n_step_q") config.mutable_n_step_q();
+    if (algorithm == "sac") config.mutable_sac();
+    if (algorithm == "ppo") config.mutable_ppo();
+    Acting acting(config, space);
+    constexpr int64_t kBatch = 500;
+    const std::vector<float> observations = RandomFloats(kBatch * kObservation, acting.random);
+    std::vector<uint8_t> mask(kBatch * 5, 0);
+    for (int64_t b = 0; b < kBatch; ++b) mask[b * 5 + b % 5] = 1;
+    for (const ActMode mode :
+         {ActMode{.greedy = true}, ActMode{.progress = 0}, ActMode{.progress = 1}}) {
+      std::vector<std::byte> bytes(kBatch * space.bytes());
+      acting.policy->Act(
+          {Block(observations), {reinterpret_cast<const std::byte*>(mask.data()), mask.size()}},
+          mode, acting.random, absl::MakeSpan(bytes), {});
+      std::vector<int32_t> actions(kBatch);
+      std::memcpy(actions.data(), bytes.data(), bytes.size());
+      for (int64_t b = 0; b < kBatch; ++b) ASSERT_EQ(actions[b], b % 5) << algorithm;
+    }
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/tensor_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/policy/example_networks.h"
@@ -75,7 +76,7 @@ double ChiSquareUniform(const std::vector<int>& counts, double total) {
 TEST(DrawUniformActionsTest, DiscreteOnesAreEquallyFrequent) {
   Random random(8);
   std::vector<std::byte> bytes(4 * 50'000);
-  DrawUniformActions(DiscreteActions(10), random, absl::MakeSpan(bytes));
+  DrawUniformActions(DiscreteActions(10), {}, random, absl::MakeSpan(bytes));
   std::vector<int32_t> actions(50'000);
   std::memcpy(actions.data(), bytes.data(), bytes.size());
   std::vector<int> counts(10);
@@ -87,7 +88,7 @@ TEST(DrawUniformActionsTest, ContinuousOnesFillTheirBounds) {
   Random random(8);
   const ActionSpace space = Bounded({-2, 0}, {2, 10});
   std::vector<std::byte> bytes(8 * 50'000);
-  DrawUniformActions(space, random, absl::MakeSpan(bytes));
+  DrawUniformActions(space, {}, random, absl::MakeSpan(bytes));
   std::vector<float> actions(2 * 50'000);
   std::memcpy(actions.data(), bytes.data(), bytes.size());
   std::vector<int> counts[2] = {std::vector<int>(10), std::vector<int>(10)};
@@ -100,6 +101,26 @@ TEST(DrawUniformActionsTest, ContinuousOnesFillTheirBounds) {
   }
   EXPECT_LT(ChiSquareUniform(counts[0], 50'000), kChiSquare9);
   EXPECT_LT(ChiSquareUniform(counts[1], 50'000), kChiSquare9);
+}
+
+TEST(DrawUniformActionsTest, EachChoiceIsAmongWhatItsMaskAllows) {
+  constexpr int64_t kRows = 30'000;
+  const ActionSpace space = ActionSpace::MultiDiscrete({3, 2});
+  std::vector<uint8_t> mask;
+  for (int64_t r = 0; r < kRows; ++r) mask.insert(mask.end(), {1, 0, 1, 0, 1});
+  std::vector<std::byte> bytes(kRows * space.bytes());
+  Random random(2);
+  DrawUniformActions(space, mask, random, absl::MakeSpan(bytes));
+  const absl::Span<const int32_t> actions = ColumnAs<int32_t>(bytes);
+  int64_t twos = 0;
+  for (int64_t r = 0; r < kRows; ++r) {
+    ASSERT_TRUE(actions[2 * r] == 0 || actions[2 * r] == 2);
+    ASSERT_EQ(actions[2 * r + 1], 1);
+    twos += actions[2 * r] == 2;
+  }
+  EXPECT_NEAR(static_cast<double>(twos) / kRows, 0.5, 0.02);
+  DrawUniformActions(space, {}, random, absl::MakeSpan(bytes));
+  EXPECT_NE(std::count(actions.begin(), actions.end(), 1), kRows) << "all are drawn without one";
 }
 
 }  // namespace

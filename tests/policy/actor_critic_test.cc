@@ -139,8 +139,8 @@ TEST_P(ActorCriticTest, ActingGivesTheLogProbOfTheTorchTwins) {
   const torch::Tensor observations = Observations(batch);
   std::vector<std::byte> actions(batch * network.action.bytes());
   std::vector<float> log_probs(batch);
-  acting.Act({observations.data_ptr<float>(), static_cast<size_t>(observations.numel())}, ActMode{},
-             random_, absl::MakeSpan(actions), absl::MakeSpan(log_probs));
+  acting.Act({Block({observations.data_ptr<float>(), static_cast<size_t>(observations.numel())})},
+             ActMode{}, random_, absl::MakeSpan(actions), absl::MakeSpan(log_probs));
 
   const Heads heads = graph_->Forward(observations);
   const torch::Tensor expected =
@@ -218,7 +218,7 @@ TEST(BoundedLogStdTest, ActorsClampWhatTheyAreSent) {
   ASSERT_TRUE(acting.Load(parameters).ok());
   const std::vector<float> observations = RandomFloats(3000, random);
   std::vector<float> actions(3000), log_probs(1000);
-  acting.Act(observations, ActMode{}, random,
+  acting.Act({Block(observations)}, ActMode{}, random,
              absl::MakeSpan(reinterpret_cast<std::byte*>(actions.data()), 4 * actions.size()),
              absl::MakeSpan(log_probs));
   const double largest = 6 * std::exp(kMaxLogStd);

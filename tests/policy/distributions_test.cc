@@ -119,5 +119,45 @@ TEST(GaussianTest, TheDensityIntegratesToOneAndItsEntropyIsTheMeanOfItsLogarithm
   EXPECT_NEAR(entropy, GaussianEntropy(log_std), 1e-5);
 }
 
+TEST(ProductOfCategoricalsTest, EachChoiceIsNormalisedByItself) {
+  const std::vector<int64_t> counts = {3, 2};
+  const std::vector<float> logits = {0, 1, 2, -1, 4};
+  std::vector<float> out(5), first(3), second(2);
+  LogSoftmaxOfEach(counts, logits, absl::MakeSpan(out));
+  LogSoftmax(absl::MakeConstSpan(logits).first(3), absl::MakeSpan(first));
+  LogSoftmax(absl::MakeConstSpan(logits).subspan(3), absl::MakeSpan(second));
+  first.insert(first.end(), second.begin(), second.end());
+  EXPECT_EQ(out, first);
+}
+
+TEST(MaskTest, WhatIsMaskedHasNoProbabilityAndIsNeverDrawn) {
+  std::vector<float> logits = {5, 0, 1, 9};
+  MaskLogits({0, 1, 1, 0}, absl::MakeSpan(logits));
+  EXPECT_EQ(ArgMax(logits), 2);
+  LogSoftmax(logits, absl::MakeSpan(logits));
+  EXPECT_EQ(std::exp(logits[0]), 0);
+  EXPECT_FLOAT_EQ(std::exp(logits[1]) + std::exp(logits[2]), 1);
+  EXPECT_TRUE(std::isfinite(CategoricalEntropy(logits)));
+  Random random(3);
+  for (int i = 0; i < 100'000; ++i) {
+    const int32_t drawn = SampleCategorical(logits, random);
+    ASSERT_TRUE(drawn == 1 || drawn == 2) << drawn;
+  }
+}
+
+// What rounding leaves over would go to the last alternative.
+TEST(MaskTest, ProbabilitiesThatDoNotAddUpToOneNeverChooseWhatIsMasked) {
+  const std::vector<float> log_probs = {std::log(1e-7f), std::log(1e-7f), kMaskedLogit,
+                                        kMaskedLogit};
+  Random random(4);
+  for (int i = 0; i < 1000; ++i) ASSERT_LE(SampleCategorical(log_probs, random), 1);
+}
+
+TEST(MaskTest, WithoutAMaskLogitsStayAsTheyAre) {
+  std::vector<float> logits = {5, 0};
+  MaskLogits({}, absl::MakeSpan(logits));
+  EXPECT_EQ(logits, (std::vector<float>{5, 0}));
+}
+
 }  // namespace
 }  // namespace cadre

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "common/check.h"
 #include "common/random.h"
 #include "policy/actor_critic_network.h"
@@ -27,6 +29,11 @@ inline ActionSpace ContinuousActions(int64_t dimensions) {
   space.low.assign(dimensions, -1.0f);
   space.high.assign(dimensions, 1.0f);
   return space;
+}
+
+// The only column of what environments show.
+inline absl::Span<const std::byte> Block(absl::Span<const float> rows) {
+  return {reinterpret_cast<const std::byte*>(rows.data()), rows.size() * sizeof(float)};
 }
 
 inline ModelConfig MlpModelConfig(std::initializer_list<int32_t> hidden,

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "policy/distributions.h"
 
 namespace cadre {
 namespace {
@@ -29,7 +30,7 @@ std::vector<int64_t> Count(const ActionValueExploration& exploration,
   for (int64_t b = 0; b < batch; ++b) rows.insert(rows.end(), values.begin(), values.end());
   std::vector<int32_t> actions(batch);
   Random random(seed);
-  exploration.Choose(rows, progress, random, absl::MakeSpan(actions));
+  exploration.Choose(rows, {}, progress, random, absl::MakeSpan(actions));
   std::vector<int64_t> counts(values.size());
   for (const int32_t action : actions) ++counts.at(action);
   return counts;
@@ -89,7 +90,7 @@ TEST(EpsilonGreedyTest, EachRowHasTheEpsilonOfItsPlaceInTheRun) {
   std::vector<std::vector<int64_t>> counts(2, std::vector<int64_t>(2));
   for (int i = 0; i < kCalls; ++i) {
     std::vector<int32_t> actions(2);
-    exploration.Choose(std::vector<float>{1, 0, 0, 1}, 0, random, absl::MakeSpan(actions));
+    exploration.Choose(std::vector<float>{1, 0, 0, 1}, {}, 0, random, absl::MakeSpan(actions));
     ++counts[0][actions[0]];
     ++counts[1][actions[1]];
   }
@@ -212,6 +213,36 @@ TEST(MakeActionNoiseTest, IsGaussianUnlessOrnsteinUhlenbeckIsGiven) {
     for (size_t i = 0; i < first.size(); ++i) covariance += first[i] * second[i] / 50'000;
     EXPECT_NEAR(covariance, keep * deviation * deviation, 0.03 * deviation * deviation);
   }
+}
+
+TEST(MaskedExplorationTest, OnlyAllowedActionsAreChosenHoweverGoodOthersAre) {
+  constexpr int64_t kBatch = 40'000;
+  DqnConfig::Boltzmann boltzmann;
+  boltzmann.set_initial_temperature(1e-30);
+  boltzmann.set_final_temperature(100);
+  const EpsilonGreedy greedy(Epsilon(0.6, 0, 1), {});
+  const Boltzmann soft(boltzmann);
+  // Values as they come from the network are masked before: 3 and 1 are allowed.
+  std::vector<float> values;
+  std::vector<uint8_t> mask;
+  for (int64_t b = 0; b < kBatch; ++b) {
+    values.insert(values.end(), {kMaskedLogit, 1, kMaskedLogit, 2, kMaskedLogit});
+    mask.insert(mask.end(), {0, 1, 0, 1, 0});
+  }
+  const auto count = [&](const ActionValueExploration& exploration, double progress) {
+    std::vector<int32_t> actions(kBatch);
+    Random random(1);
+    exploration.Choose(values, mask, progress, random, absl::MakeSpan(actions));
+    std::vector<int64_t> counts(5);
+    for (const int32_t action : actions) ++counts.at(action);
+    EXPECT_EQ(counts[0] + counts[2] + counts[4], 0);
+    return counts;
+  };
+  // Half of the random actions are the best one.
+  EXPECT_NEAR(static_cast<double>(count(greedy, 0)[1]) / kBatch, 0.3, 0.01);
+  EXPECT_EQ(count(greedy, 1)[3], kBatch);
+  EXPECT_EQ(count(soft, 0)[3], kBatch);
+  EXPECT_NEAR(static_cast<double>(count(soft, 1)[1]) / kBatch, 0.5, 0.01);
 }
 
 }  // namespace

@@ -66,12 +66,12 @@ TEST(ActorCriticNetworkTest, ASharedTrunkHasTwoHeads) {
   EXPECT_EQ(network.log_std, network.layout().size() - 2);
 }
 
-TEST(ActorCriticNetworkTest, ObservationsThatAreNotFloatsAreRefused) {
+TEST(ActorCriticNetworkTest, ObservationsThatAreNeitherFloatsNorBytesAreRefused) {
   ObservationSpace pixels = VectorSpace(4);
-  pixels.dtype = v1::DTYPE_UINT8;
+  pixels.columns[0].dtype = v1::DTYPE_INT64;
   const auto network = MakeActorCritic({}, pixels, DiscreteActions(2));
   EXPECT_EQ(network.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(network.status().message()), HasSubstr("DTYPE_UINT8"));
+  EXPECT_THAT(std::string(network.status().message()), HasSubstr("DTYPE_INT64"));
 }
 
 TEST(InitialParametersTest, WeightsAreOrthogonalWithTheGainOfTheirPlace) {

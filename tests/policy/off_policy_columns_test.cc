@@ -1,6 +1,7 @@
 #include "policy/off_policy_columns.h"
 
 #include "common/experience_spec.h"
+#include "common/replay_batch.h"
 #include "gtest/gtest.h"
 #include "tests/policy/example_networks.h"
 
@@ -23,10 +24,31 @@ TEST(OffPolicySpecTest, ContinuousActionsAndImages) {
 
 TEST(OffPolicySpecTest, TheColumnsStandWhereTheirNamesSay) {
   const v1::ExperienceSpec spec = OffPolicySpec(VectorSpace(3), DiscreteActions(2));
-  EXPECT_EQ(ColumnIndex(spec, "obs"), OffPolicyColumns::kObservation);
-  EXPECT_EQ(ColumnIndex(spec, "action"), OffPolicyColumns::kAction);
-  EXPECT_EQ(ColumnIndex(spec, "reward"), OffPolicyColumns::kReward);
-  EXPECT_EQ(ColumnIndex(spec, "version"), OffPolicyColumns::kVersion);
+  EXPECT_EQ(ColumnIndex(spec, "obs"), 0);
+  EXPECT_EQ(ColumnIndex(spec, "action"), OffPolicyColumns().action);
+  EXPECT_EQ(ColumnIndex(spec, "reward"), OffPolicyColumns().reward);
+  EXPECT_EQ(ColumnIndex(spec, "version"), OffPolicyColumns().version);
+}
+
+TEST(OffPolicySpecTest, ADictionaryAndAMaskComeBeforeTheOtherColumns) {
+  const ObservationSpace dictionary{{{.name = "image", .dtype = v1::DTYPE_UINT8, .shape = {4, 4}},
+                                     {.name = "reading", .shape = {1}}}};
+  ActionSpace action = ActionSpace::MultiDiscrete({3, 2});
+  action.masked = true;
+  const v1::ExperienceSpec spec = OffPolicySpec(dictionary, action);
+  EXPECT_TRUE(ValidateSpec(spec).ok());
+  EXPECT_EQ(DescribeSpec(spec),
+            "obs.image uint8[4,4] per observation, obs.reading float32[1] per observation, "
+            "action_mask uint8[5] per observation, action int32[2], reward float32[], version "
+            "int64[]");
+  const OffPolicyColumns columns(3);
+  EXPECT_EQ(ColumnIndex(spec, "action"), columns.action);
+  EXPECT_EQ(ColumnIndex(spec, "version"), columns.version);
+  const auto batch = BatchColumns(TableConfig(), spec);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  EXPECT_EQ(batch->at(columns.next_observation).name(), "next_obs.image");
+  EXPECT_EQ(batch->at(columns.next_observation + 2).name(), "next_action_mask");
+  EXPECT_EQ(batch->at(columns.discount).name(), "discount");
 }
 
 }  // namespace

@@ -114,18 +114,18 @@ TEST(OffPolicyNetworkTest, WhatDoesNotFitIsRefusedWithWhatWasWanted) {
   };
   const ObservationSpace vector = VectorSpace(3);
   EXPECT_THAT(message(MakeActionValueNetwork({}, {}, vector, ContinuousActions(2)).status()),
-              HasSubstr("wants discrete actions; the environment has 2 continuous"));
+              HasSubstr("wants actions of one discrete choice; the environment has float32[2]"));
   EXPECT_THAT(message(MakeContinuousPolicy({}, true, vector, DiscreteActions(4)).status()),
-              HasSubstr("wants continuous actions; the environment has 4 discrete"));
+              HasSubstr("wants continuous actions; the environment has 4 choices"));
   EXPECT_THAT(message(MakeDiscretePolicy({}, vector, ContinuousActions(1)).status()),
-              HasSubstr("wants discrete actions"));
+              HasSubstr("wants actions of one discrete choice"));
   const ModelConfig shared = MlpModelConfig({8}, TANH, true);
   EXPECT_THAT(message(MakeCritics(shared, 2, vector, DiscreteActions(4)).status()),
               HasSubstr("model.mlp.shared_trunk"));
   ObservationSpace pixels = vector;
-  pixels.dtype = v1::DTYPE_UINT8;
+  pixels.columns[0].dtype = v1::DTYPE_INT64;
   EXPECT_THAT(message(MakeCritics({}, 2, pixels, DiscreteActions(4)).status()),
-              HasSubstr("DTYPE_UINT8"));
+              HasSubstr("DTYPE_INT64"));
 }
 
 TEST(UniformParametersTest, FillEveryLayerWithinOneOverTheRootOfItsInputs) {

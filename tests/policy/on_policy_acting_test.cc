@@ -49,14 +49,14 @@ struct Acting {
     parameters = RandomFloats(network.layout().size(), random, 0.5);
   }
   std::vector<double> Head(int64_t row) const {
-    const auto begin = observations.begin() + row * network.observation_size;
-    return NaivePolicy(network, parameters, {begin, begin + network.observation_size});
+    const auto begin = observations.begin() + row * network.observation.elements();
+    return NaivePolicy(network, parameters, {begin, begin + network.observation.elements()});
   }
   void Act(int64_t batch, bool greedy) {
-    observations = RandomFloats(batch * network.observation_size, random);
+    observations = RandomFloats(batch * network.observation.elements(), random);
     actions.resize(batch * network.action.bytes());
     log_probs.resize(batch);
-    policy.Act(observations, {.greedy = greedy}, random, absl::MakeSpan(actions),
+    policy.Act({Block(observations)}, {.greedy = greedy}, random, absl::MakeSpan(actions),
                absl::MakeSpan(log_probs));
   }
 
@@ -125,7 +125,8 @@ TEST(OnPolicyActingTest, SamplesFollowTheProbabilities) {
     rows.insert(rows.end(), acting.observations.begin(), acting.observations.end());
   std::vector<std::byte> actions(4 * kBatch);
   std::vector<float> ignored(kBatch);
-  acting.policy.Act(rows, {}, acting.random, absl::MakeSpan(actions), absl::MakeSpan(ignored));
+  acting.policy.Act({Block(rows)}, {}, acting.random, absl::MakeSpan(actions),
+                    absl::MakeSpan(ignored));
   std::vector<int> counts(4);
   for (const int32_t action : As<int32_t>(actions)) ++counts[action];
   double chi_square = 0;
@@ -144,8 +145,9 @@ TEST(OnPolicyActingTest, ARowDoesNotDependOnItsBatch) {
   for (int64_t b = 0; b < 33; ++b) {
     std::vector<std::byte> action(4);
     std::vector<float> log_prob(1);
-    acting.policy.Act(absl::MakeConstSpan(acting.observations).subspan(b * 4, 4), {.greedy = true},
-                      acting.random, absl::MakeSpan(action), absl::MakeSpan(log_prob));
+    acting.policy.Act({Block(absl::MakeConstSpan(acting.observations).subspan(b * 4, 4))},
+                      {.greedy = true}, acting.random, absl::MakeSpan(action),
+                      absl::MakeSpan(log_prob));
     EXPECT_EQ(As<int32_t>(action)[0], actions[b]);
     EXPECT_EQ(log_prob[0], acting.log_probs[b]);
   }
@@ -162,7 +164,7 @@ TEST(OnPolicyActingTest, ObservationsAreNormalisedWithTheStatisticsThatCame) {
   ASSERT_TRUE(acting.policy.Load(parameters).ok());
   std::vector<std::byte> action(4);
   std::vector<float> log_prob(1);
-  acting.policy.Act(std::vector<float>{8, 100}, {.greedy = true}, acting.random,
+  acting.policy.Act({Block(std::vector<float>{8, 100})}, {.greedy = true}, acting.random,
                     absl::MakeSpan(action), absl::MakeSpan(log_prob));
   const std::vector<double> log_probs =
       NaiveLogSoftmax(NaivePolicy(acting.network, acting.parameters, {2, -1}));
@@ -211,6 +213,81 @@ TEST(OnPolicyActingTest, MissingStatisticsAreRefused) {
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("carries no statistic 'observation.count', which the config's "
                         "normalization needs"));
+}
+
+TEST(OnPolicyActingTest, SeveralMaskedChoicesAreDrawnEachByItself) {
+  ActionSpace space = ActionSpace::MultiDiscrete({3, 2});
+  space.masked = true;
+  Acting acting(MlpModelConfig({6}), 4, space);
+  ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
+  constexpr int64_t kBatch = 20'000;
+  const std::vector<float> one = RandomFloats(4, acting.random);
+  std::vector<float> rows;
+  std::vector<uint8_t> mask;
+  for (int64_t b = 0; b < kBatch; ++b) {
+    rows.insert(rows.end(), one.begin(), one.end());
+    mask.insert(mask.end(), {1, 0, 1, 1, 1});
+  }
+  acting.observations = one;
+  // The product of the softmax over 0 and 2 and that over both of the second choice.
+  const std::vector<double> logits =
+      NaivePolicy(acting.network, acting.parameters, {one.begin(), one.end()});
+  const auto share = [&](int i, int j) { return 1 / (1 + std::exp(logits[j] - logits[i])); };
+  const double first[] = {share(0, 2), 0, share(2, 0)}, second[] = {share(3, 4), share(4, 3)};
+  for (const bool greedy : {false, true}) {
+    std::vector<std::byte> actions(kBatch * space.bytes());
+    std::vector<float> log_probs(kBatch);
+    acting.policy.Act({Block(rows), {reinterpret_cast<const std::byte*>(mask.data()), mask.size()}},
+                      {.greedy = greedy}, acting.random, absl::MakeSpan(actions),
+                      absl::MakeSpan(log_probs));
+    const std::vector<int32_t> chosen = As<int32_t>(actions);
+    double counts[3][2] = {};
+    for (int64_t b = 0; b < kBatch; ++b) {
+      const int32_t i = chosen[2 * b], j = chosen[2 * b + 1];
+      ++counts[i][j];
+      ASSERT_NEAR(log_probs[b], std::log(first[i] * second[j]), 1e-4);
+    }
+    for (int i = 0; i < 3; ++i)
+      for (int j = 0; j < 2; ++j) {
+        const bool best = first[i] == *std::max_element(first, first + 3) &&
+                          second[j] == *std::max_element(second, second + 2);
+        const double wanted = greedy ? best : first[i] * second[j];
+        EXPECT_NEAR(counts[i][j] / kBatch, wanted, greedy ? 0 : 0.015);
+        if (i == 1) EXPECT_EQ(counts[i][j], 0);
+      }
+  }
+}
+
+// Bytes as they are shown, over 255; only floats are normalised.
+TEST(OnPolicyActingTest, BytesAreScaledAndFloatsNormalised) {
+  const ObservationSpace space{{{.name = "image", .dtype = v1::DTYPE_UINT8, .shape = {2}},
+                                {.name = "reading", .shape = {1}}}};
+  const ActorCriticNetwork network =
+      *MakeActorCritic(MlpModelConfig({5}), space, DiscreteActions(3));
+  NormalizationConfig normalization;
+  normalization.set_observations(true);
+  OnPolicyActing policy(network, normalization);
+  Random random(6);
+  const std::vector<float> values = RandomFloats(network.layout().size(), random, 0.5);
+  v1::Parameters parameters = Publication(network, values, 3);
+  Normalizer normalizer(normalization, space.floats());
+  normalizer.UpdateObservations({2, 4, 6, 8});  // Mean 5, variance 5.
+  normalizer.AddTo(parameters);
+  ASSERT_TRUE(policy.Load(parameters).ok());
+  const std::vector<uint8_t> image = {255, 51};
+  const std::vector<float> reading = {7};
+  std::vector<std::byte> action(4);
+  std::vector<float> log_prob(1);
+  policy.Act({{reinterpret_cast<const std::byte*>(image.data()), 2}, Block(reading)},
+             {.greedy = true}, random, absl::MakeSpan(action), absl::MakeSpan(log_prob));
+  const std::vector<double> logits =
+      NaiveHead(network.network, ActorCriticNetwork::kPolicy, {values.begin(), values.end()},
+                {{1, 0.2}, {(7 - 5) / std::sqrt(5.0)}});
+  double sum = 0;
+  for (const double logit : logits) sum += std::exp(logit);
+  const size_t best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+  EXPECT_EQ(As<int32_t>(action)[0], best);
+  EXPECT_NEAR(log_prob[0], logits[best] - std::log(sum), 1e-5);
 }
 
 }  // namespace

@@ -28,12 +28,12 @@ TEST(OnPolicySpecTest, TheColumnsStandWhereTheirNamesSay) {
   ExperimentConfig config;
   config.mutable_normalization()->set_rewards(true);
   const v1::ExperienceSpec spec = OnPolicySpec(config, VectorSpace(3), DiscreteActions(2));
-  EXPECT_EQ(ColumnIndex(spec, "obs"), OnPolicyColumns::kObservation);
-  EXPECT_EQ(ColumnIndex(spec, "action"), OnPolicyColumns::kAction);
-  EXPECT_EQ(ColumnIndex(spec, "reward"), OnPolicyColumns::kReward);
-  EXPECT_EQ(ColumnIndex(spec, "log_prob"), OnPolicyColumns::kLogProb);
-  EXPECT_EQ(ColumnIndex(spec, "version"), OnPolicyColumns::kVersion);
-  EXPECT_EQ(ColumnIndex(spec, "discounted_return"), OnPolicyColumns::kDiscountedReturn);
+  EXPECT_EQ(ColumnIndex(spec, "obs"), 0);
+  EXPECT_EQ(ColumnIndex(spec, "action"), OnPolicyColumns().action);
+  EXPECT_EQ(ColumnIndex(spec, "reward"), OnPolicyColumns().reward);
+  EXPECT_EQ(ColumnIndex(spec, "log_prob"), OnPolicyColumns().log_prob);
+  EXPECT_EQ(ColumnIndex(spec, "version"), OnPolicyColumns().version);
+  EXPECT_EQ(ColumnIndex(spec, "discounted_return"), OnPolicyColumns().discounted_return);
 }
 
 }  // namespace

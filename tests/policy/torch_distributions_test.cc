@@ -98,5 +98,48 @@ TEST(TorchDistributionsTest, GaussianKlIsItsIntegral) {
       0);
 }
 
+// Against all 24 actions of three choices, each with the product of its probabilities.
+TEST(TorchDistributionsTest, AProductOfCategoricalsIsTheDistributionOfAllItsActions) {
+  Random random(5);
+  const std::vector<int64_t> counts = {3, 2, 4};
+  const torch::Tensor logits = RandomTensor({kBatch, 9}, random, 2);
+  const torch::Tensor old_logits = RandomTensor({kBatch, 9}, random, 2);
+  const auto log_probability = [&](const torch::Tensor& of, int64_t b, const int64_t* action) {
+    double sum = 0;
+    for (int64_t k = 0, first = 0; k < 3; first += counts[k++]) {
+      double all = 0;
+      for (int64_t i = 0; i < counts[k]; ++i) all += std::exp(of[b][first + i].item<double>());
+      sum += of[b][first + action[k]].item<double>() - std::log(all);
+    }
+    return sum;
+  };
+  const torch::Tensor actions =
+      torch::stack({torch::arange(kBatch).remainder(3), torch::arange(kBatch).remainder(2),
+                    torch::arange(kBatch).remainder(4)},
+                   1);
+  const torch::Tensor log_prob = CategoricalLogProb(logits, actions, counts);
+  const torch::Tensor entropy = CategoricalEntropy(logits, counts);
+  const torch::Tensor kl = CategoricalKl(old_logits, logits, counts);
+  const torch::Tensor probabilities = CategoricalProbabilities(logits, counts);
+  for (int64_t b = 0; b < kBatch; ++b) {
+    double all_entropy = 0, all_kl = 0, total = 0, marginal = 0;
+    for (int64_t i = 0; i < 24; ++i) {
+      const int64_t action[] = {i % 3, i / 3 % 2, i / 6};
+      const double now = log_probability(logits, b, action);
+      const double then = log_probability(old_logits, b, action);
+      total += std::exp(now);
+      if (action[1] == 1) marginal += std::exp(now);
+      all_entropy -= std::exp(now) * now;
+      all_kl += std::exp(then) * (then - now);
+    }
+    EXPECT_NEAR(total, 1, 1e-9);
+    EXPECT_NEAR(entropy[b].item<double>(), all_entropy, 1e-5);
+    EXPECT_NEAR(kl[b].item<double>(), all_kl, 1e-5);
+    EXPECT_NEAR(probabilities[b][4].item<double>(), marginal, 1e-6);
+    const int64_t taken[] = {b % 3, b % 2, b % 4};
+    EXPECT_NEAR(log_prob[b].item<double>(), log_probability(logits, b, taken), 1e-5);
+  }
+}
+
 }  // namespace
 }  // namespace cadre

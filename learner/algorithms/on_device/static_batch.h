@@ -20,25 +20,32 @@ class StaticBatch {
       batch_ = batch;
       return false;
     }
-    bool moved = false;
+    bool moved = Copy(batch.observations, batch_.observations);
+    moved |= Copy(batch.next_observations, batch_.next_observations);
     for (torch::Tensor OffPolicyBatch::*column :
-         {&OffPolicyBatch::observations, &OffPolicyBatch::actions, &OffPolicyBatch::rewards,
-          &OffPolicyBatch::next_observations, &OffPolicyBatch::discounts,
-          &OffPolicyBatch::weights}) {
-      const torch::Tensor& from = batch.*column;
-      torch::Tensor& to = batch_.*column;
-      if (!to.defined() || to.sizes() != from.sizes()) {
-        to = torch::empty(from.sizes(), from.options().device(device_));
-        moved = true;
-      }
-      to.copy_(from, /*non_blocking=*/true);
-    }
+         {&OffPolicyBatch::actions, &OffPolicyBatch::rewards, &OffPolicyBatch::discounts,
+          &OffPolicyBatch::weights})
+      moved |= Copy(batch.*column, batch_.*column);
     return moved;
   }
 
   const OffPolicyBatch& get() const { return batch_; }
 
  private:
+  bool Copy(const torch::Tensor& from, torch::Tensor& to) const {
+    const bool moved = !to.defined() || to.sizes() != from.sizes();
+    if (moved) to = torch::empty(from.sizes(), from.options().device(device_));
+    to.copy_(from, /*non_blocking=*/true);
+    return moved;
+  }
+  bool Copy(const ObservationBatch& from, ObservationBatch& to) const {
+    to.columns.resize(from.columns.size());
+    bool moved = false;
+    for (size_t c = 0; c < from.columns.size(); ++c) moved |= Copy(from.columns[c], to.columns[c]);
+    if (from.mask.defined()) moved |= Copy(from.mask, to.mask);
+    return moved;
+  }
+
   const torch::Device device_;
   OffPolicyBatch batch_;
 };

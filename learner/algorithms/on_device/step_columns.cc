@@ -31,7 +31,12 @@ bool StepColumns::Assign(const torch::Tensor& from, torch::Tensor& to) const {
 }
 
 bool StepColumns::Assign(const OnPolicyBatch& batch, const Estimates& estimates) {
-  bool moved = Assign(batch.observations, observations_);
+  bool moved = false;
+  observations_.columns.resize(batch.observations.columns.size());
+  for (size_t c = 0; c < observations_.columns.size(); ++c)
+    moved |= Assign(batch.observations.columns[c], observations_.columns[c]);
+  if (batch.observations.mask.defined())
+    moved |= Assign(batch.observations.mask, observations_.mask);
   moved |= Assign(batch.observation_rows, observation_rows_);
   moved |= Assign(batch.actions, actions_);
   moved |= Assign(batch.log_probs, log_probs_);
@@ -44,7 +49,12 @@ bool StepColumns::Assign(const OnPolicyBatch& batch, const Estimates& estimates)
 
 void StepColumns::Gather(const torch::Tensor& rows, PpoMinibatch& minibatch) {
   GatherRows(observation_rows_, rows, minibatch_observation_rows_);
-  GatherRows(observations_, minibatch_observation_rows_, minibatch.observations);
+  minibatch.observations.columns.resize(observations_.columns.size());
+  for (size_t c = 0; c < observations_.columns.size(); ++c)
+    GatherRows(observations_.columns[c], minibatch_observation_rows_,
+               minibatch.observations.columns[c]);
+  if (observations_.mask.defined())
+    GatherRows(observations_.mask, minibatch_observation_rows_, minibatch.observations.mask);
   GatherRows(actions_, rows, minibatch.actions);
   GatherRows(log_probs_, rows, minibatch.log_probs);
   GatherRows(advantages_, rows, minibatch.advantages);

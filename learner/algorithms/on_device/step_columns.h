@@ -37,7 +37,7 @@ class StepColumns {
   bool Assign(const torch::Tensor& from, torch::Tensor& to) const;
 
   const torch::Device device_;
-  torch::Tensor observations_;      // [room, O], all observations.
+  ObservationBatch observations_;   // `room` rows, all observations.
   torch::Tensor observation_rows_;  // [room] int64, the observation row of each step.
   torch::Tensor actions_, log_probs_, advantages_, returns_, values_, old_policy_;  // [room, ...]
   torch::Tensor minibatch_observation_rows_;                                        // [B]

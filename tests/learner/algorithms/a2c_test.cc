@@ -23,7 +23,8 @@ std::unique_ptr<ActorCritic> ExampleModel(const ActionSpace& action) {
 torch::Tensor GradientFor(ActorCritic& model, const OnPolicyBatch& batch,
                           const torch::Tensor& advantages, const torch::Tensor& returns,
                           const ActorCriticCoefficients& coefficients) {
-  const torch::Tensor observations = batch.observations.index_select(0, batch.observation_rows);
+  const torch::Tensor observations =
+      batch.observations.only().index_select(0, batch.observation_rows);
   const Heads heads = model.Forward(observations);
   ActorCriticHeadGradient out;
   ComputeActorCriticGradient(heads, {batch.actions, advantages, returns, {}}, coefficients, out);

@@ -177,7 +177,7 @@ inline OffPolicyBatch BanditBatch(int64_t size, const ActionSpace& action,
   for (int64_t b = 0; b < size; ++b) {
     const double s = random.Uniform(-1, 1);
     const double miss = Flat(batch.actions)[b] - best(s);
-    Flat(batch.observations)[b] = static_cast<float>(s);
+    Flat(batch.observations.only())[b] = static_cast<float>(s);
     Flat(batch.rewards)[b] = static_cast<float>(-miss * miss);
   }
   return batch;

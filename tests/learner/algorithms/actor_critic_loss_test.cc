@@ -96,10 +96,7 @@ Heads RandomHeads(const ActionSpace& action, int64_t steps, Random& random) {
 
 ActorCriticTargets RandomTargets(const ActionSpace& action, const Heads& heads, Random& random) {
   const int64_t steps = heads.policy.size(0);
-  return {RandomActions(ExampleNetwork(MlpModelConfig({3}), 2, action), steps, random),
-          RandomTensor({steps}, random),
-          {},
-          {}};
+  return {RandomActions(action, steps, random), RandomTensor({steps}, random), {}, {}};
 }
 
 TEST(ActorCriticLossTest, TheClosedFormIsTheGradientOfTheLoss) {

@@ -54,7 +54,7 @@ inline torch::Tensor GradientByAutograd(const StaleExample& example,
   twin->ParametersChanged();
   const OnPolicyBatch& batch = example.batch;
   // Leaves in the place of the heads; the network below them is tested by itself.
-  Heads heads = twin->Forward(batch.observations.index_select(0, batch.observation_rows));
+  Heads heads = twin->Forward(batch.observations.only().index_select(0, batch.observation_rows));
   heads.policy = heads.policy.detach().clone().requires_grad_();
   heads.value = heads.value.detach().clone().requires_grad_();
   std::vector<torch::Tensor> leaves = {heads.policy, heads.value};

@@ -127,7 +127,8 @@ TEST(DataParallelTest, TheBoundOfTrpoIsOnTheKlOverAllLearners) {
   const auto start = TrpoOf(config, action)();
   const OnPolicyBatch batch = ExampleBatch(start->model(), kUnequalLengths, random);
   const auto policy_of = [&](ActorCritic& model) {
-    return InDouble(model.Forward(batch.observations.index_select(0, batch.observation_rows)));
+    return InDouble(
+        model.Forward(batch.observations.only().index_select(0, batch.observation_rows)));
   };
   const Heads before = policy_of(start->model());
   RunLearners(2, [&](Collective& collective) {

@@ -51,7 +51,8 @@ class NotebookDdpg {
 
   void Update(const OffPolicyBatch& batch) {
     const auto wide = [](const torch::Tensor& t) { return t.to(torch::kFloat64); };
-    const torch::Tensor s = wide(batch.observations), next = wide(batch.next_observations);
+    const torch::Tensor s = wide(batch.observations.only()),
+                        next = wide(batch.next_observations.only());
     const torch::Tensor low = wide(torch::tensor(kActions.low));
     const torch::Tensor high = wide(torch::tensor(kActions.high));
     const torch::Tensor a = 2 * (wide(batch.actions) - low) / (high - low) - 1;
@@ -123,7 +124,7 @@ TEST(DdpgTest, TerminalStatesAreWorthNothing) {
   OffPolicyBatch batch = TransitionsIn(kActions, 8, kObservationSize, random);
   batch.discounts.zero_();
   EXPECT_TRUE(ddpg->Update(batch, 0, {}).ok());
-  batch.next_observations.mul_(-3);
+  batch.next_observations.columns[0].mul_(-3);
   EXPECT_TRUE(other->Update(batch, 0, {}).ok());
   EXPECT_TRUE(torch::equal(ddpg->acting_parameters(), other->acting_parameters()));
 }

@@ -70,7 +70,8 @@ class NotebookSac {
 
   void Update(const OffPolicyBatch& batch) {
     const auto wide = [](const torch::Tensor& t) { return t.to(torch::kFloat64); };
-    const torch::Tensor s = wide(batch.observations), next = wide(batch.next_observations);
+    const torch::Tensor s = wide(batch.observations.only()),
+                        next = wide(batch.next_observations.only());
     const double alpha = std::exp(log_alpha_.item<double>());
     const torch::Tensor next_p = torch::softmax(policy_.Run(0, next), 1);
     const torch::Tensor next_v =

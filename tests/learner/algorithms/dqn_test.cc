@@ -117,8 +117,8 @@ TEST(DqnTest, PrioritiesAreTheAbsoluteErrorsBeforeTheStep) {
   auto dqn = ExampleDqn(ExampleConfig());
   Random random(3);
   const OffPolicyBatch batch = Batch(random);
-  const std::vector<double> q = NaiveValues(*dqn, batch.observations);
-  const std::vector<double> next = NaiveValues(*dqn, batch.next_observations);
+  const std::vector<double> q = NaiveValues(*dqn, batch.observations.only());
+  const std::vector<double> next = NaiveValues(*dqn, batch.next_observations.only());
   std::vector<float> priorities(kItems);
   EXPECT_TRUE(dqn->Update(batch, 0, absl::MakeSpan(priorities)).ok());
   double mean = 0, mean_square = 0, mean_target = 0;

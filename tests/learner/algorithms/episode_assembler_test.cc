@@ -30,7 +30,8 @@ TEST(EpisodeAssemblerTest, AnEpisodeThatEndsWithinItsSegmentIsThereAtOnce) {
       SegmentsBatch({{.length = 3, .end = kTerminated, .first_reward = 10, .origin = At(1)}}));
   EXPECT_EQ(out.steps(), 3);
   EXPECT_THAT(Values(out.rewards), ElementsAre(10, 11, 12));
-  EXPECT_THAT(Values(out.observations.select(1, 0).contiguous()), ElementsAre(10, 11, 12, 13));
+  EXPECT_THAT(Values(out.observations.only().select(1, 0).contiguous()),
+              ElementsAre(10, 11, 12, 13));
   EXPECT_TRUE(out.segments[0].terminated);
   EXPECT_EQ(assembler.waiting_steps(), 0);
 }
@@ -42,7 +43,7 @@ TEST(EpisodeAssemblerTest, WhatIsCutWaitsForTheRestOfItsEpisode) {
                      {.length = 2, .end = kCut, .first_reward = 50, .origin = At(1, 1)}}));
   EXPECT_TRUE(none.segments.empty());
   EXPECT_EQ(none.steps(), 0);
-  EXPECT_EQ(none.observations.sizes(), (std::vector<int64_t>{0, 2}));
+  EXPECT_EQ(none.observations.only().sizes(), (std::vector<int64_t>{0, 2}));
   EXPECT_EQ(none.observation_rows.size(0), 0);
   EXPECT_EQ(assembler.waiting_steps(), 4);
   const OnPolicyBatch out = assembler.Add(
@@ -51,7 +52,8 @@ TEST(EpisodeAssemblerTest, WhatIsCutWaitsForTheRestOfItsEpisode) {
                      {.length = 1, .end = kCut, .first_reward = 90, .origin = At(2, 1)}}));
   ASSERT_EQ(out.segments.size(), 1);
   EXPECT_THAT(Values(out.rewards), ElementsAre(50, 51, 52));
-  EXPECT_THAT(Values(out.observations.select(1, 0).contiguous()), ElementsAre(50, 51, 52, 53));
+  EXPECT_THAT(Values(out.observations.only().select(1, 0).contiguous()),
+              ElementsAre(50, 51, 52, 53));
   EXPECT_FALSE(out.segments[0].terminated);
   EXPECT_EQ(out.segments[0].length, 3);
   EXPECT_EQ(assembler.waiting_steps(), 5);
@@ -93,13 +95,14 @@ TEST(EpisodeAssemblerTest, EveryEpisodeComesOutWholeOnceHoweverItWasCut) {
           return Values(all.narrow(0, episode.first_step, episode.length).contiguous());
         };
         got.push_back(of_episode(out.rewards));
-        EXPECT_EQ(
-            of_episode(
-                out.observations.index_select(0, out.observation_rows).select(1, 0).contiguous()),
-            got.back());
+        EXPECT_EQ(of_episode(out.observations.only()
+                                 .index_select(0, out.observation_rows)
+                                 .select(1, 0)
+                                 .contiguous()),
+                  got.back());
         EXPECT_EQ(of_episode(out.actions.to(torch::kFloat32)), got.back());
         const int64_t last = episode.first_step + static_cast<int64_t>(i) + episode.length;
-        EXPECT_EQ(out.observations[last][0].item<float>(), got.back().back() + 1);
+        EXPECT_EQ(out.observations.only()[last][0].item<float>(), got.back().back() + 1);
       }
     }
     EXPECT_THAT(got, testing::UnorderedElementsAreArray(world.finished()));
@@ -156,6 +159,38 @@ TEST(EpisodeAssemblerTest, AnOlderCheckpointWithoutProbabilitiesLosesItsBeginnin
   EpisodeAssembler restored;
   ASSERT_TRUE(restored.Restore(old).ok());
   EXPECT_EQ(restored.dropped_steps(), 2);
+}
+
+// A second column of bytes, and a mask: both follow the observations' numbers.
+OnPolicyBatch WithMoreColumns(OnPolicyBatch batch) {
+  const torch::Tensor numbers = batch.observations.only().select(1, 0).to(torch::kUInt8);
+  batch.observations.columns.push_back(numbers.view({-1, 1, 1}).contiguous());
+  batch.observations.mask = (numbers + 1).view({-1, 1}).contiguous();
+  return batch;
+}
+
+TEST(EpisodeAssemblerTest, EveryColumnAndTheMaskWaitWithTheirSteps) {
+  EpisodeAssembler first;
+  EXPECT_EQ(first
+                .Add(WithMoreColumns(SegmentsBatch(
+                    {{.length = 2, .end = kCut, .first_reward = 10, .origin = At(1)}})))
+                .steps(),
+            0);
+  TensorMap state;
+  first.Save(state);
+  EpisodeAssembler restored;
+  ASSERT_TRUE(restored.Restore(state).ok());
+  for (EpisodeAssembler* assembler : {&first, &restored}) {
+    const OnPolicyBatch out = assembler->Add(WithMoreColumns(
+        SegmentsBatch({{.length = 2, .end = kTerminated, .first_reward = 12, .origin = At(2)}})));
+    ASSERT_EQ(out.observations.columns.size(), 2);
+    EXPECT_EQ(out.observations.columns[1].sizes(), (std::vector<int64_t>{5, 1, 1}));
+    for (int64_t row = 0; row < 5; ++row) {
+      EXPECT_EQ(out.observations.columns[0][row][0].item<float>(), 10 + row);
+      EXPECT_EQ(out.observations.columns[1][row].item<uint8_t>(), 10 + row);
+      EXPECT_EQ(out.observations.mask[row].item<uint8_t>(), 11 + row);
+    }
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <torch/types.h>
@@ -20,18 +21,49 @@ inline torch::Tensor RandomTensor(const std::vector<int64_t>& shape, Random& ran
   return torch::tensor(RandomFloats(size, random, scale)).view(shape);
 }
 
-inline torch::Tensor RandomActions(const ActorCriticNetwork& network, int64_t steps,
-                                   Random& random) {
-  if (!network.discrete()) return RandomTensor({steps, network.action.dimensions}, random);
-  std::vector<int64_t> actions(steps);
-  for (int64_t& action : actions)
-    action = static_cast<int64_t>(random.Below(static_cast<uint64_t>(network.action.counts[0])));
-  return torch::tensor(actions, torch::kInt64);
+// Rows of MaskColumn: of each choice the first alternative is always allowed, the last never, the
+// others at random.
+inline torch::Tensor RandomMask(const ActionSpace& action, int64_t rows, Random& random) {
+  std::vector<uint8_t> mask;
+  for (int64_t r = 0; r < rows; ++r)
+    for (const int64_t count : action.counts)
+      for (int64_t i = 0; i < count; ++i)
+        mask.push_back(i == 0 || (i + 1 < count && random.Below(2) == 0));
+  return torch::tensor(mask, torch::kUInt8).view({rows, action.alternatives()});
+}
+
+// Those that `mask` allows, if it is defined.
+inline torch::Tensor RandomActions(const ActionSpace& space, int64_t steps, Random& random,
+                                   const torch::Tensor& mask = {}) {
+  if (!space.discrete()) return RandomTensor({steps, space.dimensions}, random);
+  std::vector<int64_t> actions;
+  for (int64_t i = 0; i < steps; ++i) {
+    int64_t first = 0;
+    for (const int64_t count : space.counts) {
+      int64_t choice = 0;
+      do {
+        choice = static_cast<int64_t>(random.Below(static_cast<uint64_t>(count)));
+      } while (mask.defined() && mask[i][first + choice].item<uint8_t>() == 0);
+      actions.push_back(choice);
+      first += count;
+    }
+  }
+  const torch::Tensor tensor = torch::tensor(actions, torch::kInt64);
+  return space.kind == ActionSpace::Kind::kDiscrete ? tensor
+                                                    : tensor.view({steps, space.choices()});
 }
 
 inline torch::Tensor LogProb(const Heads& heads, const torch::Tensor& actions) {
   return heads.log_std.defined() ? GaussianLogProb(heads.policy, heads.log_std, actions)
-                                 : CategoricalLogProb(heads.policy, actions);
+                                 : CategoricalLogProb(heads.policy, actions, heads.counts);
+}
+
+// The rows of a named block in a flat vector.
+inline torch::Tensor Part(const ParameterLayout& layout, const std::string& name,
+                          const torch::Tensor& flat) {
+  for (const ParameterBlock& block : layout.blocks())
+    if (block.name == name) return flat.narrow(0, block.offset, block.size).view(block.shape);
+  CADRE_CHECK(false);
 }
 
 // Segments of these lengths, every other one terminated. The log probabilities are
@@ -49,12 +81,18 @@ inline OnPolicyBatch ExampleBatch(ActorCritic& model, const std::vector<int64_t>
     steps += length;
   }
   const int64_t observations = steps + static_cast<int64_t>(lengths.size());
-  batch.observations = RandomTensor({observations, model.network().observation_size}, random);
-  batch.observations.select(1, 0).copy_(torch::arange(observations) * 0.01);
+  batch.observations = RandomTensor({observations, model.network().observation.elements()}, random);
+  batch.observations.only().select(1, 0).copy_(torch::arange(observations) * 0.01);
   batch.observation_rows = torch::tensor(rows, torch::kInt64);
-  batch.actions = RandomActions(model.network(), steps, random);
+  const ActionSpace& action = model.network().action;
+  torch::Tensor step_mask;  // Of the steps alone.
+  if (action.masked) {
+    batch.observations.mask = RandomMask(action, observations, random);
+    step_mask = batch.observations.mask.index_select(0, batch.observation_rows);
+  }
+  batch.actions = RandomActions(action, steps, random, step_mask);
   batch.rewards = RandomTensor({steps}, random);
-  const Heads heads = model.Forward(batch.observations.index_select(0, batch.observation_rows));
+  const Heads heads = model.Forward(batch.observations.Select(batch.observation_rows));
   batch.log_probs = LogProb(heads, batch.actions) + RandomTensor({steps}, random, staleness);
   return batch;
 }

@@ -59,7 +59,7 @@ std::vector<double> Values(const std::vector<double>& parameters, const OnPolicy
                            int64_t row) {
   const auto network = MakeActionValueNetwork(MlpModelConfig({7}), {}, VectorSpace(kObservation),
                                               DiscreteActions(kActions));
-  const absl::Span<float> x = RowOf(Flat(batch.observations), row, kObservation);
+  const absl::Span<float> x = RowOf(Flat(batch.observations.only()), row, kObservation);
   return NaiveHead(network->network, 0, parameters, {{x.begin(), x.end()}});
 }
 

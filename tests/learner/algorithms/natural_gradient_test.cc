@@ -38,7 +38,7 @@ struct Example {
   }
   ActorCritic& model() { return natural->model(); }
   torch::Tensor StepObservations() const {
-    return batch.observations.index_select(0, batch.observation_rows).to(torch::kFloat64);
+    return batch.observations.only().index_select(0, batch.observation_rows).to(torch::kFloat64);
   }
   // GAE by its definition, normalised: the tests' own.
   torch::Tensor Advantages() {

@@ -149,7 +149,7 @@ PpoMinibatch ExampleMinibatch(const Heads& heads, const ActorCriticNetwork& netw
                               Random& random) {
   const int64_t steps = heads.policy.size(0);
   PpoMinibatch batch;
-  batch.actions = RandomActions(network, steps, random);
+  batch.actions = RandomActions(network.action, steps, random);
   const double ratios[] = {0.3, 0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.3, 2.5};
   std::vector<float> log_ratios;
   for (int64_t i = 0; i < steps; ++i)

@@ -29,7 +29,7 @@ class NotebookPpo {
 
   void Update(const OnPolicyBatch& batch) {
     EstimateAdvantages(batch);
-    const torch::Tensor observations = Rows(batch.observations, batch);
+    const torch::Tensor observations = Rows(batch.observations.only(), batch);
     const torch::Tensor a =
         (advantages_ - advantages_.mean()) / (advantages_.std(/*unbiased=*/true) + 1e-8);
     for (int epoch = 0; epoch < config_.epochs(); ++epoch) {

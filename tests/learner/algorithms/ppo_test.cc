@@ -268,7 +268,7 @@ TEST(PpoTest, TheReportedKlIsTheWholeUpdates) {
     const OnPolicyBatch batch = ExampleBatch(ppo->model(), kLengths, random);
     const auto heads = [&] {
       const Heads now =
-          ppo->model().Forward(batch.observations.index_select(0, batch.observation_rows));
+          ppo->model().Forward(batch.observations.only().index_select(0, batch.observation_rows));
       return Heads{now.policy.clone(), now.value.clone(),
                    now.log_std.defined() ? now.log_std.clone() : torch::Tensor()};
     };

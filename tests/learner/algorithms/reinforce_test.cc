@@ -57,7 +57,7 @@ struct Policy {
 
   // The batch with small numbers, and actions that another policy knew.
   OnPolicyBatch See(OnPolicyBatch batch) const {
-    batch.observations = Observation(batch.observations);
+    batch.observations = Observation(batch.observations.only());
     batch.actions = Action(batch.rewards);
     batch.log_probs = Behaviour(batch.rewards);
     batch.rewards = Reward(batch.rewards);

@@ -27,10 +27,10 @@ OffPolicyBatch RowsOf(const OffPolicyBatch& batch, int64_t first, int64_t count,
   const auto rows = [&](const torch::Tensor& column) {
     return column.narrow(0, first, count).clone().to(device);
   };
-  return {.observations = rows(batch.observations),
+  return {.observations = rows(batch.observations.only()),
           .actions = rows(batch.actions),
           .rewards = rows(batch.rewards),
-          .next_observations = rows(batch.next_observations),
+          .next_observations = rows(batch.next_observations.only()),
           .discounts = rows(batch.discounts),
           .weights = rows(batch.weights)};
 }

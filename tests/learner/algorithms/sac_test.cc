@@ -67,7 +67,8 @@ class NotebookSac {
   }
 
   void Update(const OffPolicyBatch& batch) {
-    const torch::Tensor s = Wide(batch.observations), next = Wide(batch.next_observations);
+    const torch::Tensor s = Wide(batch.observations.only()),
+                        next = Wide(batch.next_observations.only());
     const torch::Tensor low = Wide(torch::tensor(kActions.low));
     const torch::Tensor high = Wide(torch::tensor(kActions.high));
     const torch::Tensor a = 2 * (Wide(batch.actions) - low) / (high - low) - 1;

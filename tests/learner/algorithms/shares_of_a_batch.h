@@ -35,7 +35,7 @@ inline OnPolicyBatch SegmentsOf(const OnPolicyBatch& batch, int64_t first, int64
     part.segments.back().first_step = steps;
     steps += batch.segments[s].length;
   }
-  part.observations = batch.observations.narrow(0, row, steps + count).clone();
+  part.observations = batch.observations.only().narrow(0, row, steps + count).clone();
   part.observation_rows = batch.observation_rows.narrow(0, step, steps) - row;
   part.actions = batch.actions.narrow(0, step, steps).clone();
   part.rewards = batch.rewards.narrow(0, step, steps).clone();
@@ -45,8 +45,8 @@ inline OnPolicyBatch SegmentsOf(const OnPolicyBatch& batch, int64_t first, int64
 
 // What an algorithm on this device takes; rewards stay on the CPU.
 inline OnPolicyBatch OnDevice(OnPolicyBatch batch, torch::Device device) {
-  for (torch::Tensor* const column :
-       {&batch.observations, &batch.observation_rows, &batch.actions, &batch.log_probs})
+  for (torch::Tensor* const column : {&batch.observations.columns.at(0), &batch.observation_rows,
+                                      &batch.actions, &batch.log_probs})
     *column = column->to(device);
   return batch;
 }

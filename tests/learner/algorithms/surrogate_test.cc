@@ -19,7 +19,7 @@ struct Example {
     const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({3}), 2, action);
     heads.policy = RandomTensor({kSteps, network.policy_outputs}, random);
     if (!network.discrete()) heads.log_std = RandomTensor({network.policy_outputs}, random, 0.4);
-    steps.actions = RandomActions(network, kSteps, random);
+    steps.actions = RandomActions(network.action, kSteps, random);
     steps.log_probs = LogProb(heads, steps.actions) + RandomTensor({kSteps}, random, 0.3);
     steps.advantages = RandomTensor({kSteps}, random);
     heads = InDouble(heads);

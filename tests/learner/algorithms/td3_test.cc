@@ -55,7 +55,8 @@ class NotebookTd3 {
 
   void Update(const OffPolicyBatch& batch) {
     const auto wide = [](const torch::Tensor& t) { return t.to(torch::kFloat64); };
-    const torch::Tensor s = wide(batch.observations), next = wide(batch.next_observations);
+    const torch::Tensor s = wide(batch.observations.only()),
+                        next = wide(batch.next_observations.only());
     const torch::Tensor low = wide(torch::tensor(kActions.low));
     const torch::Tensor high = wide(torch::tensor(kActions.high));
     const torch::Tensor a = 2 * (wide(batch.actions) - low) / (high - low) - 1;

@@ -32,7 +32,7 @@ inline std::map<std::string, double> UpdateOnce(OnPolicyAlgorithm& algorithm,
 // The policy at the batch's steps, in float64, to be kept.
 inline Heads PolicyOf(OnPolicyAlgorithm& algorithm, const OnPolicyBatch& batch) {
   return InDouble(
-      algorithm.model().Forward(batch.observations.index_select(0, batch.observation_rows)));
+      algorithm.model().Forward(batch.observations.only().index_select(0, batch.observation_rows)));
 }
 
 // Three updates on batches that depend on the seed alone.

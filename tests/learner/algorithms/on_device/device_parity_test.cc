@@ -45,8 +45,8 @@ class DeviceParityTest : public testing::TestWithParam<bool> {
 
   OffPolicyBatch OnDevice(const OffPolicyBatch& batch) const {
     const torch::Device to = options_.device;
-    return {batch.observations.to(to),      batch.actions.to(to),   batch.rewards.to(to),
-            batch.next_observations.to(to), batch.discounts.to(to), batch.weights.to(to)};
+    return {batch.observations.only().to(to),      batch.actions.to(to),   batch.rewards.to(to),
+            batch.next_observations.only().to(to), batch.discounts.to(to), batch.weights.to(to)};
   }
 
   OnPolicyBatch OnDevice(const OnPolicyBatch& batch) const {

@@ -75,7 +75,8 @@ TEST(StepColumnsTest, MinibatchesAreRowsOfTheBatch) {
     PpoMinibatch minibatch;
     const torch::Tensor rows = columns.ToDevice({3, 1});
     columns.Gather(rows, minibatch);
-    EXPECT_TRUE(torch::equal(minibatch.observations, batch.observations.index_select(0, rows)));
+    EXPECT_TRUE(torch::equal(minibatch.observations.only(),
+                             batch.observations.only().index_select(0, rows)));
     EXPECT_EQ(minibatch.actions[0].item<int64_t>(), 30);
     EXPECT_TRUE(torch::equal(minibatch.log_probs, batch.log_probs.index_select(0, rows)));
     EXPECT_TRUE(torch::equal(minibatch.returns, estimates.returns.index_select(0, rows)));
