@@ -41,7 +41,7 @@ absl::Status CheckColumn(const ReplayBatch& batch, int index, const std::string&
 // What environments showed, from column `first` of the batch on.
 ObservationBatch Observations(const ReplaySpaces& spaces, const ReplayBatch& batch, int first) {
   std::vector<torch::Tensor> tensors;
-  for (const ObservationColumn& column : ShownColumns(spaces.observation, spaces.action)) {
+  for (const ObservationColumn& column : spaces.shown) {
     const TensorView& view = batch.columns[first + static_cast<int>(tensors.size())];
     std::vector<int64_t> shape = column.shape;
     shape.insert(shape.begin(), batch.items);
@@ -63,10 +63,26 @@ absl::StatusOr<torch::Tensor> DiscreteActions(const ActionSpace& space, const Re
 
 }  // namespace
 
+ReplaySpaces::ReplaySpaces(ObservationSpace observation_space, ActionSpace action_space)
+    : observation(std::move(observation_space)),
+      action(std::move(action_space)),
+      shown(ShownColumns(observation, action)),
+      columns(static_cast<int>(shown.size())),
+      read({{columns.action, "action"},
+            {columns.reward, "reward"},
+            {columns.discount, "discount"}}) {
+  for (int c = 0; c < columns.action; ++c) {
+    const std::string name = ShownName(shown[c]);
+    read.emplace_back(c, name);
+    read.emplace_back(columns.next_observation + c, absl::StrCat("next_", name));
+  }
+  std::sort(read.begin(), read.end());
+}
+
 absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& batch) {
   const ActionSpace& action = spaces.action;
-  const std::vector<ObservationColumn> shown = ShownColumns(spaces.observation, action);
-  const OffPolicyColumns columns = ColumnsOf(spaces);
+  const std::vector<ObservationColumn>& shown = spaces.shown;
+  const OffPolicyColumns& columns = spaces.columns;
   for (size_t c = 0; c < shown.size(); ++c) {
     const std::string name = ShownName(shown[c]);
     if (shown[c].dtype != v1::DTYPE_FLOAT32 && shown[c].dtype != v1::DTYPE_UINT8)
@@ -89,7 +105,7 @@ absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& b
 absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const ReplayBatch& batch) {
   CADRE_RETURN_IF_ERROR(CheckReplayColumns(spaces, batch));
   const ActionSpace& action = spaces.action;
-  const OffPolicyColumns columns = ColumnsOf(spaces);
+  const OffPolicyColumns& columns = spaces.columns;
   OffPolicyBatch out;
   out.observations = Observations(spaces, batch, 0);
   out.next_observations = Observations(spaces, batch, columns.next_observation);
@@ -102,10 +118,6 @@ absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const R
   out.discounts = Wrap(batch.columns[columns.discount].As<float>(), {batch.items});
   out.weights = Wrap(batch.weights, {batch.items});
   return out;
-}
-
-OffPolicyColumns ColumnsOf(const ReplaySpaces& spaces) {
-  return OffPolicyColumns(static_cast<int>(ShownColumns(spaces.observation, spaces.action).size()));
 }
 
 }  // namespace cadre

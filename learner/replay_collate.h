@@ -2,6 +2,10 @@
 // are, converted where not. Shapes are checked here, where data enters the learner. Pure.
 #pragma once
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/replay_batch.h"
@@ -11,13 +15,16 @@
 
 namespace cadre {
 
+// What there is to know of an environment's batches, found once.
 struct ReplaySpaces {
+  ReplaySpaces(ObservationSpace observation, ActionSpace action);
+
   ObservationSpace observation;
   ActionSpace action;
+  std::vector<ObservationColumn> shown;  // ShownColumns().
+  OffPolicyColumns columns;
+  std::vector<std::pair<int, std::string>> read;  // Columns that a learner reads, and their names.
 };
-
-// Where what stands in a batch.
-OffPolicyColumns ColumnsOf(const ReplaySpaces& spaces);
 
 // INVALID_ARGUMENT where a column is not as OffPolicyColumns has it.
 absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& batch);

@@ -10,40 +10,23 @@
 #include "absl/strings/str_cat.h"
 #include "common/finite_values.h"
 #include "learner/action_tensors.h"
-#include "policy/column_specs.h"
-#include "policy/off_policy_columns.h"
 
 namespace cadre {
 namespace {
 
-// Columns that a learner reads, and their names.
-std::vector<std::pair<int, std::string>> ReadColumns(const ReplaySpaces& spaces) {
-  const OffPolicyColumns columns = ColumnsOf(spaces);
-  std::vector<std::pair<int, std::string>> read = {
-      {columns.action, "action"}, {columns.reward, "reward"}, {columns.discount, "discount"}};
-  int c = 0;
-  for (const ObservationColumn& column : ShownColumns(spaces.observation, spaces.action)) {
-    const std::string name = ShownName(column);
-    read.insert(read.end(), {{c, name}, {columns.next_observation + c, "next_" + name}});
-    ++c;
-  }
-  std::sort(read.begin(), read.end());
-  return read;
-}
-
 bool AllUsable(const ReplaySpaces& spaces, const ReplayBatch& batch) {
-  for (const auto& [column, name] : ReadColumns(spaces))
+  for (const auto& [column, name] : spaces.read)
     if (batch.columns[column].dtype == v1::DTYPE_FLOAT32 &&
         !AllFinite(batch.columns[column].As<float>()))
       return false;
   if (!spaces.action.discrete()) return true;
-  const TensorView& actions = batch.columns[ColumnsOf(spaces).action];
+  const TensorView& actions = batch.columns[spaces.columns.action];
   return FirstUnknownChoice(spaces.action, actions.As<int32_t>()) < 0;
 }
 
 // Why item `i` is of no use; "" where it is.
 std::string WhyUnusable(const ReplaySpaces& spaces, const ReplayBatch& batch, int64_t i) {
-  for (const auto& [column, name] : ReadColumns(spaces)) {
+  for (const auto& [column, name] : spaces.read) {
     const TensorView& view = batch.columns[column];
     if (view.dtype != v1::DTYPE_FLOAT32) continue;
     const size_t elements = view.As<float>().size() / batch.items;
@@ -53,7 +36,7 @@ std::string WhyUnusable(const ReplaySpaces& spaces, const ReplayBatch& batch, in
   }
   if (!spaces.action.discrete()) return "";
   const int64_t choices = spaces.action.choices();
-  const auto actions = batch.columns[ColumnsOf(spaces).action].As<int32_t>();
+  const auto actions = batch.columns[spaces.columns.action].As<int32_t>();
   return std::string(
       CheckDiscreteActions(spaces.action, actions.subspan(i * choices, choices)).message());
 }

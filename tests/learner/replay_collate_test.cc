@@ -117,11 +117,11 @@ TEST_F(ReplayCollateTest, AColumnThatIsMissingIsRefused) {
 
 // Bytes stay bytes until the network, and nothing is copied.
 TEST(ReplayCollateSpacesTest, EveryColumnAndItsNextOneAreWrapped) {
-  ReplaySpaces spaces;
-  spaces.observation.columns = {{.name = "image", .dtype = v1::DTYPE_UINT8, .shape = {2, 3}},
-                                {.name = "reading", .shape = {2}}};
-  spaces.action = DiscreteActions(4);
-  spaces.action.masked = true;
+  ActionSpace action = ActionSpace::Discrete(4);
+  action.masked = true;
+  const ReplaySpaces spaces({{{.name = "image", .dtype = v1::DTYPE_UINT8, .shape = {2, 3}},
+                              {.name = "reading", .shape = {2}}}},
+                            action);
   BatchMemoryPool pool;
   const BatchInMaking made = AllocateBatch(
       pool, *BatchColumns(TableConfig(), OffPolicySpec(spaces.observation, spaces.action)), 5);
@@ -148,10 +148,9 @@ TEST(ReplayCollateSpacesTest, EveryColumnAndItsNextOneAreWrapped) {
 }
 
 TEST(ReplayCollateSpacesTest, WhatIsNotFiniteInAnyFloatColumnIsReplaced) {
-  ReplaySpaces spaces;
-  spaces.observation.columns = {{.name = "image", .dtype = v1::DTYPE_UINT8, .shape = {2}},
-                                {.name = "reading", .shape = {2}}};
-  spaces.action = DiscreteActions(4);
+  const ReplaySpaces spaces({{{.name = "image", .dtype = v1::DTYPE_UINT8, .shape = {2}},
+                              {.name = "reading", .shape = {2}}}},
+                            ActionSpace::Discrete(4));
   BatchMemoryPool pool;
   BatchInMaking made = AllocateBatch(
       pool, *BatchColumns(TableConfig(), OffPolicySpec(spaces.observation, spaces.action)), 3);

@@ -33,6 +33,11 @@ inline OffPolicyBatch TransitionsIn(const ActionSpace& action, int64_t size,
                                     int64_t observation_size, Random& random) {
   OffPolicyBatch batch = ExampleTransitions(size, observation_size,
                                             action.discrete() ? action.alternatives() : 1, random);
+  if (action.masked) {
+    batch.observations.mask = RandomMask(action, size, random);
+    batch.next_observations.mask = RandomMask(action, size, random);
+    batch.actions = RandomActions(action, size, random, batch.observations.mask);
+  }
   if (action.discrete()) return batch;
   batch.actions = torch::empty({size, action.dimensions});
   const absl::Span<float> actions = Flat(batch.actions);

@@ -21,6 +21,11 @@ inline torch::Tensor RandomTensor(const std::vector<int64_t>& shape, Random& ran
   return torch::tensor(RandomFloats(size, random, scale)).view(shape);
 }
 
+inline ActionSpace MaskedActions(ActionSpace action) {
+  action.masked = true;
+  return action;
+}
+
 // Rows of MaskColumn: of each choice the first alternative is always allowed, the last never, the
 // others at random.
 inline torch::Tensor RandomMask(const ActionSpace& action, int64_t rows, Random& random) {
@@ -56,6 +61,13 @@ inline torch::Tensor RandomActions(const ActionSpace& space, int64_t steps, Rand
 inline torch::Tensor LogProb(const Heads& heads, const torch::Tensor& actions) {
   return heads.log_std.defined() ? GaussianLogProb(heads.policy, heads.log_std, actions)
                                  : CategoricalLogProb(heads.policy, actions, heads.counts);
+}
+
+inline ObservationBatch ObservationsOn(torch::Device device, const ObservationBatch& batch) {
+  ObservationBatch out;
+  for (const torch::Tensor& column : batch.columns) out.columns.push_back(column.to(device));
+  if (batch.mask.defined()) out.mask = batch.mask.to(device);
+  return out;
 }
 
 // The rows of a named block in a flat vector.

@@ -45,8 +45,8 @@ inline OnPolicyBatch SegmentsOf(const OnPolicyBatch& batch, int64_t first, int64
 
 // What an algorithm on this device takes; rewards stay on the CPU.
 inline OnPolicyBatch OnDevice(OnPolicyBatch batch, torch::Device device) {
-  for (torch::Tensor* const column : {&batch.observations.columns.at(0), &batch.observation_rows,
-                                      &batch.actions, &batch.log_probs})
+  batch.observations = ObservationsOn(device, batch.observations);
+  for (torch::Tensor* const column : {&batch.observation_rows, &batch.actions, &batch.log_probs})
     *column = column->to(device);
   return batch;
 }

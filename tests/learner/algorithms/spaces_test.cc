@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <torch/autograd.h>
@@ -15,6 +16,7 @@
 #include "learner/algorithms/ppo_loss.h"
 #include "learner/algorithms/pushed_gradient.h"
 #include "policy/distributions.h"
+#include "tests/learner/algorithms/actor_critic_example.h"
 #include "tests/learner/algorithms/example_batch.h"
 #include "tests/learner/algorithms/example_transitions.h"
 
@@ -22,16 +24,10 @@ namespace cadre {
 namespace {
 
 ActionSpace MaskedChoices(std::vector<int64_t> counts = {3, 5, 4}) {
-  ActionSpace action = ActionSpace::MultiDiscrete(std::move(counts));
-  action.masked = true;
-  return action;
+  return MaskedActions(ActionSpace::MultiDiscrete(std::move(counts)));
 }
 
-ActionSpace MaskedChoice() {
-  ActionSpace action = ActionSpace::Discrete(4);
-  action.masked = true;
-  return action;
-}
+ActionSpace MaskedChoice() { return MaskedActions(ActionSpace::Discrete(4)); }
 
 // Heads of B rows as ActorCritic::Forward gives them, and random steps.
 struct Steps {
@@ -237,11 +233,7 @@ TEST(SpacesTest, FisherProductsAreThoseOfTheDenseMatrix) {
 // --- Value-based ---
 
 OffPolicyBatch MaskedTransitions(int64_t items, Random& random) {
-  OffPolicyBatch batch = ExampleTransitions(items, 3, 4, random);
-  batch.observations.mask = RandomMask(MaskedChoice(), items, random);
-  batch.next_observations.mask = RandomMask(MaskedChoice(), items, random);
-  batch.actions = RandomActions(MaskedChoice(), items, random, batch.observations.mask);
-  return batch;
+  return TransitionsIn(MaskedChoice(), items, 3, random);
 }
 
 // With one allowed action the target is that one's, whatever the others are worth.

@@ -30,6 +30,8 @@ namespace {
 constexpr int kUpdates = 12;
 constexpr int64_t kItems = 32;
 const ActionSpace kBounded = BoundedActions({-2, 0}, {2, 1});
+const ActionSpace kMaskedChoice = MaskedActions(DiscreteActions(4));
+const ActionSpace kMaskedChoices = MaskedActions(ActionSpace::MultiDiscrete({3, 4}));
 
 class DeviceParityTest : public testing::TestWithParam<bool> {
  protected:
@@ -45,15 +47,16 @@ class DeviceParityTest : public testing::TestWithParam<bool> {
 
   OffPolicyBatch OnDevice(const OffPolicyBatch& batch) const {
     const torch::Device to = options_.device;
-    return {batch.observations.only().to(to),      batch.actions.to(to),   batch.rewards.to(to),
-            batch.next_observations.only().to(to), batch.discounts.to(to), batch.weights.to(to)};
+    return {
+        ObservationsOn(to, batch.observations),      batch.actions.to(to),   batch.rewards.to(to),
+        ObservationsOn(to, batch.next_observations), batch.discounts.to(to), batch.weights.to(to)};
   }
 
   OnPolicyBatch OnDevice(const OnPolicyBatch& batch) const {
     OnPolicyBatch out = batch;
+    out.observations = ObservationsOn(options_.device, batch.observations);
     for (torch::Tensor OnPolicyBatch::*column :
-         {&OnPolicyBatch::observations, &OnPolicyBatch::observation_rows, &OnPolicyBatch::actions,
-          &OnPolicyBatch::log_probs})
+         {&OnPolicyBatch::observation_rows, &OnPolicyBatch::actions, &OnPolicyBatch::log_probs})
       out.*column = (batch.*column).to(options_.device);
     return out;
   }
@@ -152,13 +155,13 @@ TEST_P(DeviceParityTest, Dqn) {
     config.set_max_gradient_norm(0.1);
     config.set_target_update_interval(3);
     const ModelConfig model = MlpModelConfig({17, 9}, RELU);
-    const ActionSpace action = DiscreteActions(3);
-    ExpectParity(
-        [&](bool on_device) {
-          return MakeDqn(config, model, VectorSpace(5), action, Random(1),
-                         on_device ? options_ : DeviceOptions());
-        },
-        action);
+    for (const ActionSpace& action : {DiscreteActions(3), kMaskedChoice})
+      ExpectParity(
+          [&](bool on_device) {
+            return MakeDqn(config, model, VectorSpace(5), action, Random(1),
+                           on_device ? options_ : DeviceOptions());
+          },
+          action);
   };
   DqnConfig config;
   config.set_loss(DqnConfig::SQUARED);
@@ -187,6 +190,21 @@ TEST_P(DeviceParityTest, Sac) {
                          on_device ? options_ : DeviceOptions());
         },
         kBounded);
+  }
+}
+
+TEST_P(DeviceParityTest, DiscreteSac) {
+  for (const ActionSpace& action : {DiscreteActions(3), kMaskedChoice}) {
+    SacConfig config;
+    config.set_adam_epsilon(kEpsilon);
+    config.set_target_update_rate(0.1);
+    const ModelConfig model = MlpModelConfig({16, 8}, RELU);
+    ExpectParity(
+        [&](bool on_device) {
+          return MakeSac(config, model, VectorSpace(5), action, Random(1),
+                         on_device ? options_ : DeviceOptions());
+        },
+        action);
   }
 }
 
@@ -263,7 +281,8 @@ TEST_P(DeviceParityTest, Ppo) {
   config.set_entropy_coefficient(0.01);
   config.set_epochs(3);
   config.set_minibatch_size(16);
-  for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
+  for (const ActionSpace& action :
+       {DiscreteActions(3), ContinuousActions(2), kMaskedChoice, kMaskedChoices}) {
     for (const bool shared : {false, true})
       ExpectPpoParity(config, ExampleNetwork(MlpModelConfig({9, 7}, TANH, shared), 4, action));
     PpoConfig other = config;
@@ -280,7 +299,7 @@ TEST_P(DeviceParityTest, PpoWithAPenalty) {
   config.set_objective(PpoConfig::ADAPTIVE_KL);
   config.set_epochs(3);
   config.set_minibatch_size(16);
-  for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)})
+  for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2), kMaskedChoices})
     ExpectPpoParity(config, ExampleNetwork(MlpModelConfig({9, 7}), 4, action));
 }
 
@@ -304,7 +323,8 @@ TEST_P(DeviceParityTest, OtherOnPolicyAlgorithms) {
       "npg {}",  "reinforce { baseline: VALUE optimizer { rms_prop { epsilon: 1e-3 } } }",
       "trpo {}", "off_policy_gradient {}"};
   for (const char* const text : texts)
-    for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
+    for (const ActionSpace& action :
+         {DiscreteActions(3), ContinuousActions(2), kMaskedChoice, kMaskedChoices}) {
       ExperimentConfig config;
       ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config)) << text;
       const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({9, 7}), 4, action);
@@ -333,7 +353,7 @@ TEST_P(DeviceParityTest, PushedGradients) {
     ExperimentConfig config;
     ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config)) << text;
     *config.mutable_model() = MlpModelConfig({9, 7});
-    const ActionSpace action = DiscreteActions(3);
+    const ActionSpace action = kMaskedChoice;
     auto wanted = MakePushedGradient(config, VectorSpace(4), action, Random(1)).value();
     auto got = MakePushedGradient(config, VectorSpace(4), action, Random(1), options_).value();
     ASSERT_TRUE(torch::equal(got->model().parameters().cpu(), wanted->model().parameters()));
