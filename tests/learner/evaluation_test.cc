@@ -52,7 +52,8 @@ int64_t PlayCartPole(const ExamplePolicy& policy, Random random, int64_t limit) 
     const int32_t action = logits[1] > logits[0];
     std::byte action_bytes[4];
     std::memcpy(action_bytes, &action, 4);
-    if (environment->Step(action_bytes, random, bytes).terminated || length == limit) return length;
+    if (environment->Step(action_bytes, random, {bytes}).terminated || length == limit)
+      return length;
   }
 }
 

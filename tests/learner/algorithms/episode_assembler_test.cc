@@ -126,7 +126,7 @@ TEST(EpisodeAssemblerTest, WhatWaitsIsSavedAndRestored) {
     const OnPolicyBatch batch = world.NextBatch(3, random);
     const OnPolicyBatch a = assembler.Add(batch), b = restored.Add(batch);
     ASSERT_EQ(a.segments.size(), b.segments.size());
-    EXPECT_TRUE(torch::equal(a.observations, b.observations));
+    EXPECT_TRUE(torch::equal(a.observations.only(), b.observations.only()));
     EXPECT_TRUE(torch::equal(a.actions, b.actions));
     EXPECT_TRUE(torch::equal(a.rewards, b.rewards));
     EXPECT_TRUE(torch::equal(a.log_probs, b.log_probs));
