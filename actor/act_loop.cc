@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "actor/delayed_parameter_source.h"
+#include "common/experience_spec.h"
 #include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
@@ -30,6 +31,10 @@ std::unique_ptr<DelayedParameterSource> MakeDelayed(const ExperimentConfig& conf
                          : UsesReplay(config) ? delay
                                               : config.queue().max_version_lag();
   return std::make_unique<DelayedParameterSource>(source, delay, std::max(delay, oldest));
+}
+
+absl::Span<const std::byte> Bytes(absl::Span<const float> values) {
+  return {reinterpret_cast<const std::byte*>(values.data()), values.size() * sizeof(float)};
 }
 
 }  // namespace
@@ -77,6 +82,9 @@ ActLoop::ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource*
       builder_(
           RecordedSpec(config, environments_->spec().observation, environments_->spec().action),
           environments_->count(), config.actors().segment_length()),
+      state_column_(ColumnIndex(
+          RecordedSpec(config, environments_->spec().observation, environments_->spec().action),
+          kStateColumn)),
       episodes_(environments_->count()),
       progress_(config),
       actions_(environments_->count() * environments_->spec().action.bytes()) {}
@@ -167,6 +175,7 @@ absl::Status ActLoop::Step() {
   times_.Enter(ActStage::kBuild);
   builder_.AddObservations(environments_->observations());
   recorder_->AddActions(actions_, version, builder_);
+  if (state_column_ >= 0) builder_.AddColumn(state_column_, Bytes(policy_->states()));
 
   times_.Enter(ActStage::kEnvironment);
   CADRE_RETURN_IF_ERROR(environments_->Step(actions_));
@@ -187,6 +196,8 @@ absl::StatusOr<int64_t> ActLoop::ChooseActions() {
   const ShownBlocks shown = environments_->observations();
   CADRE_RETURN_IF_ERROR(CheckMasks(spec.action, spec.id, shown, episodes_.lengths()));
   if (progress_.warming_up()) {
+    // What the policy remembers goes on meanwhile.
+    if (state_column_ >= 0) policy_->Act(shown, {}, random_, absl::MakeSpan(actions_), {});
     const auto mask =
         spec.action.masked ? ColumnAs<uint8_t>(shown.back()) : absl::Span<const uint8_t>();
     DrawUniformActions(spec.action, mask, random_, absl::MakeSpan(actions_));

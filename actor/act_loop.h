@@ -90,6 +90,7 @@ class ActLoop {
   const std::unique_ptr<ActingPolicy> policy_;
   const std::unique_ptr<StepRecorder> recorder_;
   SegmentBuilder builder_;
+  const int state_column_;  // -1 without a memory.
   RunningEpisodes episodes_;
   RunProgress progress_;
   Random random_{0};                // Seeded when the first parameters come.

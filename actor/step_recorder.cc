@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "common/config.h"
 #include "common/replay_config.h"
 #include "policy/off_policy_columns.h"
 #include "policy/on_policy_columns.h"
@@ -83,7 +84,7 @@ class OffPolicyRecorder final : public StepRecorder {
 
 v1::ExperienceSpec RecordedSpec(const ExperimentConfig& config, const ObservationSpace& observation,
                                 const ActionSpace& action) {
-  return UsesReplay(config) ? OffPolicySpec(observation, action)
+  return UsesReplay(config) ? OffPolicySpec(observation, action, RecurrentStateSize(config))
                             : OnPolicySpec(config, observation, action);
 }
 

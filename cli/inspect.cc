@@ -6,6 +6,7 @@
 #include "common/status_macros.h"
 #include "envs/experiment.h"
 #include "envs/registry.h"
+#include "policy/acting_policy.h"
 
 namespace cadre {
 
@@ -25,6 +26,10 @@ absl::Status ListEnvironments() {
 absl::Status CheckConfig(const ConfigCheckOptions& options) {
   CADRE_ASSIGN_OR_RETURN(const Experiment experiment,
                          LoadExperiment(options.config, options.overrides));
+  // The network fits what the environment shows.
+  CADRE_RETURN_IF_ERROR(MakeActingPolicy(experiment.config, experiment.environment.observation,
+                                         experiment.environment.action)
+                            .status());
   std::printf("%s", ConfigText(experiment.config).c_str());
   return absl::OkStatus();
 }

@@ -8,10 +8,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/config.h"
+#include "common/config_schema.h"
 #include "common/replay_config.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
-#include "google/protobuf/text_format.h"
 
 namespace cadre {
 namespace {
@@ -28,6 +28,10 @@ constexpr const char* kCommon[] = {"environment.id",
                                    "learners.count",
                                    "model.mlp.hidden",
                                    "model.mlp.activation",
+                                   "model.mlp.layer_norm",
+                                   "model.encoder",
+                                   "model.memory",
+                                   "model.separate_encoders",
                                    "model.mlp.shared_trunk",
                                    "model.mlp.min_log_std",
                                    "model.mlp.max_log_std"};
@@ -40,33 +44,21 @@ constexpr const char* kReplay[] = {"replay.n_step"};
 constexpr char kWarmupSteps[] = "replay.warmup_steps";
 constexpr char kSamplesPerStep[] = "replay.updates_per_step x replay.batch_size";
 
-// The elements of a repeated scalar: "[64, 64]"; "" if there are none.
-std::string ElementsText(const Message& message, const FieldDescriptor& field) {
-  std::vector<std::string> elements(message.GetReflection()->FieldSize(message, &field));
-  for (size_t i = 0; i < elements.size(); ++i)
-    google::protobuf::TextFormat::PrintFieldValueToString(message, &field, static_cast<int>(i),
-                                                          &elements[i]);
-  return elements.empty() ? "" : absl::StrCat("[", absl::StrJoin(elements, ", "), "]");
-}
-
-// A scalar by its path, as the text format has it; "" where it has no value.
+// The value at a path; "" if there is none.
 std::string ValueAt(const Message& config, absl::string_view path) {
   const Message* message = &config;
   const std::vector<std::string> names = absl::StrSplit(path, '.');
   for (size_t i = 0;; ++i) {
     const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(names[i]);
     const auto* reflection = message->GetReflection();
-    if (field != nullptr && field->is_repeated()) return ElementsText(*message, *field);
-    if (field == nullptr || (i + 1 == names.size() && !field->has_default_value() &&
-                             !reflection->HasField(*message, field)))
+    if (field == nullptr) return "";
+    const bool last = i + 1 == names.size();
+    if (last && field->is_repeated() && reflection->FieldSize(*message, field) == 0) return "";
+    if (last && !field->is_repeated() && !field->has_default_value() &&
+        !reflection->HasField(*message, field))
       return "";
-    if (i + 1 < names.size()) {
-      message = &reflection->GetMessage(*message, field);
-      continue;
-    }
-    std::string text;
-    google::protobuf::TextFormat::PrintFieldValueToString(*message, field, -1, &text);
-    return text;
+    if (last) return FieldText(*message, *field);
+    message = &reflection->GetMessage(*message, field);
   }
 }
 

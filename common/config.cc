@@ -17,6 +17,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/text_format.h"
+#include "proto/options.pb.h"
 
 namespace cadre {
 namespace {
@@ -53,8 +54,7 @@ void SetToDefault(const FieldDescriptor& field, Message* message) {
 
 // Whether a message switches something on by being there.
 bool IsSwitch(const FieldDescriptor& field) {
-  return field.message_type() == PrioritizedReplayConfig::descriptor() ||
-         field.message_type() == DqnConfig::Distributional::descriptor();
+  return field.message_type() != nullptr && field.message_type()->options().GetExtension(is_switch);
 }
 
 // Writes out every default, in inner messages too. A oneof keeps its choice, and what is
@@ -129,6 +129,7 @@ void ResolveReplay(ExperimentConfig& config) {
   const bool lockstep = config.actors().mode() == ActorsConfig::LOCKSTEP;
   if (!lockstep && config.replay().slack_steps() == 0)
     config.mutable_replay()->set_slack_steps(DefaultSlackSteps(config));
+  if (LearnsSequences(config)) FillDefaults(config.mutable_replay()->mutable_sequences());
   // FillDefaults writes out no member of a oneof that was not chosen.
   if (config.has_dqn() && config.dqn().exploration_case() == DqnConfig::EXPLORATION_NOT_SET)
     FillDefaults(config.mutable_dqn()->mutable_epsilon_greedy());
@@ -182,11 +183,24 @@ int64_t StepsPerUpdate(const ExperimentConfig& config) {
   return int64_t{actors.count()} * actors.environments_per_actor() * actors.segment_length();
 }
 
+bool HasDefaultHidden(const ModelConfig& model) {
+  return !model.mlp().linear() && model.encoder().empty() && !model.has_memory();
+}
+
+int64_t RecurrentStateSize(const ExperimentConfig& config) {
+  const ModelConfig& model = config.model();
+  if (!model.has_memory()) return 0;
+  // Of the policy and of the value function.
+  const bool two = !UsesReplay(config) && model.separate_encoders() && !model.mlp().shared_trunk();
+  const int64_t vectors = model.memory().kind() == MemoryConfig::LSTM ? 2 : 1;
+  return (two ? 2 : 1) * vectors * model.memory().units();
+}
+
 ExperimentConfig ResolveConfig(ExperimentConfig config) {
   if (config.model().network_case() == ModelConfig::NETWORK_NOT_SET)
     config.mutable_model()->mutable_mlp();
   FillDefaults(&config);
-  if (config.model().has_mlp() && config.model().mlp().hidden().empty())
+  if (config.model().mlp().hidden().empty() && HasDefaultHidden(config.model()))
     config.mutable_model()->mutable_mlp()->mutable_hidden()->Resize(2, 64);
   ResolveOptimizer(config);
   if (UsesReplay(config)) {
@@ -206,7 +220,8 @@ ExperimentConfig ResolveConfig(ExperimentConfig config) {
 
 ExperimentConfig WithoutDefaults(ExperimentConfig config) {
   const auto& hidden = config.model().mlp().hidden();
-  if (std::vector<int32_t>(hidden.begin(), hidden.end()) == std::vector<int32_t>{64, 64})
+  if (HasDefaultHidden(config.model()) &&
+      std::vector<int32_t>(hidden.begin(), hidden.end()) == std::vector<int32_t>{64, 64})
     config.mutable_model()->mutable_mlp()->clear_hidden();
   if (UsesReplay(config)) {
     if (config.replay().slack_steps() == DefaultSlackSteps(config))

@@ -38,6 +38,13 @@ int64_t StepsPerUpdate(const ExperimentConfig& config);
 // Steps by which actors and learner may be apart where replay.slack_steps does not say.
 int64_t DefaultSlackSteps(const ExperimentConfig& config);
 
+// Whether hidden layers that are not given are [64, 64], not none.
+bool HasDefaultHidden(const ModelConfig& model);
+
+// Elements of the recurrent state that actors send with each step, of all memories of the network;
+// 0 without one.
+int64_t RecurrentStateSize(const ExperimentConfig& config);
+
 // The same experiment with everything said: defaults and derived values are
 // written out (hidden layers, queue capacity, lockstep's version lag). What
 // has no default, or no effect in this experiment, stays unset. Resolving twice changes nothing.

@@ -4,13 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/algorithm_traits.h"
 #include "common/config.h"
+#include "common/config_schema.h"
 #include "common/replay_config.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
-#include "google/protobuf/text_format.h"
 
 namespace cadre {
 namespace {
@@ -24,10 +26,19 @@ struct Experiment {
   std::optional<bool> discrete;
 
   bool continuous() const { return !discrete.value_or(false); }
+  const AlgorithmTraits& traits() const { return TraitsOf(config); }
+  bool gaussian() const {
+    return traits().policy() == AlgorithmTraits::ACTOR_CRITIC ||
+           traits().policy() == AlgorithmTraits::MAXIMUM_ENTROPY;
+  }
   bool on_policy() const { return !UsesReplay(config); }
   bool adaptive_kl() const { return config.ppo().objective() == PpoConfig::ADAPTIVE_KL; }
   bool one_environment() const {
     return int64_t{config.actors().count()} * config.actors().environments_per_actor() == 1;
+  }
+  bool encodes() const { return !config.model().encoder().empty() || config.model().has_memory(); }
+  bool has_hidden_layers() const {
+    return !config.model().mlp().hidden().empty() || HasDefaultHidden(config.model());
   }
   bool weighs_items() const { return config.replay().prioritized().alpha() > 0; }
 };
@@ -47,15 +58,22 @@ constexpr Rule kRules[] = {
     // actions. SAC's is an output of its network.
     {"model.mlp.initial_log_std", [](E e) { return e.continuous() && e.on_policy(); },
      "for continuous actions and algorithms other than sac, ddpg and td3"},
-    {"model.mlp.min_log_std",
-     [](E e) { return e.continuous() && (e.on_policy() || e.config.has_sac()); },
+    {"model.mlp.min_log_std", [](E e) { return e.continuous() && e.gaussian(); },
      "for continuous actions and algorithms other than ddpg and td3"},
-    {"model.mlp.max_log_std",
-     [](E e) { return e.continuous() && (e.on_policy() || e.config.has_sac()); },
+    {"model.mlp.max_log_std", [](E e) { return e.continuous() && e.gaussian(); },
      "for continuous actions and algorithms other than ddpg and td3"},
     {"model.mlp.shared_trunk",
-     [](E e) { return !e.config.has_n_step_q() && !e.config.has_n_step_sarsa(); },
+     [](E e) { return e.traits().policy() != AlgorithmTraits::ACTION_VALUES || !e.on_policy(); },
      "for algorithms that learn a policy and a value; n_step_q and n_step_sarsa have one network"},
+    {"model.mlp.activation", [](E e) { return e.has_hidden_layers(); }, "with hidden layers"},
+    {"model.mlp.layer_norm", [](E e) { return e.has_hidden_layers(); }, "with hidden layers"},
+    {"model.separate_encoders",
+     [](E e) {
+       return e.encodes() && e.on_policy() && !e.config.model().mlp().shared_trunk() &&
+              e.traits().policy() == AlgorithmTraits::ACTOR_CRITIC;
+     },
+     "with an encoder or a memory, without model.mlp.shared_trunk, and for algorithms that learn "
+     "a policy and a value"},
     {"normalization.clip",
      [](E e) {
        return e.config.normalization().observations() || e.config.normalization().rewards();
@@ -67,6 +85,7 @@ constexpr Rule kRules[] = {
     {"ppo.kl_target", [](E e) { return e.adaptive_kl(); },
      "with ppo.objective ADAPTIVE_KL; what ends the epochs of an update is ppo.target_kl"},
     {"ppo.initial_kl_beta", [](E e) { return e.adaptive_kl(); }, "with ppo.objective ADAPTIVE_KL"},
+    {"ppo.max_weight", [](E e) { return e.config.ppo().decoupled(); }, "with ppo.decoupled"},
     {"ppo.value_clip_range", [](E e) { return e.config.ppo().value_coefficient() > 0; },
      "with ppo.value_coefficient above 0"},
 
@@ -138,6 +157,8 @@ constexpr Rule kRules[] = {
               e.config.replay().slack_steps() == DefaultSlackSteps(e.config);
      },
      "with actors.mode ASYNCHRONOUS; in lockstep nobody is ahead"},
+    {"replay.sequences", [](E e) { return LearnsSequences(e.config); },
+     "for dqn with model.memory, whose items are sequences"},
     {"replay.prioritized.initial_beta", [](E e) { return e.weighs_items(); },
      "with replay.prioritized.alpha above 0; all weights are 1"},
     {"replay.prioritized.final_beta", [](E e) { return e.weighs_items(); },
@@ -168,16 +189,27 @@ Given Find(const char* path, ExperimentConfig& config) {
   return found;
 }
 
-std::string Text(const Message& message, const FieldDescriptor& field) {
-  std::string text;
-  google::protobuf::TextFormat::PrintFieldValueToString(message, &field, /*index=*/-1, &text);
-  return text;
-}
-
 bool IsDefault(const Given& given) {
   const std::unique_ptr<Message> plain(given.message->New());
   return given.field->has_default_value() &&
-         Text(*given.message, *given.field) == Text(*plain, *given.field);
+         FieldText(*given.message, *given.field) == FieldText(*plain, *given.field);
+}
+
+// A schedule has an effect on its final share only if it has a shape. Calls `report` with those
+// that have none and their paths; schedules stand in many messages.
+void FindIdleSchedules(Message& message, const std::string& path,
+                       absl::FunctionRef<void(ScheduleConfig&, const std::string&)> report) {
+  auto* const schedule = google::protobuf::DynamicCastToGenerated<ScheduleConfig>(&message);
+  if (schedule != nullptr && schedule->shape() == ScheduleConfig::CONSTANT &&
+      schedule->has_final_share())
+    report(*schedule, path);
+  const auto* const reflection = message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields)
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_repeated())
+      FindIdleSchedules(*reflection->MutableMessage(&message, field), JoinPath(path, field->name()),
+                        report);
 }
 
 }  // namespace
@@ -188,9 +220,15 @@ void CheckEffects(const ExperimentConfig& config, std::optional<bool> discrete, 
     const Given given = Find(rule.field, copy);
     if (given.message == nullptr || IsDefault(given) || rule.has_effect({config, discrete}))
       continue;
-    errors->Add(absl::StrCat(rule.field, ": got ", Text(*given.message, *given.field),
+    errors->Add(absl::StrCat(rule.field, ": got ", FieldText(*given.message, *given.field),
                              ", which has no effect here; wanted only ", rule.wanted));
   }
+  FindIdleSchedules(copy, "", [&](const ScheduleConfig& schedule, const std::string& path) {
+    if (schedule.final_share() != ScheduleConfig().final_share())
+      errors->Add(absl::StrCat(path, ".final_share: got ", NumberText(schedule.final_share()),
+                               ", which has no effect here; wanted only with a shape other than "
+                               "CONSTANT"));
+  });
 }
 
 void ClearWithoutEffect(std::optional<bool> discrete, ExperimentConfig* config) {
@@ -201,6 +239,9 @@ void ClearWithoutEffect(std::optional<bool> discrete, ExperimentConfig* config) 
   }
   for (const Given& given : without)
     given.message->GetReflection()->ClearField(given.message, given.field);
+  FindIdleSchedules(*config, "", [](ScheduleConfig& schedule, const std::string&) {
+    schedule.clear_final_share();
+  });
 }
 
 }  // namespace cadre

@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "google/protobuf/text_format.h"
 #include "proto/options.pb.h"
 
 namespace cadre {
@@ -191,6 +192,22 @@ bool StoreScalar(const FieldDescriptor& field, absl::string_view text, Message* 
       return false;
   }
   return false;
+}
+
+std::string FieldText(const Message& message, const FieldDescriptor& field) {
+  google::protobuf::TextFormat::Printer printer;
+  printer.SetSingleLineMode(true);
+  const bool braces = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+  const auto text_of = [&](int index) {
+    std::string text;
+    printer.PrintFieldValueToString(message, &field, index, &text);
+    return braces ? absl::StrCat("{ ", text, "}") : text;
+  };
+  if (!field.is_repeated()) return text_of(-1);
+  std::vector<std::string> elements;
+  for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i)
+    elements.push_back(text_of(i));
+  return absl::StrCat("[", absl::StrJoin(elements, ", "), "]");
 }
 
 }  // namespace cadre

@@ -33,4 +33,8 @@ bool StoreScalar(const google::protobuf::FieldDescriptor& field, absl::string_vi
 // A number as short as it can be said: "0.2", "65536", "1e-05".
 std::string NumberText(double value);
 
+// The value of a field on one line, as the text format has it; "[a, b]" if it is repeated.
+std::string FieldText(const google::protobuf::Message& message,
+                      const google::protobuf::FieldDescriptor& field);
+
 }  // namespace cadre

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/algorithm_traits.h"
 #include "common/config.h"
 #include "common/config_effects.h"
 #include "common/config_schema.h"
@@ -19,23 +21,6 @@
 
 namespace cadre {
 namespace {
-
-constexpr AlgorithmTraits kAlgorithms[] = {
-    {"ppo", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
-    {"dqn", /*discrete=*/true, /*continuous=*/false},
-    {"ddpg", /*discrete=*/false, /*continuous=*/true},
-    {"td3", /*discrete=*/false, /*continuous=*/true},
-    {"sac", /*discrete=*/true, /*continuous=*/true},
-    {"reinforce", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
-    {"a2c", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
-    {"a3c", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
-    {"impala", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
-    {"off_policy_gradient", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
-    {"npg", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
-    {"trpo", /*discrete=*/true, /*continuous=*/true, /*several_choices=*/true},
-    {"n_step_q", /*discrete=*/true, /*continuous=*/false},
-    {"n_step_sarsa", /*discrete=*/true, /*continuous=*/false},
-};
 
 std::string Quoted(absl::string_view text) { return absl::StrCat("'", absl::CEscape(text), "'"); }
 
@@ -51,49 +36,58 @@ void CheckName(const ExperimentConfig& config, ErrorList* errors) {
                              "; wanted letters, digits, '-', '_' and '.', not '.' first"));
 }
 
-bool Allows(const AlgorithmTraits& traits, const EnvironmentCatalog::Entry& entry) {
-  if (!entry.discrete) return traits.continuous;
-  return traits.discrete && (traits.several_choices || !entry.several_choices);
+AlgorithmTraits::Actions ActionsOf(const EnvironmentCatalog::Entry& entry) {
+  if (!entry.discrete) return AlgorithmTraits::CONTINUOUS;
+  return entry.several_choices ? AlgorithmTraits::SEVERAL_CHOICES : AlgorithmTraits::DISCRETE;
 }
 
-// Ids of the environments whose actions `traits` allows.
-std::vector<std::string> Ids(const EnvironmentCatalog& catalog, const AlgorithmTraits& traits) {
+// Ids of the environments whose actions `allowed` is true of.
+std::string Ids(const EnvironmentCatalog& catalog,
+                absl::FunctionRef<bool(AlgorithmTraits::Actions)> allowed) {
   std::vector<std::string> ids;
   for (const EnvironmentCatalog::Entry& entry : catalog.entries)
-    if (Allows(traits, entry)) ids.push_back(entry.id);
-  return ids;
+    if (allowed(ActionsOf(entry))) ids.push_back(entry.id);
+  return absl::StrJoin(ids, ", ");
 }
 
-const char* KindOf(const EnvironmentCatalog::Entry& entry) {
-  if (!entry.discrete) return "continuous";
-  return entry.several_choices ? "several discrete choices at once" : "discrete";
+const char* KindOf(AlgorithmTraits::Actions actions) {
+  switch (actions) {
+    case AlgorithmTraits::DISCRETE:
+      return "discrete";
+    case AlgorithmTraits::SEVERAL_CHOICES:
+      return "several discrete choices at once";
+    case AlgorithmTraits::CONTINUOUS:
+      return "continuous";
+  }
+  return "";
 }
 
-// What `traits` allows instead of the kind of `entry`.
-const char* AllowedKind(const AlgorithmTraits& traits, const EnvironmentCatalog::Entry& entry) {
-  if (!entry.discrete) return "discrete";
-  return traits.discrete ? "single discrete" : "continuous";
+// What `traits` allows instead of `actions`.
+const char* AllowedKind(const AlgorithmTraits& traits, AlgorithmTraits::Actions actions) {
+  if (actions == AlgorithmTraits::CONTINUOUS) return "discrete";
+  return Allows(traits, AlgorithmTraits::DISCRETE) ? "single discrete" : "continuous";
 }
 
 void CheckEnvironment(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
-                      absl::Span<const AlgorithmTraits> algorithms, ErrorList* errors) {
+                      ErrorList* errors) {
   if (!config.environment().has_id()) return;
   const std::string& id = config.environment().id();
   const EnvironmentCatalog::Entry* entry = catalog.Find(id);
   if (entry == nullptr) {
-    const std::vector<std::string> known = Ids(catalog, {"", true, true, true});
+    std::vector<std::string> known;
+    for (const EnvironmentCatalog::Entry& each : catalog.entries) known.push_back(each.id);
     errors->Add(absl::StrCat("environment.id: got ", Quoted(id), DidYouMean(id, known),
                              "wanted one of ", absl::StrJoin(known, ", ")));
     return;
   }
   const std::string algorithm = AlgorithmName(config);
-  for (const AlgorithmTraits& traits : algorithms) {
-    if (traits.name != algorithm || Allows(traits, *entry)) continue;
-    errors->Add(absl::StrCat("environment.id: got ", Quoted(id), ", whose actions are ",
-                             KindOf(*entry), "; wanted, for ", algorithm, ", ",
-                             AllowedKind(traits, *entry),
-                             " actions: ", absl::StrJoin(Ids(catalog, traits), ", ")));
-  }
+  const AlgorithmTraits& traits = TraitsOf(config);
+  const AlgorithmTraits::Actions actions = ActionsOf(*entry);
+  if (!algorithm.empty() && !Allows(traits, actions))
+    errors->Add(
+        absl::StrCat("environment.id: got ", Quoted(id), ", whose actions are ", KindOf(actions),
+                     "; wanted, for ", algorithm, ", ", AllowedKind(traits, actions),
+                     " actions: ", Ids(catalog, [&](auto kind) { return Allows(traits, kind); })));
   if (config.normalization().observations() && !entry->floats)
     errors->Add(absl::StrCat("normalization.observations: got true; wanted false for ", id,
                              ", which has no float32 observation to normalise"));
@@ -114,6 +108,8 @@ void CheckNetwork(const ExperimentConfig& config, ErrorList* errors) {
   if (mlp.min_log_std() > mlp.max_log_std())
     errors->Add(absl::StrCat("model.mlp.min_log_std: got ", mlp.min_log_std(),
                              "; wanted at most max_log_std, ", mlp.max_log_std()));
+  if (mlp.linear() && !mlp.hidden().empty())
+    errors->Add("model.mlp.linear: got true, with hidden layers; wanted one of them");
   const DqnConfig::Distributional& c51 = config.dqn().distributional();
   if (config.dqn().has_distributional() && c51.min_value() >= c51.max_value())
     errors->Add(absl::StrCat("dqn.distributional.min_value: got ", c51.min_value(),
@@ -128,29 +124,25 @@ const EnvironmentCatalog::Entry* EnvironmentCatalog::Find(absl::string_view id) 
   return nullptr;
 }
 
-absl::Span<const AlgorithmTraits> KnownAlgorithms() { return kAlgorithms; }
-
-absl::Status ValidateForActing(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
-                               absl::Span<const AlgorithmTraits> algorithms) {
+absl::Status ValidateForActing(const ExperimentConfig& config, const EnvironmentCatalog& catalog) {
   ErrorList errors;
   CheckMessageFields(config.environment(), "environment", &errors);
   CheckMessageFields(config.model(), "model", &errors);
   CheckMessageFields(config.normalization(), "normalization", &errors);
   if (config.dqn().has_distributional())
     CheckMessageFields(config.dqn().distributional(), "dqn.distributional", &errors);
-  CheckEnvironment(config, catalog, algorithms, &errors);
+  CheckEnvironment(config, catalog, &errors);
   CheckAlgorithmGiven(config, &errors);
   CheckNetwork(config, &errors);
   return errors.ToStatus();
 }
 
-absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
-                            absl::Span<const AlgorithmTraits> algorithms) {
+absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog) {
   ErrorList errors;
   CheckMessageFields(config, "", &errors);
   const bool in_range = errors.size() == 0;
   CheckName(config, &errors);
-  CheckEnvironment(config, catalog, algorithms, &errors);
+  CheckEnvironment(config, catalog, &errors);
   CheckAlgorithmGiven(config, &errors);
   CheckNetwork(config, &errors);
   const EnvironmentCatalog::Entry* const entry = catalog.Find(config.environment().id());

@@ -31,25 +31,12 @@ struct EnvironmentCatalog {
   const Entry* Find(absl::string_view id) const;  // Null where there is none.
 };
 
-// The kinds of actions that an algorithm can learn to choose.
-struct AlgorithmTraits {
-  absl::string_view name;  // Of its field in ExperimentConfig.
-  bool discrete = false;
-  bool continuous = false;
-  bool several_choices = false;  // Discrete actions of several choices at once, too.
-};
-
-// One entry for each member of ExperimentConfig.algorithm.
-absl::Span<const AlgorithmTraits> KnownAlgorithms();
-
 // INVALID_ARGUMENT unless a policy that was learned with `config` can act: there is such an
 // environment, its actions are of the algorithm's kind, and its network makes sense. How it was
 // trained does not matter: a folder of an older version may have what is refused by now.
-absl::Status ValidateForActing(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
-                               absl::Span<const AlgorithmTraits> algorithms = KnownAlgorithms());
+absl::Status ValidateForActing(const ExperimentConfig& config, const EnvironmentCatalog& catalog);
 
 // INVALID_ARGUMENT unless `config` can be run.
-absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
-                            absl::Span<const AlgorithmTraits> algorithms = KnownAlgorithms());
+absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCatalog& catalog);
 
 }  // namespace cadre

@@ -1,6 +1,5 @@
 #include "common/optimizer.h"
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -10,6 +9,7 @@
 #include "common/check.h"
 #include "common/kernels/kernels.h"
 #include "common/kernels/optimizer.h"
+#include "common/schedule.h"
 #include "common/status_macros.h"
 
 namespace cadre {
@@ -48,8 +48,9 @@ absl::Status RestoreMoments(const v1::OptimizerState& state, absl::string_view k
 
 class SgdOptimizer final : public FlatOptimizer {
  public:
-  SgdOptimizer(const OptimizerConfig::Sgd& config, int64_t parameters)
+  SgdOptimizer(const OptimizerConfig::Sgd& config, double l2, int64_t parameters)
       : momentum_(static_cast<float>(config.momentum())),
+        l2_(static_cast<float>(l2)),
         parameters_(parameters),
         buffer_(momentum_ > 0 ? parameters : 0) {}
 
@@ -58,7 +59,7 @@ class SgdOptimizer final : public FlatOptimizer {
     CADRE_CHECK(parameters.size() == parameters_ && gradient.size() == parameters_);
     ++step_;
     kernels::Best().sgd(parameters_, parameters.data(), momentum_ > 0 ? buffer_.data() : nullptr,
-                        gradient.data(), gradient_scale, /*l2=*/0.0f, momentum_,
+                        gradient.data(), gradient_scale, l2_, momentum_,
                         static_cast<float>(learning_rate));
   }
 
@@ -77,7 +78,7 @@ class SgdOptimizer final : public FlatOptimizer {
   }
 
  private:
-  const float momentum_;
+  const float momentum_, l2_;
   const int64_t parameters_;
   int64_t step_ = 0;
   Moments buffer_;  // [P]; empty without momentum.
@@ -85,8 +86,9 @@ class SgdOptimizer final : public FlatOptimizer {
 
 class RmsPropOptimizer final : public FlatOptimizer {
  public:
-  RmsPropOptimizer(const OptimizerConfig::RmsProp& config, int64_t parameters)
+  RmsPropOptimizer(const OptimizerConfig::RmsProp& config, double l2, int64_t parameters)
       : config_(config),
+        l2_(static_cast<float>(l2)),
         square_(parameters, static_cast<float>(config.initial_square())),
         mean_(config.centered() ? parameters : 0) {}
 
@@ -96,7 +98,7 @@ class RmsPropOptimizer final : public FlatOptimizer {
     ++step_;
     kernels::Best().rms_prop(static_cast<int64_t>(parameters.size()), parameters.data(),
                              square_.data(), config_.centered() ? mean_.data() : nullptr,
-                             gradient.data(), gradient_scale, /*l2=*/0.0f,
+                             gradient.data(), gradient_scale, l2_,
                              static_cast<float>(config_.decay()), static_cast<float>(learning_rate),
                              static_cast<float>(config_.epsilon()), config_.epsilon_inside_root());
   }
@@ -118,6 +120,7 @@ class RmsPropOptimizer final : public FlatOptimizer {
 
  private:
   const OptimizerConfig::RmsProp config_;
+  const float l2_;
   int64_t step_ = 0;
   Moments square_;  // [P] of the gradient's squares.
   Moments mean_;    // [P] of the gradient; empty where not centred.
@@ -125,9 +128,11 @@ class RmsPropOptimizer final : public FlatOptimizer {
 
 class AdamOptimizer final : public FlatOptimizer {
  public:
-  AdamOptimizer(const OptimizerConfig::Adam& config, int64_t parameters)
-      : adam_(parameters,
-              {.beta1 = config.beta1(), .beta2 = config.beta2(), .epsilon = config.epsilon()}) {}
+  AdamOptimizer(const OptimizerConfig::Adam& config, double weight_decay, int64_t parameters)
+      : adam_(parameters, {.beta1 = config.beta1(),
+                           .beta2 = config.beta2(),
+                           .epsilon = config.epsilon(),
+                           .weight_decay = weight_decay}) {}
 
   void Step(absl::Span<float> parameters, absl::Span<const float> gradient, double learning_rate,
             float gradient_scale) override {
@@ -156,16 +161,17 @@ class AdamOptimizer final : public FlatOptimizer {
 
 std::unique_ptr<FlatOptimizer> MakeFlatOptimizer(const OptimizerConfig& config,
                                                  int64_t parameters) {
+  const double decay = config.weight_decay();
   switch (config.kind_case()) {
     case OptimizerConfig::kSgd:
-      return std::make_unique<SgdOptimizer>(config.sgd(), parameters);
+      return std::make_unique<SgdOptimizer>(config.sgd(), decay, parameters);
     case OptimizerConfig::kAdam:
-      return std::make_unique<AdamOptimizer>(config.adam(), parameters);
+      return std::make_unique<AdamOptimizer>(config.adam(), decay, parameters);
     case OptimizerConfig::kRmsProp:
     case OptimizerConfig::KIND_NOT_SET:
       break;
   }
-  return std::make_unique<RmsPropOptimizer>(config.rms_prop(), parameters);
+  return std::make_unique<RmsPropOptimizer>(config.rms_prop(), decay, parameters);
 }
 
 double ScheduledLearningRate(const OptimizerConfig& config, int64_t env_steps,
@@ -176,8 +182,7 @@ double ScheduledLearningRate(const OptimizerConfig& config, int64_t env_steps,
 }
 
 double ScheduledLearningRate(const OptimizerConfig& config, double progress) {
-  if (config.learning_rate_schedule() != LINEAR_TO_ZERO) return config.learning_rate();
-  return config.learning_rate() * (1.0 - std::clamp(progress, 0.0, 1.0));
+  return ScheduledValue(config.learning_rate(), config.learning_rate_schedule(), progress);
 }
 
 }  // namespace cadre

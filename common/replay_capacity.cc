@@ -134,9 +134,11 @@ int64_t BytesForRows(const TableConfig& config, int64_t columns, int64_t column_
 std::string CapacityStepsError(const ExperimentConfig& config, int shards) {
   const ReplayConfig& replay = config.replay();
   const TableWriters writers = TableWritersOf(config, shards);
-  const int64_t batch = int64_t{replay.batch_size()} + replay.n_step();
+  const WindowShape window = ReplayWindow(config);
+  const int64_t batch = Plus(Times(replay.batch_size(), window.period), window.length);
+  const bool sequences = LearnsSequences(config);
   const int64_t rollout = writers.steps_per_rollout();
-  const int64_t windows = StepsForWindows({replay.n_step(), 1}, writers);
+  const int64_t windows = StepsForWindows(window, writers);
   const int64_t of_each =
       std::max({DividedUp(replay.warmup_steps(), shards), batch, rollout, windows});
   if (DividedUp(replay.capacity_steps(), shards) >= of_each) return "";
@@ -145,11 +147,12 @@ std::string CapacityStepsError(const ExperimentConfig& config, int shards) {
                    shards == 1 ? of_each : Times(of_each, shards), ": ",
                    shards == 1 ? "" : absl::StrCat("on each of ", shards, " servers "),
                    "the largest of warmup_steps, ", DividedUp(replay.warmup_steps(), shards),
-                   ", batch_size + n_step, ", batch, ", and a rollout's steps, ", rollout);
-  if (replay.n_step() > 1)
+                   sequences ? ", those of a batch of sequences, " : ", batch_size + n_step, ",
+                   batch, ", and a rollout's steps, ", rollout);
+  if (window.length > 1)
     absl::StrAppend(&line, ", and of the ", windows, " steps of ", writers.all_environments(),
-                    " environments in the rollouts that n_step, ", replay.n_step(),
-                    ", may extend over");
+                    " environments in the rollouts that ", sequences ? "a sequence, " : "n_step, ",
+                    window.length, sequences ? " steps" : "", ", may extend over");
   return line;
 }
 

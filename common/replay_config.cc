@@ -5,10 +5,13 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "common/algorithm_traits.h"
 #include "common/config.h"
 #include "common/error_list.h"
 #include "common/field_validation.h"
 #include "common/replay_capacity.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 
 namespace cadre {
 namespace {
@@ -25,9 +28,10 @@ int64_t MinSize(const ExperimentConfig& config, int shards) {
   const int64_t steps =
       std::min(Share(replay.warmup_steps(), shards),
                Share(replay.capacity_steps(), shards) - config.actors().segment_length());
+  const WindowShape window = ReplayWindow(config);
   const int64_t incomplete =
-      config.actors().count() * EnvironmentsPerActor(config) * (replay.n_step() - 1);
-  return std::max<int64_t>(1, steps - incomplete);
+      config.actors().count() * EnvironmentsPerActor(config) * (window.length - 1);
+  return std::max<int64_t>(1, (steps - incomplete) / window.period);
 }
 
 void CheckLimiter(const TableConfig& table, const std::string& path, ErrorList* errors) {
@@ -45,55 +49,30 @@ void CheckLimiter(const TableConfig& table, const std::string& path, ErrorList* 
 }  // namespace
 
 bool UsesReplay(const ExperimentConfig& config) {
-  switch (config.algorithm_case()) {
-    case ExperimentConfig::kDqn:
-    case ExperimentConfig::kDdpg:
-    case ExperimentConfig::kTd3:
-    case ExperimentConfig::kSac:
-      return true;
-    default:
-      return false;
-  }
+  return TraitsOf(config).experience() == AlgorithmTraits::REPLAY;
 }
 
 double DiscountFactor(const ExperimentConfig& config) {
-  switch (config.algorithm_case()) {
-    case ExperimentConfig::kPpo:
-      return config.ppo().gamma();
-    case ExperimentConfig::kDqn:
-      return config.dqn().gamma();
-    case ExperimentConfig::kDdpg:
-      return config.ddpg().gamma();
-    case ExperimentConfig::kTd3:
-      return config.td3().gamma();
-    case ExperimentConfig::kSac:
-      return config.sac().gamma();
-    case ExperimentConfig::kReinforce:
-      return config.reinforce().gamma();
-    case ExperimentConfig::kA2C:
-      return config.a2c().gamma();
-    case ExperimentConfig::kA3C:
-      return config.a3c().gamma();
-    case ExperimentConfig::kImpala:
-      return config.impala().gamma();
-    case ExperimentConfig::kOffPolicyGradient:
-      return config.off_policy_gradient().gamma();
-    case ExperimentConfig::kNpg:
-      return config.npg().gamma();
-    case ExperimentConfig::kTrpo:
-      return config.trpo().gamma();
-    case ExperimentConfig::kNStepQ:
-      return config.n_step_q().gamma();
-    case ExperimentConfig::kNStepSarsa:
-      return config.n_step_sarsa().gamma();
-    case ExperimentConfig::ALGORITHM_NOT_SET:
-      break;
-  }
-  return config.ppo().gamma();
+  const auto* oneof = ExperimentConfig::descriptor()->FindOneofByName("algorithm");
+  const auto* algorithm = config.GetReflection()->GetOneofFieldDescriptor(config, oneof);
+  if (algorithm == nullptr) return PpoConfig().gamma();
+  const google::protobuf::Message& settings = config.GetReflection()->GetMessage(config, algorithm);
+  return settings.GetReflection()->GetDouble(settings,
+                                             settings.GetDescriptor()->FindFieldByName("gamma"));
+}
+
+bool LearnsSequences(const ExperimentConfig& config) {
+  return UsesReplay(config) && config.model().has_memory();
+}
+
+WindowShape ReplayWindow(const ExperimentConfig& config) {
+  if (!LearnsSequences(config)) return {config.replay().n_step(), 1};
+  const SequenceReplayConfig& sequences = config.replay().sequences();
+  return {int64_t{sequences.burn_in()} + sequences.length(), sequences.period()};
 }
 
 int64_t MostItemsPerRollout(const ExperimentConfig& config) {
-  return MostItemsPerRollout({config.replay().n_step(), 1}, TableWritersOf(config));
+  return MostItemsPerRollout(ReplayWindow(config), TableWritersOf(config));
 }
 
 int64_t StepsPerGradientStep(const ExperimentConfig& config) {
@@ -106,9 +85,18 @@ TableConfig ReplayTable(const ExperimentConfig& config, int shards) {
   TableConfig table;
   table.set_name(kReplayTable);
   table.set_capacity_bytes(replay.capacity_bytes());
-  table.set_capacity_items(Share(replay.capacity_steps(), shards));
-  table.mutable_transitions()->set_n_step(replay.n_step());
-  table.mutable_transitions()->set_gamma(DiscountFactor(config));
+  const int64_t period = ReplayWindow(config).period;
+  table.set_capacity_items(std::max<int64_t>(1, Share(replay.capacity_steps(), shards) / period));
+  if (LearnsSequences(config)) {
+    TableConfig::Sequences& sequences = *table.mutable_sequences();
+    sequences.set_length(replay.sequences().length());
+    sequences.set_burn_in(replay.sequences().burn_in());
+    sequences.set_period(replay.sequences().period());
+    sequences.add_state_columns(kStateColumn);
+  } else {
+    table.mutable_transitions()->set_n_step(replay.n_step());
+    table.mutable_transitions()->set_gamma(DiscountFactor(config));
+  }
   if (replay.has_prioritized())
     table.mutable_sampler()->mutable_prioritized()->set_alpha(replay.prioritized().alpha());
   else
@@ -119,7 +107,7 @@ TableConfig ReplayTable(const ExperimentConfig& config, int shards) {
   // In lockstep the learner itself keeps to updates_per_step.
   if (config.actors().mode() == ActorsConfig::ASYNCHRONOUS) {
     const double samples_per_step = replay.updates_per_step() * replay.batch_size();
-    limiter.set_samples_per_insert(samples_per_step);
+    limiter.set_samples_per_insert(samples_per_step * static_cast<double>(period));
     limiter.set_error_buffer(samples_per_step * static_cast<double>(replay.slack_steps()));
   }
   return table;

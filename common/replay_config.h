@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "common/replay_batch.h"
+#include "common/replay_capacity.h"
 #include "proto/config.pb.h"
 
 namespace cadre {
@@ -14,6 +15,15 @@ bool UsesReplay(const ExperimentConfig& config);
 
 // The discount factor of the config's algorithm.
 double DiscountFactor(const ExperimentConfig& config);
+
+// Whether the items of the table are sequences: those of a network with a memory.
+bool LearnsSequences(const ExperimentConfig& config);
+
+// The column of experience that holds the state before each step, of networks with a memory.
+inline constexpr char kStateColumn[] = "state";
+
+// The items of the table.
+WindowShape ReplayWindow(const ExperimentConfig& config);
 
 // Items that one actor's rollout completes at most: one for each step, and where episodes
 // end those of the n - 1 steps before, which waited for theirs.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/algorithm_traits.h"
 #include "common/config.h"
 #include "common/replay_config.h"
 
@@ -12,9 +13,7 @@ int32_t LearnerCount(const ExperimentConfig& config) {
   return std::max(1, config.learners().count());
 }
 
-bool PushesGradients(const ExperimentConfig& config) {
-  return config.has_a3c() || config.has_n_step_q() || config.has_n_step_sarsa();
-}
+bool PushesGradients(const ExperimentConfig& config) { return TraitsOf(config).pushes_gradients(); }
 
 bool DataParallel(const ExperimentConfig& config) {
   return LearnerCount(config) > 1 && !PushesGradients(config);
@@ -40,7 +39,7 @@ int64_t StepsPerQueue(const ExperimentConfig& config) {
 }
 
 std::optional<int64_t> VersionLagBound(const ExperimentConfig& config) {
-  if (UsesReplay(config) || config.has_reinforce()) return std::nullopt;
+  if (UsesReplay(config) || TraitsOf(config).whole_episodes()) return std::nullopt;
   if (!PushesGradients(config)) return config.queue().max_version_lag();
   if (!config.learners().has_max_gradient_lag()) return std::nullopt;
   return config.queue().max_version_lag() + config.learners().max_gradient_lag();

@@ -8,6 +8,7 @@
 #include "common/config_schema.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "proto/options.pb.h"
 
 namespace cadre {
 namespace {
@@ -45,7 +46,10 @@ class Reader final : private ErrorCollector {
   // One value, or a list of them where the field is repeated.
   bool ReadValues(absl::string_view path, const FieldDescriptor& field, Message* message) {
     if (!field.is_repeated() || !TryConsume("[")) return ReadValue(path, field, message);
-    if (TryConsume("]")) return true;
+    if (TryConsume("]")) {
+      OnEmptyList(field, message);
+      return true;
+    }
     do {
       if (!ReadValue(path, field, message)) return false;
     } while (TryConsume(","));
@@ -59,6 +63,13 @@ class Reader final : private ErrorCollector {
                 const std::string& message) override {
     errors_->Add(positions_ ? absl::StrCat(source_, ":", line + 1, ":", column + 1, ": ", message)
                             : absl::StrCat(source_, ": ", message));
+  }
+  // A list that is empty, not merely absent.
+  static void OnEmptyList(const FieldDescriptor& list, Message* message) {
+    const std::string& sets = list.options().GetExtension(set_by_empty_list);
+    if (!sets.empty())
+      message->GetReflection()->SetBool(message, message->GetDescriptor()->FindFieldByName(sets),
+                                        true);
   }
   void ErrorAt(const Tokenizer::Token& token, const std::string& message) {
     AddError(token.line, token.column, message);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/algorithm_traits.h"
 #include "common/config.h"
 #include "common/replay_capacity.h"
 #include "common/replay_config.h"
@@ -155,6 +156,33 @@ void CheckNaturalGradient(const ExperimentConfig& config, ErrorList* errors) {
   if (config.model().mlp().shared_trunk())
     errors->Add(absl::StrCat("model.mlp.shared_trunk: got true; wanted false for ", algorithm,
                              ", or fitting the value would move the policy out of its bound"));
+  if (!config.model().encoder().empty() && !config.model().separate_encoders())
+    errors->Add(absl::StrCat("model.separate_encoders: got false; wanted true for ", algorithm,
+                             ", or fitting the value would move the policy out of its bound"));
+}
+
+// Who learns from sequences, and how they are split.
+void CheckMemory(const ExperimentConfig& config, ErrorList* errors) {
+  if (!config.model().has_memory()) return;
+  const std::string algorithm = AlgorithmName(config);
+  if (!algorithm.empty() && !TraitsOf(config).memory())
+    errors->Add(
+        absl::StrCat("model.memory: got one with ", algorithm,
+                     "; wanted none, or one of the algorithms that learn from sequences: ",
+                     AlgorithmsOf([](const AlgorithmTraits& traits) { return traits.memory(); })));
+  const int64_t length = config.actors().segment_length();
+  const int64_t unit = length * std::max(1, config.learners().count());
+  if (config.has_ppo() && length >= 1 && config.ppo().minibatch_size() % unit != 0)
+    errors->Add(absl::StrCat("ppo.minibatch_size: got ", config.ppo().minibatch_size(),
+                             "; wanted a multiple of actors.segment_length times learners.count, ",
+                             unit, ", as with model.memory it is of whole sequences"));
+}
+
+void CheckSubset(const ExperimentConfig& config, ErrorList* errors) {
+  const RedqConfig& redq = config.redq();
+  if (config.has_redq() && redq.subset() > redq.critics())
+    errors->Add(absl::StrCat("redq.subset: got ", redq.subset(), "; wanted at most redq.critics, ",
+                             redq.critics()));
 }
 
 void CheckTemperature(const ExperimentConfig& config, ErrorList* errors) {
@@ -178,9 +206,10 @@ void CheckCapacity(const ExperimentConfig& config, const StepBytes& bytes, Error
   const std::string steps = CapacityStepsError(config);
   if (!steps.empty()) return errors->Add(steps);
   if (bytes.observation == 0) return;
-  const std::string too_few =
-      CapacityBytesError(config, bytes.observation_columns + kStepColumns,
-                         bytes.observation + bytes.action + kRewardAndVersionBytes);
+  const std::string too_few = CapacityBytesError(
+      config, bytes.observation_columns + kStepColumns + (LearnsSequences(config) ? 1 : 0),
+      bytes.observation + bytes.action + kRewardAndVersionBytes +
+          static_cast<int64_t>(sizeof(float)) * RecurrentStateSize(config));
   if (!too_few.empty()) errors->Add(too_few);
 }
 
@@ -206,7 +235,9 @@ void CheckTrainingRules(const ExperimentConfig& config, const StepBytes& bytes, 
   CheckDataParallel(config, errors);
   CheckInitialDeviation(config, errors);
   CheckNaturalGradient(config, errors);
+  CheckMemory(config, errors);
   CheckReplay(config, bytes, errors);
+  CheckSubset(config, errors);
   CheckTemperature(config, errors);
 }
 

@@ -12,6 +12,7 @@
 #include "envs/batch_of.h"
 #include "envs/classic/acrobot.h"
 #include "envs/classic/cartpole.h"
+#include "envs/classic/cartpole_po.h"
 #include "envs/classic/mountain_car.h"
 #include "envs/classic/mountain_car_continuous.h"
 #include "envs/classic/pendulum.h"
@@ -43,6 +44,7 @@ constexpr Registration Register() {
 constexpr Registration kRegistrations[] = {
     Register<Acrobot>(),                //
     Register<CartPole>(),               //
+    Register<CartPolePo>(),             //
     Register<DictionaryMatch>(),        //
     Register<MaskedCorridor>(),         //
     Register<MountainCar>(),            //

@@ -11,9 +11,11 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/experience_spec.h"
+#include "common/replay_config.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "learner/action_tensors.h"
+#include "learner/algorithms/batch_sequences.h"
 #include "policy/on_policy_columns.h"
 
 namespace cadre {
@@ -109,7 +111,8 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
     observations += RolloutObservations(rollout);
   }
   const OnPolicyColumns columns = ColumnsOf(spec);
-  const bool with_returns = spec.columns_size() > columns.discounted_return;
+  const bool with_returns = ColumnIndex(spec, "discounted_return") >= 0;
+  const int state = ColumnIndex(spec, kStateColumn);
 
   OnPolicyBatch& batch = out.batch;
   out.oldest_version = std::numeric_limits<int64_t>::max();
@@ -120,9 +123,11 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
   batch.rewards = torch::empty({steps});
   batch.log_probs = torch::empty({steps});
   batch.versions = torch::empty({steps}, torch::kInt64);
+  if (state >= 0) batch.states = torch::empty({steps, RowElements(spec.columns(state))});
 
   float* reward = batch.rewards.data_ptr<float>();
   float* log_prob = batch.log_probs.data_ptr<float>();
+  float* states = state >= 0 ? batch.states.data_ptr<float>() : nullptr;
   float* discounted = with_returns ? out.discounted_returns.data_ptr<float>() : nullptr;
   int64_t* discrete = action.discrete() ? batch.actions.data_ptr<int64_t>() : nullptr;
   float* continuous = action.discrete() ? nullptr : batch.actions.data_ptr<float>();
@@ -140,6 +145,7 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
     CopyFloats(rollout, columns.reward, reward);
     CopyFloats(rollout, columns.log_prob, log_prob);
     if (with_returns) CopyFloats(rollout, columns.discounted_return, discounted);
+    if (state >= 0) CopyFloats(rollout, state, states);
     for (int64_t version : ColumnAs<int64_t>(rollout.columns(columns.version))) {
       out.oldest_version = std::min(out.oldest_version, version);
       *versions++ = version;
@@ -148,6 +154,8 @@ absl::StatusOr<CollatedBatch> Collate(const v1::ExperienceSpec& spec, const Acti
   }
 
   batch.observations = Normalized(transform, out.raw_observations);
+  if (state >= 0 && steps > 0)
+    batch.observations.sequences = SequencesOf(batch.segments, batch.states);
   return out;
 }
 

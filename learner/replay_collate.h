@@ -15,21 +15,27 @@
 
 namespace cadre {
 
-// What there is to know of an environment's batches, found once.
+// What there is to know of the items of a table, found once.
 struct ReplaySpaces {
-  ReplaySpaces(ObservationSpace observation, ActionSpace action);
+  ReplaySpaces(ObservationSpace observation, ActionSpace action, int64_t steps = 0,
+               int64_t state_size = 0);
 
   ObservationSpace observation;
   ActionSpace action;
+  int64_t steps;                         // L of sequences; 0 of transitions.
+  int64_t state_size;                    // M of sequences.
   std::vector<ObservationColumn> shown;  // ShownColumns().
   OffPolicyColumns columns;
   std::vector<std::pair<int, std::string>> read;  // Columns that a learner reads, and their names.
+
+  bool sequences() const { return steps > 0; }
 };
 
 // INVALID_ARGUMENT where a column is not as OffPolicyColumns has it.
 absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& batch);
 
-// The tensors look at the batch's memory: it must outlive them. INVALID_ARGUMENT as
+// The tensors of transitions look at the batch's memory: it must outlive them; those of sequences
+// are copies, step by step. INVALID_ARGUMENT as
 // CheckReplayColumns, or where an action is not one of the space's. Whether numbers are finite
 // was seen to before (usable_items.h).
 absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const ReplayBatch& batch);

@@ -45,8 +45,11 @@ class ReplayLearner final : public BatchLearner {
       : config_(config),
         lockstep_(config.actors().mode() == ActorsConfig::LOCKSTEP),
         warm_size_(ReplayTable(config).rate_limiter().min_size()),
-        spaces_{environment.observation, environment.action},
-        spec_(OffPolicySpec(environment.observation, environment.action)),
+        spaces_(environment.observation, environment.action,
+                LearnsSequences(config) ? ReplayWindow(config).length : 0,
+                RecurrentStateSize(config)),
+        spec_(
+            OffPolicySpec(environment.observation, environment.action, RecurrentStateSize(config))),
         algorithm_(std::move(algorithm)),
         staging_(MakeStagingBuffers(device)),
         times_(times),

@@ -5,6 +5,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <cstring>
+#include <memory>
 #include <optional>
 
 #include "common/check.h"
@@ -90,16 +91,17 @@ OffPolicyBatch StagingBuffers::StageBatch(const OffPolicyBatch& batch) {
   const size_t shown = host.size();
   const std::vector<torch::Tensor> next = batch.next_observations.tensors();
   host.insert(host.end(), next.begin(), next.end());
-  host.insert(host.end(), {batch.actions, batch.rewards, batch.discounts, batch.weights});
+  for (const auto tensor : kBatchTensors)
+    if ((batch.*tensor).defined()) host.push_back(batch.*tensor);
   const std::vector<torch::Tensor> staged = Stage(host);
-  const auto rest = staged.begin() + 2 * shown;
   const bool masked = batch.observations.mask.defined();
-  return {.observations = {{staged.begin(), staged.begin() + shown}, masked},
-          .actions = rest[0],
-          .rewards = rest[1],
-          .next_observations = {{staged.begin() + shown, rest}, masked},
-          .discounts = rest[2],
-          .weights = rest[3]};
+  auto rest = staged.begin() + shown + next.size();
+  OffPolicyBatch out;
+  out.observations = {{staged.begin(), staged.begin() + shown}, masked};
+  if (!next.empty()) out.next_observations = {{staged.begin() + shown, rest}, masked};
+  for (const auto tensor : kBatchTensors)
+    if ((batch.*tensor).defined()) out.*tensor = *rest++;
+  return out;
 }
 
 OnPolicyBatch StagingBuffers::StageBatch(const OnPolicyBatch& batch) {
@@ -112,6 +114,9 @@ OnPolicyBatch StagingBuffers::StageBatch(const OnPolicyBatch& batch) {
   out.observation_rows = staged[shown];
   out.actions = staged[shown + 1];
   out.log_probs = staged[shown + 2];
+  if (batch.observations.sequences != nullptr)
+    out.observations.sequences = std::make_shared<const Sequences>(
+        batch.observations.sequences->To(out.observations.device()));
   return out;
 }
 

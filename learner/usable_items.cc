@@ -35,7 +35,7 @@ std::string WhyUnusable(const ReplaySpaces& spaces, const ReplayBatch& batch, in
         return absl::StrCat("column '", name, "' has ", value, "; wanted a finite number");
   }
   if (!spaces.action.discrete()) return "";
-  const int64_t choices = spaces.action.choices();
+  const int64_t choices = spaces.action.choices() * (spaces.sequences() ? spaces.steps : 1);
   const auto actions = batch.columns[spaces.columns.action].As<int32_t>();
   return std::string(
       CheckDiscreteActions(spaces.action, actions.subspan(i * choices, choices)).message());

@@ -7,30 +7,20 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/algorithm_traits.h"
 #include "common/config.h"
 #include "common/config_schema.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
-#include "google/protobuf/text_format.h"
 
 namespace cadre {
 namespace {
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-using google::protobuf::TextFormat;
 using Meaning = CheckpointManifest::Meaning;
 
 constexpr char kNotGiven[] = "not given";
-
-std::string ValueText(const Message& message, const FieldDescriptor& field) {
-  std::vector<std::string> values(
-      field.is_repeated() ? message.GetReflection()->FieldSize(message, &field) : 1);
-  for (size_t i = 0; i < values.size(); ++i)
-    TextFormat::PrintFieldValueToString(message, &field,
-                                        field.is_repeated() ? static_cast<int>(i) : -1, &values[i]);
-  return field.is_repeated() ? absl::StrCat("[", absl::StrJoin(values, ", "), "]") : values[0];
-}
 
 class Meanings {
  public:
@@ -49,8 +39,12 @@ class Meanings {
     const Message* message = &config_;
     for (size_t i = 0;; ++i) {
       const FieldDescriptor& field = *message->GetDescriptor()->FindFieldByName(names[i]);
-      if (i + 1 == names.size()) return Add(path, ValueText(*message, field));
-      if (!message->GetReflection()->HasField(*message, &field)) return Add(path, kNotGiven);
+      const bool last = i + 1 == names.size();
+      const bool may_lack =
+          !field.is_repeated() && field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+      if (may_lack && !message->GetReflection()->HasField(*message, &field))
+        return Add(path, kNotGiven);
+      if (last) return Add(path, FieldText(*message, field));
       message = &message->GetReflection()->GetMessage(*message, &field);
     }
   }
@@ -112,9 +106,11 @@ std::vector<Meaning> WeightMeaning(const ExperimentConfig& config,
   meanings.AddField("environment.id");
   meanings.Add("environment.observation", ObservationText(environment.observation));
   meanings.Add("environment.action", ActionText(environment.action));
-  for (absl::string_view field : {"hidden", "activation", "shared_trunk"})
+  for (absl::string_view field : {"hidden", "activation", "layer_norm", "shared_trunk"})
     meanings.AddField(absl::StrCat("model.mlp.", field));
-  const bool deterministic = config.has_ddpg() || config.has_td3();
+  for (absl::string_view field : {"encoder", "memory", "separate_encoders"})
+    meanings.AddField(absl::StrCat("model.", field));
+  const bool deterministic = TraitsOf(config).policy() == AlgorithmTraits::DETERMINISTIC;
   if (!environment.action.discrete() && !deterministic)
     for (absl::string_view field : {"min_log_std", "max_log_std"})
       meanings.AddField(absl::StrCat("model.mlp.", field));

@@ -19,18 +19,14 @@ int64_t ActingInputs::Set(ShownBlocks shown) {
   for (size_t c = 0; c < columns_.size(); ++c) {
     const int64_t size = columns_[c].elements();
     CADRE_CHECK(static_cast<int64_t>(shown[c].size()) == batch * columns_[c].bytes());
-    std::vector<float>& changed = changed_[c];
     if (columns_[c].dtype == v1::DTYPE_UINT8) {
-      const absl::Span<const uint8_t> values = ColumnAs<uint8_t>(shown[c]);
-      changed.resize(values.size());
-      for (size_t i = 0; i < values.size(); ++i)
-        changed[i] = static_cast<float>(values[i]) * (1.0f / 255);
-      rows_[c] = changed.data();
+      rows_[c] = shown[c].data();
       continue;
     }
     const absl::Span<const float> values = ColumnAs<float>(shown[c]);
     rows_[c] = values.data();
     if (!transform_.identity()) {
+      std::vector<float>& changed = changed_[c];
       changed.resize(values.size());
       transform_.Apply(values, absl::MakeSpan(changed), first, size);
       rows_[c] = changed.data();

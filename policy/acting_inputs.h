@@ -22,8 +22,8 @@ class ActingInputs {
   // Looks at `shown`, which must outlive the use of what follows. Returns B.
   int64_t Set(ShownBlocks shown);
 
-  // By column of the observation: its rows, [B, elements]. Of uint8 columns x / 255.
-  absl::Span<const float* const> columns() const { return rows_; }
+  // By column of the observation: its rows, [B, elements] of its dtype.
+  absl::Span<const void* const> columns() const { return rows_; }
 
   // Rows of MaskColumn; empty if actions are not masked.
   absl::Span<const uint8_t> mask() const { return mask_; }
@@ -36,7 +36,7 @@ class ActingInputs {
   const bool masked_;
   const int64_t alternatives_;
   ObservationTransform transform_;
-  std::vector<const float*> rows_;           // By column.
+  std::vector<const void*> rows_;            // By column.
   std::vector<std::vector<float>> changed_;  // By column: those that are not as they were shown.
   absl::Span<const uint8_t> mask_;
 };

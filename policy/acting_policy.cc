@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/algorithm_traits.h"
+#include "common/check.h"
 #include "common/status_macros.h"
 #include "policy/action_range.h"
 #include "policy/action_value_acting.h"
@@ -31,11 +33,15 @@ Result MakeActionValue(const ModelConfig& model, const DqnConfig& dqn,
                                              MakeActionValueExploration(dqn, place));
 }
 
-// As DQN's with nothing but this exploration.
-DqnConfig PlainDqn(const DqnConfig::EpsilonGreedy& epsilon) {
-  DqnConfig config;
-  *config.mutable_epsilon_greedy() = epsilon;
-  return config;
+// What the network and the exploration of algorithms with action values depend on: of those that
+// push gradients nothing but an epsilon.
+DqnConfig ActionValueSettings(const ExperimentConfig& config) {
+  if (config.has_dqn()) return config.dqn();
+  DqnConfig settings;
+  *settings.mutable_epsilon_greedy() = config.has_n_step_q()
+                                           ? config.n_step_q().epsilon_greedy()
+                                           : config.n_step_sarsa().epsilon_greedy();
+  return settings;
 }
 
 Result MakeDeterministic(const ModelConfig& model, const ActionNoiseConfig& noise,
@@ -66,24 +72,20 @@ absl::StatusOr<std::unique_ptr<ActingPolicy>> MakeActingPolicy(const ExperimentC
                                                                const ObservationSpace& observation,
                                                                const ActionSpace& action,
                                                                const ActingPlace& place) {
-  switch (config.algorithm_case()) {
-    case ExperimentConfig::kDqn:
-      return MakeActionValue(config.model(), config.dqn(), observation, action, place);
-    case ExperimentConfig::kNStepQ:
-      return MakeActionValue(config.model(), PlainDqn(config.n_step_q().epsilon_greedy()),
-                             observation, action, place);
-    case ExperimentConfig::kNStepSarsa:
-      return MakeActionValue(config.model(), PlainDqn(config.n_step_sarsa().epsilon_greedy()),
-                             observation, action, place);
-    case ExperimentConfig::kDdpg:
-      return MakeDeterministic(config.model(), config.ddpg().noise(), observation, action);
-    case ExperimentConfig::kTd3:
-      return MakeDeterministic(config.model(), config.td3().noise(), observation, action);
-    case ExperimentConfig::kSac:
-      return MakeSoftPolicy(config.model(), observation, action);
-    default:
+  switch (TraitsOf(config).policy()) {
+    case AlgorithmTraits::ACTOR_CRITIC:
       return MakeOnPolicy(config, observation, action);
+    case AlgorithmTraits::ACTION_VALUES:
+      return MakeActionValue(config.model(), ActionValueSettings(config), observation, action,
+                             place);
+    case AlgorithmTraits::DETERMINISTIC:
+      return MakeDeterministic(config.model(),
+                               config.has_td3() ? config.td3().noise() : config.ddpg().noise(),
+                               observation, action);
+    case AlgorithmTraits::MAXIMUM_ENTROPY:
+      return MakeSoftPolicy(config.model(), observation, action);
   }
+  CADRE_CHECK(false);
 }
 
 }  // namespace cadre

@@ -39,9 +39,13 @@ class ActingPolicy {
   virtual void Act(ShownBlocks shown, const ActMode& mode, Random& random,
                    absl::Span<std::byte> actions, absl::Span<float> log_probs) = 0;
 
-  // The episode of environment `row` of the batch is over: noise that is carried from
-  // step to step begins afresh.
+  // The episode of environment `row` of the batch is over: what is carried from step to step,
+  // noise or a memory, begins afresh.
   virtual void EndEpisode(int64_t row) { static_cast<void>(row); }
+
+  // What the policy remembered of each environment before the last Act, [B, M], for learners to
+  // begin with; empty without a memory.
+  virtual absl::Span<const float> states() const { return {}; }
 
   virtual const ParameterLayout& layout() const = 0;
   virtual int64_t version() const = 0;  // 0 before the first Load.

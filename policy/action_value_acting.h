@@ -30,6 +30,9 @@ class ActionValueActing final : public ActingPolicy {
   void Act(ShownBlocks shown, const ActMode& mode, Random& random, absl::Span<std::byte> actions,
            absl::Span<float> log_probs) override;
 
+  void EndEpisode(int64_t row) override { values_.EndEpisode(row); }
+  absl::Span<const float> states() const override { return values_.states(); }
+
   const ParameterLayout& layout() const override { return network_.layout(); }
   int64_t version() const override { return version_; }
 

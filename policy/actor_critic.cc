@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/check.h"
+
 namespace cadre {
 namespace {
 
@@ -20,23 +22,53 @@ ActorCritic::ActorCritic(ActorCriticNetwork network, std::unique_ptr<Model> mode
       counts_(network_.action.kind == ActionSpace::Kind::kDiscrete ? std::vector<int64_t>()
                                                                    : network_.action.counts) {}
 
+std::vector<torch::Tensor> ActorCritic::Inputs(const ObservationBatch& observations) const {
+  std::vector<torch::Tensor> inputs = observations.columns;
+  if (network_.network.state_size() == 0) return inputs;
+  CADRE_CHECK(observations.sequences != nullptr);
+  const Sequences& sequences = *observations.sequences;
+  if (sequences.rows.defined())
+    for (torch::Tensor& column : inputs) column = column.index_select(0, sequences.rows);
+  inputs.insert(inputs.end(), {sequences.states, sequences.starts});
+  return inputs;
+}
+
+torch::Tensor ActorCritic::RowsOf(const torch::Tensor& head,
+                                  const ObservationBatch& observations) const {
+  const Sequences* const sequences = observations.sequences.get();
+  if (network_.network.state_size() == 0 || !sequences->slots.defined()) return head;
+  return head.index_select(0, sequences->slots);
+}
+
+torch::Tensor ActorCritic::SlotsOf(const torch::Tensor& gradient) const {
+  if (!slots_.defined() || !gradient.defined()) return gradient;
+  torch::Tensor all = torch::zeros({slot_count_, gradient.size(1)}, gradient.options());
+  return all.index_copy_(0, slots_, gradient);
+}
+
 Heads ActorCritic::Forward(const ObservationBatch& observations) {
-  inputs_ = NetworkInputs(observations.columns);
   mask_ = observations.mask;
-  const std::vector<torch::Tensor>& heads = both_->Forward(inputs_);
-  return {Masked(heads[0], mask_), heads[1].squeeze(1), LogStd(parameters()), counts_};
+  slots_ = torch::Tensor();
+  if (network_.network.state_size() > 0) {
+    slots_ = observations.sequences->slots;
+    slot_count_ = observations.sequences->starts.size(0);
+  }
+  const std::vector<torch::Tensor>& heads = both_->Forward(Inputs(observations));
+  return {Masked(RowsOf(heads[0], observations), mask_), RowsOf(heads[1], observations).squeeze(1),
+          LogStd(parameters()), counts_};
 }
 
 void ActorCritic::Backward(const Heads& gradient) {
   torch::NoGradGuard no_graph;
   model_->gradient().zero_();
-  both_->Backward({MaskedGradient(gradient.policy, mask_),
-                   gradient.value.defined() ? gradient.value.unsqueeze(1) : torch::Tensor()});
+  both_->Backward(
+      {SlotsOf(MaskedGradient(gradient.policy, mask_)),
+       SlotsOf(gradient.value.defined() ? gradient.value.unsqueeze(1) : torch::Tensor())});
   if (network_.log_std >= 0) LogStd(model_->gradient()).copy_(gradient.log_std);
 }
 
 torch::Tensor ActorCritic::Values(const ObservationBatch& observations) {
-  return values_->Forward(NetworkInputs(observations.columns))[0].squeeze(1);
+  return RowsOf(values_->Forward(Inputs(observations))[0], observations).squeeze(1);
 }
 
 torch::Tensor ActorCritic::LogStd(const torch::Tensor& flat) const {

@@ -40,8 +40,9 @@ class ActorCritic final : public FlatModel {
   void ParametersChanged() override { model_->ParametersChanged(); }
   torch::Tensor gradient() override { return model_->gradient(); }
 
-  // `observations`, normalised. Logits of what their mask does not allow are masked. The heads
-  // carry no graph, are valid until the next call, and must not be written to.
+  // `observations`, normalised, with their sequences if the network has a memory. Logits of what
+  // their mask does not allow are masked. The heads carry no graph, are valid until the next call,
+  // and must not be written to.
   Heads Forward(const ObservationBatch& observations);
 
   // Sets gradient() from the loss's gradient with respect to the heads of the last
@@ -58,6 +59,11 @@ class ActorCritic final : public FlatModel {
   }
 
  private:
+  // What the network reads: the rows of its sequences if it has a memory.
+  std::vector<torch::Tensor> Inputs(const ObservationBatch& observations) const;
+  // A head by rows of the batch, and a gradient by slots of the last Forward's sequences.
+  torch::Tensor RowsOf(const torch::Tensor& head, const ObservationBatch& observations) const;
+  torch::Tensor SlotsOf(const torch::Tensor& gradient) const;
   // The part of a flat vector that holds log deviations; undefined for discrete actions.
   torch::Tensor LogStd(const torch::Tensor& flat) const;
 
@@ -66,8 +72,9 @@ class ActorCritic final : public FlatModel {
   const std::unique_ptr<Pass> both_, values_;
   const std::vector<int64_t> counts_;  // Of the heads.
   // Of the last Forward.
-  std::vector<torch::Tensor> inputs_;
   torch::Tensor mask_;
+  torch::Tensor slots_;  // [B]; undefined if the batch was by slots.
+  int64_t slot_count_ = 0;
 };
 
 }  // namespace cadre

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "policy/initial_parameters.h"
 #include "policy/log_deviation.h"
-#include "policy/mlp_layers.h"
-#include "policy/observation_inputs.h"
+#include "policy/network_parts.h"
 
 namespace cadre {
 namespace {
@@ -18,24 +19,32 @@ constexpr double kPolicyGain = 0.01, kValueGain = 1;
 absl::StatusOr<ActorCriticNetwork> MakeActorCritic(const ModelConfig& config,
                                                    const ObservationSpace& observation,
                                                    const ActionSpace& action) {
-  CADRE_RETURN_IF_ERROR(CheckMlpObservation(observation));
+  CADRE_RETURN_IF_ERROR(CheckModel(config, observation));
   const MlpConfig& mlp = config.mlp();
   ActorCriticNetwork network;
   network.action = action;
-  network.shared_trunk = mlp.shared_trunk();
+  const bool encodes = !config.encoder().empty() || config.has_memory();
+  network.shared_trunk = mlp.shared_trunk() || (encodes && !config.separate_encoders());
   network.observation = observation;
   network.policy_outputs = action.discrete() ? action.alternatives() : action.dimensions;
   network.initial_log_std = mlp.initial_log_std();
 
   NetworkBuilder builder;
-  std::vector<ValueId> features = AddInputs(builder, observation);
-  if (mlp.shared_trunk())
-    features = AddHidden(builder, "trunk", features, HiddenUnits(mlp), HiddenActivation(mlp));
-  // What each head has to itself.
-  const std::vector<int64_t> units = mlp.shared_trunk() ? std::vector<int64_t>() : HiddenUnits(mlp);
+  const std::vector<ValueId> columns = AddInputs(builder, config, observation);
+  const auto add_features = [&](absl::string_view prefix) {
+    return AddFeatures(builder, prefix, config, observation, columns);
+  };
+  std::vector<ValueId> shared;  // Empty if the heads have nothing in common.
+  HiddenLayers layers = HiddenLayersOf(config);
+  if (network.shared_trunk) shared = add_features("");
+  if (mlp.shared_trunk()) {
+    shared = AddHidden(builder, "trunk", shared, layers);
+    layers.units.clear();
+  }
   const auto add_head = [&](const char* name, int64_t outputs, double gain) {
-    builder.AddHead(name,
-                    AddMlp(builder, name, features, units, HiddenActivation(mlp), outputs, gain));
+    const std::vector<ValueId> features =
+        network.shared_trunk ? shared : add_features(absl::StrCat(name, "."));
+    builder.AddHead(name, AddMlp(builder, name, features, layers, outputs, gain));
   };
   add_head("policy", network.policy_outputs, kPolicyGain);
   add_head("value", 1, kValueGain);

@@ -19,7 +19,7 @@ struct ActorCriticNetwork {
   enum Head { kPolicy = 0, kValue = 1 };
 
   Network network;
-  bool shared_trunk = false;   // The heads have hidden layers in common.
+  bool shared_trunk = false;   // The heads have layers in common.
   int64_t policy_outputs = 0;  // D
   // Continuous actions: offset of the log deviations [A], which do not depend on the
   // observation and stay within their bounds; else -1.

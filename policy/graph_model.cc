@@ -36,17 +36,103 @@ class Blocks {
   std::vector<torch::Tensor> parts_;
 };
 
-torch::Tensor Apply(const Dense& dense, const std::vector<torch::Tensor>& operands,
-                    const Blocks& blocks) {
-  const torch::Tensor x = operands.size() == 1 ? operands[0] : torch::cat(operands, 1);
-  const torch::Tensor y = torch::addmm(blocks.at(dense.bias), x, blocks.at(dense.weight).t());
-  if (dense.activation == LayerActivation::kTanh) return y.tanh();
-  if (dense.activation == LayerActivation::kRelu) return y.relu();
-  return y;
+using Operands = std::vector<torch::Tensor>;
+
+torch::Tensor Activated(const torch::Tensor& y, LayerActivation activation) {
+  switch (activation) {
+    case LayerActivation::kNone:
+      return y;
+    case LayerActivation::kTanh:
+      return y.tanh();
+    case LayerActivation::kRelu:
+      return y.relu();
+    case LayerActivation::kGelu:
+      return at::gelu(y);
+    case LayerActivation::kSilu:
+      return at::silu(y);
+  }
+  CADRE_CHECK(false);
 }
 
-torch::Tensor Apply(const Dueling& dueling, const std::vector<torch::Tensor>& operands,
-                    const Blocks&) {
+// Rows of any shape as [B, size].
+torch::Tensor Flat(const torch::Tensor& x) { return x.dim() == 2 ? x : x.flatten(1); }
+
+torch::Tensor Rows(const Operands& operands) {
+  if (operands.size() == 1) return Flat(operands[0]);
+  std::vector<torch::Tensor> flat;
+  for (const torch::Tensor& operand : operands) flat.push_back(Flat(operand));
+  return torch::cat(flat, 1);
+}
+
+torch::Tensor Apply(const Dense& dense, const Operands& operands, const Blocks& blocks) {
+  return Activated(torch::addmm(blocks.at(dense.bias), Rows(operands), blocks.at(dense.weight).t()),
+                   dense.activation);
+}
+
+torch::Tensor Apply(const Conv2d& conv, const Operands& operands, const Blocks& blocks) {
+  torch::Tensor x = operands[0];
+  if (conv.channels_last) x = x.permute({0, 3, 1, 2});
+  if (x.dim() == 3) x = x.unsqueeze(1);  // One channel.
+  const torch::Tensor y =
+      at::conv2d(x, blocks.at(conv.weight), blocks.at(conv.bias), conv.stride, conv.padding);
+  const torch::Tensor activated = conv.relu ? y.relu() : y;
+  return conv.flatten ? activated.flatten(1) : activated;
+}
+
+torch::Tensor Apply(const MaxPool2d& pool, const Operands& operands, const Blocks&) {
+  return at::max_pool2d(operands[0], pool.kernel, pool.stride, pool.padding);
+}
+
+torch::Tensor Apply(const Flatten&, const Operands& operands, const Blocks&) {
+  return operands[0].flatten(1);
+}
+
+torch::Tensor Apply(const Activate& activate, const Operands& operands, const Blocks&) {
+  return Activated(operands[0], activate.activation);
+}
+
+torch::Tensor Apply(const Add&, const Operands& operands, const Blocks&) {
+  return operands[0] + operands[1];
+}
+
+torch::Tensor Apply(const Concat&, const Operands& operands, const Blocks&) {
+  return Rows(operands);
+}
+
+torch::Tensor Apply(const Slice& slice, const Operands& operands, const Blocks&) {
+  return operands[0].narrow(1, slice.offset, slice.size);
+}
+
+torch::Tensor Apply(const LayerNorm& norm, const Operands& operands, const Blocks& blocks) {
+  const torch::Tensor scale = blocks.at(norm.scale);
+  return at::layer_norm(operands[0], scale.sizes(), scale, blocks.at(norm.shift),
+                        LayerNorm::kEpsilon);
+}
+
+torch::Tensor Apply(const Recurrent& layer, const Operands& operands, const Blocks& blocks) {
+  const int64_t sequences = operands[1].size(0);
+  const torch::Tensor w_ih = blocks.at(layer.weight_ih), w_hh = blocks.at(layer.weight_hh);
+  const torch::Tensor b_ih = blocks.at(layer.bias_ih), b_hh = blocks.at(layer.bias_hh);
+  const std::vector<torch::Tensor> x = Flat(operands[0]).split(sequences);
+  const std::vector<torch::Tensor> keep = (operands[2] == 0).unsqueeze(1).split(sequences);
+  torch::Tensor h = operands[1].narrow(1, layer.state_offset, layer.units), c;
+  const bool lstm = layer.kind == Recurrent::kLstm;
+  if (lstm) c = operands[1].narrow(1, layer.state_offset + layer.units, layer.units);
+  std::vector<torch::Tensor> states;
+  for (size_t t = 0; t < x.size(); ++t) {
+    h = h * keep[t];
+    if (lstm) {
+      std::tie(h, c) = at::lstm_cell(x[t], {h, c * keep[t]}, w_ih, w_hh, b_ih, b_hh);
+      states.push_back(torch::cat({h, c}, 1));
+    } else {
+      h = at::gru_cell(x[t], h, w_ih, w_hh, b_ih, b_hh);
+      states.push_back(h);
+    }
+  }
+  return torch::cat(states);
+}
+
+torch::Tensor Apply(const Dueling& dueling, const Operands& operands, const Blocks&) {
   const torch::Tensor a = operands[1].view({-1, dueling.actions, dueling.atoms});
   return (a - a.mean(1, /*keepdim=*/true) + operands[0].unsqueeze(1)).flatten(1);
 }
@@ -57,8 +143,11 @@ std::vector<torch::Tensor> RunValues(const Network& network, absl::Span<const Va
   CADRE_CHECK(inputs.size() == network.inputs.size());
   const Blocks blocks(network.layout, parameters);
   std::vector<torch::Tensor> made(network.value_count());
-  std::copy(inputs.begin(), inputs.end(), made.begin());
-  std::vector<torch::Tensor> operands;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const bool bytes = inputs[i].defined() && inputs[i].scalar_type() == torch::kUInt8;
+    made[i] = bytes ? inputs[i].to(torch::kFloat32) * network.inputs[i].scale : inputs[i];
+  }
+  Operands operands;
   for (const ValueId value : values) {
     const Operation& operation = *network.OperationOf(value);
     operands.clear();

@@ -14,6 +14,14 @@ float* Data(const torch::Tensor& tensor, int64_t size) {
   return tensor.data_ptr<float>();
 }
 
+// The rows of an input as the kernels read them.
+const void* InputData(const torch::Tensor& tensor, const NetworkInput& input) {
+  const torch::ScalarType type = input.dtype == v1::DTYPE_UINT8 ? torch::kUInt8 : torch::kFloat32;
+  CADRE_CHECK(tensor.is_contiguous() && tensor.scalar_type() == type &&
+              tensor.numel() == tensor.size(0) * input.size());
+  return tensor.data_ptr();
+}
+
 class KernelModel final : public Model {
  public:
   explicit KernelModel(Network network)
@@ -59,13 +67,15 @@ class KernelModelPass final : public Pass {
 
   const std::vector<torch::Tensor>& Forward(absl::Span<const torch::Tensor> inputs) override {
     CADRE_CHECK(inputs.size() == input_rows_.size());
-    int64_t batch = 0;
-    for (const torch::Tensor& input : inputs)
-      if (input.defined()) batch = input.size(0);
-    for (size_t i = 0; i < inputs.size(); ++i)
-      input_rows_[i] =
-          inputs[i].defined() ? Data(inputs[i], batch * network_.inputs[i].size()) : nullptr;
-    pass_.Forward(input_rows_, batch);
+    inputs_.assign(inputs.begin(), inputs.end());
+    int64_t batch = 0, sequences = -1;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      input_rows_[i] = nullptr;
+      if (!inputs[i].defined()) continue;
+      (network_.inputs[i].per_sequence ? sequences : batch) = inputs[i].size(0);
+      input_rows_[i] = InputData(inputs[i], network_.inputs[i]);
+    }
+    pass_.Forward(input_rows_, batch, sequences < 0 ? batch : sequences);
     // The tensors only look at buffers that the pass owns.
     for (size_t h = 0; h < heads_.size(); ++h)
       heads_[h] = torch::from_blob(const_cast<float*>(pass_.head(static_cast<int>(h))),
@@ -103,7 +113,8 @@ class KernelModelPass final : public Pass {
   const Network& network_;
   std::vector<torch::Tensor> heads_;
   KernelPass pass_;
-  std::vector<const float*> input_rows_;
+  std::vector<torch::Tensor> inputs_;  // Of the last Forward; Backward reads them.
+  std::vector<const void*> input_rows_;
   std::vector<torch::Tensor> input_gradients_;  // By input.
   std::vector<float*> input_gradient_rows_;     // By input.
   std::vector<float*> head_gradient_rows_;      // By head.

@@ -20,9 +20,10 @@ class Pass {
  public:
   virtual ~Pass() = default;
 
-  // `inputs`: one for each network input, [B, shape...], contiguous; undefined if no head of this
-  // pass depends on it. Returns the heads, [B, size] each, detached; they are valid until the next
-  // Forward and must not be written to. The inputs must not change before Backward.
+  // `inputs`: one for each network input, [B, shape...], contiguous, of its dtype; undefined if no
+  // head of this pass depends on it. Those that are per_sequence have S rows, of which B is a
+  // multiple. Returns the heads, [B, size] each, detached; they are valid until the next Forward
+  // and must not be written to. The inputs must not change before Backward.
   virtual const std::vector<torch::Tensor>& Forward(absl::Span<const torch::Tensor> inputs) = 0;
 
   // Both take the gradient of a loss with respect to each head of the last Forward, undefined for

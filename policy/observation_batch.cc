@@ -42,17 +42,6 @@ ObservationBatch ObservationBatch::Narrow(int64_t first, int64_t count) const {
   return ChangeEach(*this, [&](const torch::Tensor& t) { return t.narrow(0, first, count); });
 }
 
-std::vector<torch::Tensor> NetworkInputs(absl::Span<const torch::Tensor> columns) {
-  std::vector<torch::Tensor> inputs;
-  for (const torch::Tensor& column : columns) {
-    const torch::Tensor rows =
-        !column.defined() || column.dim() == 2 ? column : column.reshape({column.size(0), -1});
-    const bool bytes = rows.defined() && rows.scalar_type() == torch::kUInt8;
-    inputs.push_back(bytes ? rows.to(torch::kFloat32).mul_(1.0f / 255) : rows);
-  }
-  return inputs;
-}
-
 torch::Tensor FloatRows(const ObservationBatch& observations) {
   std::vector<torch::Tensor> floats;
   for (const torch::Tensor& column : observations.columns)

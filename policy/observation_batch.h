@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include <torch/types.h>
 
 #include "absl/types/span.h"
+#include "policy/sequences.h"
 
 namespace cadre {
 
@@ -23,6 +25,8 @@ struct ObservationBatch {
   std::vector<torch::Tensor> columns;
   // Rows of MaskColumn, [B, D] uint8; undefined: everything is allowed.
   torch::Tensor mask;
+  // For networks with a memory, else null. Select and Narrow leave it out.
+  std::shared_ptr<const Sequences> sequences;
 
   // The column, if there is only one.
   const torch::Tensor& only() const { return columns.at(0); }
@@ -39,9 +43,6 @@ struct ObservationBatch {
   // Rows `first` to `first + count - 1`; looks at the same memory.
   ObservationBatch Narrow(int64_t first, int64_t count) const;
 };
-
-// The columns as networks read them, [B, elements] float32: uint8 columns become x / 255.
-std::vector<torch::Tensor> NetworkInputs(absl::Span<const torch::Tensor> columns);
 
 // The float32 columns, one after the other, [B, ObservationSpace::floats()]: what is normalised.
 torch::Tensor FloatRows(const ObservationBatch& observations);

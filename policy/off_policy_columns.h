@@ -13,8 +13,9 @@ namespace cadre {
 //   action   int32 [] or [K], or float32 [A] within the bounds
 //   reward   float32 [], raw
 //   version  int64 [], of the parameters that chose the action; 0: it was random
+//   state    float32 [M], what the network's memory was before the step; only with a memory
 // A batch of transitions (common/replay_batch.h) has these, then what the environment
-// showed next, then discount.
+// showed next, then discount. A batch of sequences has these, then length and terminated.
 struct OffPolicyColumns {
   // Of an environment that shows so many columns; they are the first.
   explicit constexpr OffPolicyColumns(int shown = 1)
@@ -25,8 +26,14 @@ struct OffPolicyColumns {
   int version = action + 2;
   int next_observation = action + 3;  // In batches: the first of them.
   int discount;                       // In batches.
+  // In batches of sequences.
+  int state = action + 3;
+  int length = action + 4;
+  int terminated = action + 5;
 };
 
-v1::ExperienceSpec OffPolicySpec(const ObservationSpace& observation, const ActionSpace& action);
+// `state_size`: M; 0 without a memory.
+v1::ExperienceSpec OffPolicySpec(const ObservationSpace& observation, const ActionSpace& action,
+                                 int64_t state_size = 0);
 
 }  // namespace cadre

@@ -7,18 +7,17 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "policy/action_range.h"
-#include "policy/mlp_layers.h"
-#include "policy/observation_inputs.h"
+#include "policy/network_parts.h"
 
 namespace cadre {
 namespace {
 
-absl::Status CheckModel(const ModelConfig& model, const ObservationSpace& observation) {
+absl::Status CheckSeparate(const ModelConfig& model, const ObservationSpace& observation) {
   if (model.mlp().shared_trunk())
     return absl::InvalidArgumentError(
         "model.mlp.shared_trunk: got true; off-policy algorithms want false, their networks are "
         "separate");
-  return CheckMlpObservation(observation);
+  return CheckModel(model, observation);
 }
 
 absl::Status CheckActions(const char* network, bool discrete, const ActionSpace& action) {
@@ -30,10 +29,12 @@ absl::Status CheckActions(const char* network, bool discrete, const ActionSpace&
       "; the environment has ", Describe(action)));
 }
 
-Network PolicyNetwork(const MlpConfig& mlp, const ObservationSpace& observation, int64_t outputs) {
+Network PolicyNetwork(const ModelConfig& model, const ObservationSpace& observation,
+                      int64_t outputs) {
   NetworkBuilder builder;
-  builder.AddHead("policy", AddMlp(builder, "policy", AddInputs(builder, observation),
-                                   HiddenUnits(mlp), HiddenActivation(mlp), outputs));
+  const std::vector<ValueId> features =
+      AddFeatures(builder, "", model, observation, AddInputs(builder, model, observation));
+  builder.AddHead("policy", AddMlp(builder, "policy", features, HiddenLayersOf(model), outputs));
   return std::move(builder).Build();
 }
 
@@ -43,7 +44,7 @@ absl::StatusOr<ActionValueNetwork> MakeActionValueNetwork(const ModelConfig& mod
                                                           const DqnConfig& config,
                                                           const ObservationSpace& observation,
                                                           const ActionSpace& action) {
-  CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
+  CADRE_RETURN_IF_ERROR(CheckSeparate(model, observation));
   CADRE_RETURN_IF_ERROR(CheckActions("an action-value network", /*discrete=*/true, action));
   ActionValueNetwork network;
   network.observation = observation;
@@ -54,18 +55,18 @@ absl::StatusOr<ActionValueNetwork> MakeActionValueNetwork(const ModelConfig& mod
     network.min_value = config.distributional().min_value();
     network.max_value = config.distributional().max_value();
   }
-  const LayerActivation activation = HiddenActivation(model.mlp());
-  std::vector<int64_t> trunk = HiddenUnits(model.mlp());
-  std::vector<int64_t> stream;  // Hidden units of each stream of its own.
-  if (config.dueling()) {
-    stream.push_back(trunk.back());
-    trunk.pop_back();
+  HiddenLayers trunk = HiddenLayersOf(model);
+  HiddenLayers stream{{}, trunk.activation, trunk.layer_norm};  // What each head has to itself.
+  if (config.dueling() && !trunk.units.empty()) {
+    stream.units.push_back(trunk.units.back());
+    trunk.units.pop_back();
   }
   NetworkBuilder builder;
+  const std::vector<ValueId> columns = AddInputs(builder, model, observation);
   const std::vector<ValueId> features =
-      AddHidden(builder, "trunk", AddInputs(builder, observation), trunk, activation);
+      AddHidden(builder, "trunk", AddFeatures(builder, "", model, observation, columns), trunk);
   const auto add_stream = [&](const char* name, int64_t outputs) {
-    return AddMlp(builder, name, features, stream, activation, outputs);
+    return AddMlp(builder, name, features, stream, outputs);
   };
   const int64_t outputs = network.actions * network.atoms;
   ValueId values;
@@ -85,46 +86,49 @@ absl::StatusOr<ContinuousPolicyNetwork> MakeContinuousPolicy(const ModelConfig& 
                                                              bool gaussian,
                                                              const ObservationSpace& observation,
                                                              const ActionSpace& action) {
-  CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
+  CADRE_RETURN_IF_ERROR(CheckSeparate(model, observation));
   CADRE_RETURN_IF_ERROR(CheckActions("a continuous policy", /*discrete=*/false, action));
   ContinuousPolicyNetwork network;
   network.observation = observation;
   network.gaussian = gaussian;
   network.log_deviation = LogDeviationBoundsOf(model);
   network.action = action;
-  network.network = PolicyNetwork(model.mlp(), observation, (gaussian ? 2 : 1) * action.dimensions);
+  network.network = PolicyNetwork(model, observation, (gaussian ? 2 : 1) * action.dimensions);
   return network;
 }
 
 absl::StatusOr<DiscretePolicyNetwork> MakeDiscretePolicy(const ModelConfig& model,
                                                          const ObservationSpace& observation,
                                                          const ActionSpace& action) {
-  CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
+  CADRE_RETURN_IF_ERROR(CheckSeparate(model, observation));
   CADRE_RETURN_IF_ERROR(CheckActions("a discrete policy", /*discrete=*/true, action));
   DiscretePolicyNetwork network;
   network.observation = observation;
   network.action = action;
   network.actions = action.alternatives();
-  network.network = PolicyNetwork(model.mlp(), observation, action.alternatives());
+  network.network = PolicyNetwork(model, observation, action.alternatives());
   return network;
 }
 
 absl::StatusOr<CriticNetworks> MakeCritics(const ModelConfig& model, int count,
                                            const ObservationSpace& observation,
                                            const ActionSpace& action) {
-  CADRE_RETURN_IF_ERROR(CheckModel(model, observation));
+  CADRE_RETURN_IF_ERROR(CheckSeparate(model, observation));
   NetworkBuilder builder;
-  std::vector<ValueId> inputs = AddInputs(builder, observation);
+  const std::vector<ValueId> columns = AddInputs(builder, model, observation);
+  std::vector<ValueId> actions;
   int action_input = -1;
   if (!action.discrete()) {
-    action_input = static_cast<int>(inputs.size());
-    inputs.push_back(builder.AddInput("action", {action.dimensions}));
+    action_input = static_cast<int>(columns.size());
+    actions = {builder.AddInput("action", {action.dimensions})};
   }
   for (int i = 0; i < count; ++i) {
     const std::string name = absl::StrCat("critic.", i);
-    builder.AddHead(
-        name, AddMlp(builder, name, inputs, HiddenUnits(model.mlp()), HiddenActivation(model.mlp()),
-                     action.discrete() ? action.alternatives() : 1));
+    std::vector<ValueId> features =
+        AddFeatures(builder, absl::StrCat(name, "."), model, observation, columns);
+    features.insert(features.end(), actions.begin(), actions.end());
+    builder.AddHead(name, AddMlp(builder, name, features, HiddenLayersOf(model),
+                                 action.discrete() ? action.alternatives() : 1));
   }
   return CriticNetworks{std::move(builder).Build(), action_input};
 }

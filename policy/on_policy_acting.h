@@ -32,6 +32,9 @@ class OnPolicyActing final : public ActingPolicy {
   void Act(ShownBlocks shown, const ActMode& mode, Random& random, absl::Span<std::byte> actions,
            absl::Span<float> log_probs) override;
 
+  void EndEpisode(int64_t row) override { policy_.EndEpisode(row); }
+  absl::Span<const float> states() const override { return policy_.states(); }
+
   const ParameterLayout& layout() const override { return network_.layout(); }
   int64_t version() const override { return version_; }
 

@@ -1,5 +1,7 @@
 #include "policy/on_policy_columns.h"
 
+#include "common/config.h"
+#include "common/replay_config.h"
 #include "policy/column_specs.h"
 
 namespace cadre {
@@ -13,6 +15,8 @@ v1::ExperienceSpec OnPolicySpec(const ExperimentConfig& config, const Observatio
   AddColumn(spec, "log_prob", v1::DTYPE_FLOAT32);
   AddColumn(spec, "version", v1::DTYPE_INT64);
   if (config.normalization().rewards()) AddColumn(spec, "discounted_return", v1::DTYPE_FLOAT32);
+  if (const int64_t size = RecurrentStateSize(config); size > 0)
+    AddColumn(spec, kStateColumn, v1::DTYPE_FLOAT32, {size});
   return spec;
 }
 

@@ -17,6 +17,8 @@ namespace cadre {
 //   version            int64 [], of the parameters that chose it
 //   discounted_return  float32 [], G = r + gamma G through the episode so far; only
 //                      where rewards are normalised
+//   state              float32 [M], what the network's memory was before the step; only with a
+//                      memory, and the last column
 struct OnPolicyColumns {
   // Of an environment that shows so many columns; they are the first.
   explicit constexpr OnPolicyColumns(int shown = 1) : action(shown) {}
@@ -25,7 +27,7 @@ struct OnPolicyColumns {
   int reward = action + 1;
   int log_prob = action + 2;
   int version = action + 3;
-  int discounted_return = action + 4;
+  int discounted_return = action + 4;  // Or the state, if there is no such column.
 };
 
 v1::ExperienceSpec OnPolicySpec(const ExperimentConfig& config, const ObservationSpace& observation,

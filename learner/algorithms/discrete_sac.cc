@@ -28,10 +28,12 @@ class DiscreteSac final : public OffPolicyAlgorithm {
       : config_(config),
         network_(policy),
         fast_(where.on_cpu_kernels()),
-        models_(network_.network, critics.network, random, ActorCriticAdam(config),
+        models_(network_.network, critics.network, random, LearningSettings(config),
                 TrainedModel::Target::kNone, where),
-        temperature_(config, kTargetEntropyShare * std::log(static_cast<double>(network_.actions)),
-                     where),
+        temperature_(
+            Temperature::Settings::Of(
+                config, kTargetEntropyShare * std::log(static_cast<double>(network_.actions))),
+            where),
         batch_(where.device),
         graph_(where),
         entropy_(torch::full({}, std::numeric_limits<float>::quiet_NaN(), where.device)) {}
@@ -80,9 +82,10 @@ class DiscreteSac final : public OffPolicyAlgorithm {
   const torch::Tensor entropy_;  // [] of the policy, over all learners' batches.
 };
 
-absl::Status DiscreteSac::Update(const OffPolicyBatch& batch, double,
+absl::Status DiscreteSac::Update(const OffPolicyBatch& batch, double progress,
                                  absl::Span<float> priorities) {
   Enter(UpdatePart::kPrepare);
+  models_.SetProgress(progress);
   if (batch_.Assign(batch)) graph_.Forget();
   CADRE_RETURN_IF_ERROR(
       graph_.Run(collective(), {{[this] { ComputeCriticGradient(); }, {models_.critics.gradient()}},

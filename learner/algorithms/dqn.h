@@ -2,7 +2,8 @@
 // switches: double (van Hasselt et al. 2016), dueling (Wang et al. 2016), distributional
 // (Bellemare et al. 2017), squared or Huber loss, copied or averaged targets. n-step
 // returns, terminal states and prioritised replay come with the batch: its rewards,
-// discounts and weights.
+// discounts and weights. With a memory it is R2D2 (Kapturowski et al. 2019), without its rescaling
+// of values: batches are sequences, and `replay` says how long and with which n-step returns.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,8 @@ namespace cadre {
 // priorities), target_value (mean of the targets), gradient_norm (before clipping) and
 // learning_rate.
 absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeDqn(
-    const DqnConfig& config, const ModelConfig& model, const ObservationSpace& observation,
-    const ActionSpace& action, Random random, const DeviceOptions& where);
+    const DqnConfig& config, const ReplayConfig& replay, const ModelConfig& model,
+    const ObservationSpace& observation, const ActionSpace& action, Random random,
+    const DeviceOptions& where);
 
 }  // namespace cadre

@@ -16,7 +16,7 @@ FisherVectorProduct::FisherVectorProduct(const ActorCriticNetwork& network,
   torch::AutoGradMode with_graph(true);
   parameters_ = parameters.detach().requires_grad_();
   policy_ = Masked(HeadsWithGraph(network.network, {ActorCriticNetwork::kPolicy}, parameters_,
-                                  NetworkInputs(observations.columns))[0],
+                                  observations.columns)[0],
                    observations.mask);
   if (network.discrete())
     probabilities_ = CategoricalProbabilities(policy_.detach(), counts_);

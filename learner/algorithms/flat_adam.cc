@@ -5,11 +5,12 @@
 
 namespace cadre {
 
-FlatAdam::FlatAdam(int64_t parameters, double epsilon, const DeviceOptions& where) {
+FlatAdam::FlatAdam(int64_t parameters, const AdamSettings& settings, const DeviceOptions& where) {
+  const Adam::Options options{.epsilon = settings.epsilon, .weight_decay = settings.weight_decay};
   if (where.on_cpu_kernels())
-    kernels_.emplace(parameters, Adam::Options{.epsilon = epsilon});
+    kernels_.emplace(parameters, options);
   else
-    tensors_.emplace(parameters, epsilon, where.device);
+    tensors_.emplace(parameters, options, where.device);
 }
 
 void FlatAdam::SetLearningRate(double learning_rate) {

@@ -15,9 +15,14 @@
 
 namespace cadre {
 
+struct AdamSettings {
+  double epsilon = 1e-8;
+  double weight_decay = 0;  // Decoupled.
+};
+
 class FlatAdam {
  public:
-  FlatAdam(int64_t parameters, double epsilon, const DeviceOptions& where);
+  FlatAdam(int64_t parameters, const AdamSettings& settings, const DeviceOptions& where);
 
   // Takes effect from the next step on. Do not call it within a recorded graph.
   void SetLearningRate(double learning_rate);

@@ -8,6 +8,9 @@
 
 namespace cadre {
 
+// pi/mu is bounded by e to this power: it is a number even if mu is next to nothing.
+inline constexpr float kMaxLogRatio = 20;
+
 struct WeightSummary {
   double mean = 0;           // Of pi/mu, unbounded. 1 in expectation.
   double clipped_share = 0;  // Of the steps whose pi/mu is above the bound.

@@ -10,6 +10,7 @@
 #include "learner/algorithms/off_policy.h"
 #include "learner/algorithms/q_loss.h"
 #include "learner/algorithms/tensor_spans.h"
+#include "policy/initial_parameters.h"
 #include "policy/model.h"
 #include "policy/off_policy_network.h"
 
@@ -102,8 +103,7 @@ std::vector<float> NStepQ::TailValues(const OnPolicyBatch& batch) {
   const ObservationBatch observations = batch.observations.Select(rows.to(device_));
   // Actions that are not allowed have the least of all values.
   const torch::Tensor heads =
-      Masked(target_pass_->Forward(NetworkInputs(observations.columns))[0], observations.mask)
-          .cpu();
+      Masked(target_pass_->Forward(observations.columns)[0], observations.mask).cpu();
   const absl::Span<const float> values = Flat(heads);
   const torch::Tensor actions = batch.actions.cpu();
   const int64_t n = network_.actions;
@@ -152,8 +152,7 @@ absl::StatusOr<bool> NStepQ::ComputeGradient(const OnPolicyBatch& batch, double 
   taken.rewards = targets.view({count});
   taken.weights = torch::ones({count}, device_);
   Enter(UpdatePart::kForward);
-  const std::vector<torch::Tensor> inputs = NetworkInputs(taken.observations.columns);
-  const torch::Tensor values = online_pass_->Forward(inputs)[0];  // [M, n]
+  const torch::Tensor values = online_pass_->Forward(taken.observations.columns)[0];  // [M, n]
   Enter(UpdatePart::kLoss);
   ComputeQGradient(QLossKind::kSquared, values, targets, taken, fast_, gradient_);
   Enter(UpdatePart::kBackward);

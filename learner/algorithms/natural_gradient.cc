@@ -119,10 +119,10 @@ NaturalGradient::Outcome NaturalGradient::MoveBack() {
   return {0, 0, old_entropy_};
 }
 
-absl::Status NaturalGradient::FitValue(Diagnostics& diagnostics) {
+absl::Status NaturalGradient::FitValue(double progress, Diagnostics& diagnostics) {
   CADRE_ASSIGN_OR_RETURN(
       const double loss,
-      value_fit_.Fit(observations_, returns_.to(observations_.device()), collective_));
+      value_fit_.Fit(observations_, returns_.to(observations_.device()), progress, collective_));
   double explained = ExplainedVariance(Flat(values_), Flat(returns_));
   CADRE_RETURN_IF_ERROR(AverageOverLearners(collective_, absl::MakeSpan(&explained, 1)));
   diagnostics.emplace_back("value_loss", loss);

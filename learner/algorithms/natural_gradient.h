@@ -78,7 +78,7 @@ class NaturalGradient {
 
   // Adds value_loss and explained_variance, the latter of the values before the fit, the mean
   // over learners of what their shares have.
-  absl::Status FitValue(Diagnostics& diagnostics);
+  absl::Status FitValue(double progress, Diagnostics& diagnostics);
 
   void Save(TensorMap& state) const { value_fit_.Save(state); }
   absl::Status Restore(const TensorMap& state) { return value_fit_.Restore(state); }

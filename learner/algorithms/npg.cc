@@ -16,7 +16,7 @@ class Npg final : public OnPolicyAlgorithm {
 
   ActorCritic& model() override { return natural_.model(); }
 
-  absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double /*progress*/) override {
+  absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) override {
     Enter(UpdatePart::kPrepare);
     CADRE_RETURN_IF_ERROR(natural_.Begin(batch, collective()));
     Enter(UpdatePart::kBackward);
@@ -30,7 +30,7 @@ class Npg final : public OnPolicyAlgorithm {
                                {"step_scale", direction.scale},
                                {"cg_residual", direction.squared_residual},
                                {"entropy", moved.entropy}};
-    CADRE_RETURN_IF_ERROR(natural_.FitValue(diagnostics));
+    CADRE_RETURN_IF_ERROR(natural_.FitValue(progress, diagnostics));
     return diagnostics;
   }
 

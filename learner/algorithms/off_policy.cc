@@ -2,6 +2,7 @@
 
 #include "learner/algorithms/ddpg.h"
 #include "learner/algorithms/dqn.h"
+#include "learner/algorithms/redq.h"
 #include "learner/algorithms/sac.h"
 #include "learner/algorithms/td3.h"
 
@@ -13,16 +14,18 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeOffPolicyAlgorithm(
   const ModelConfig& model = config.model();
   switch (config.algorithm_case()) {
     case ExperimentConfig::kDqn:
-      return MakeDqn(config.dqn(), model, observation, action, random, where);
+      return MakeDqn(config.dqn(), config.replay(), model, observation, action, random, where);
     case ExperimentConfig::kDdpg:
       return MakeDdpg(config.ddpg(), model, observation, action, random, where);
     case ExperimentConfig::kTd3:
       return MakeTd3(config.td3(), model, observation, action, random, where);
     case ExperimentConfig::kSac:
       return MakeSac(config.sac(), model, observation, action, random, where);
+    case ExperimentConfig::kRedq:
+      return MakeRedq(config.redq(), model, observation, action, random, where);
     default:
       return absl::InvalidArgumentError(
-          "the config's algorithm learns on-policy; wanted one of: dqn, ddpg, td3, sac");
+          "the config's algorithm learns on-policy; wanted one of: dqn, ddpg, td3, sac, redq");
   }
 }
 

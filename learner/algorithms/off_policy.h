@@ -25,7 +25,9 @@
 
 namespace cadre {
 
-// B transitions, each of n steps of one episode (fewer at its end).
+// B transitions, each of n steps of one episode (fewer at its end); or, for networks with a
+// memory, B sequences of L steps, shorter ones padded at their end. A sequence has a row for each
+// step, in all L B, step by step: row t B + b; and (L + 1) B rows of observations.
 struct OffPolicyBatch {
   ObservationBatch observations;       // B rows
   torch::Tensor actions;               // [B] int64, or [B, A] float32 within the bounds
@@ -33,9 +35,20 @@ struct OffPolicyBatch {
   ObservationBatch next_observations;  // B rows
   torch::Tensor discounts;             // [B] float32, gamma^n; 0 after a terminal state
   torch::Tensor weights;               // [B] float32, importance weights; 1 where uniform
+  // Only of sequences, which have neither next_observations nor discounts, and whose rewards are
+  // those of single steps.
+  torch::Tensor states;      // [B, M] float32, what the actor remembered before the first step
+  torch::Tensor lengths;     // [B] int64, steps that are there
+  torch::Tensor terminated;  // [B] uint8, whether the last of them ends in a terminal state
 
-  int64_t size() const { return rewards.size(0); }
+  int64_t size() const { return weights.size(0); }  // B
 };
+
+// The tensors of a batch that are not observations; some may be undefined.
+inline constexpr torch::Tensor OffPolicyBatch::*kBatchTensors[] = {
+    &OffPolicyBatch::actions,   &OffPolicyBatch::rewards, &OffPolicyBatch::discounts,
+    &OffPolicyBatch::weights,   &OffPolicyBatch::states,  &OffPolicyBatch::lengths,
+    &OffPolicyBatch::terminated};
 
 class OffPolicyAlgorithm : public UpdateHooks {
  public:

@@ -40,6 +40,9 @@ struct OnPolicyBatch {
   torch::Tensor rewards;           // [N] float32, normalised
   torch::Tensor log_probs;         // [N] float32, of the policy that acted
   torch::Tensor versions;          // [N] int64, of the policy that acted; on the CPU
+  // [N, M] float32, what the policy that acted remembered before each step; undefined without a
+  // memory. With one, `observations` have their sequences.
+  torch::Tensor states;
   std::vector<SegmentBounds> segments;
 
   int64_t steps() const { return rewards.size(0); }

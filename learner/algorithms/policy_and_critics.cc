@@ -2,8 +2,10 @@
 
 #include <vector>
 
+#include "common/schedule.h"
 #include "common/status_macros.h"
 #include "learner/algorithms/tensor_spans.h"
+#include "policy/initial_parameters.h"
 
 namespace cadre {
 namespace {
@@ -15,14 +17,19 @@ constexpr char kCriticParameters[] = "critics.parameters";
 }  // namespace
 
 PolicyAndCritics::PolicyAndCritics(const Network& policy_network, const Network& critic_networks,
-                                   Random& random, const ActorCriticAdam& adam,
+                                   Random& random, const LearningSettings& settings,
                                    TrainedModel::Target policy_target, const DeviceOptions& where)
-    : policy(policy_network, UniformParameters(policy_network, random), adam.epsilon, policy_target,
-             where),
-      critics(critic_networks, UniformParameters(critic_networks, random), adam.epsilon,
-              TrainedModel::Target::kFollows, where) {
-  policy.SetLearningRate(adam.policy_learning_rate);
-  critics.SetLearningRate(adam.value_learning_rate);
+    : settings(settings),
+      policy(policy_network, UniformParameters(policy_network, random), settings.training,
+             policy_target, where),
+      critics(critic_networks, UniformParameters(critic_networks, random), settings.training,
+              TrainedModel::Target::kFollows, where) {}
+
+void PolicyAndCritics::SetProgress(double progress) {
+  policy.SetLearningRate(
+      ScheduledValue(settings.policy_learning_rate, settings.schedule, progress));
+  critics.SetLearningRate(
+      ScheduledValue(settings.value_learning_rate, settings.schedule, progress));
 }
 
 void PolicyAndCritics::Save(TensorMap& state) const {

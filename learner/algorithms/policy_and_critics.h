@@ -10,30 +10,38 @@
 #include "learner/algorithms/trained_model.h"
 #include "learner/safetensors.h"
 #include "policy/network.h"
+#include "proto/config.pb.h"
 
 namespace cadre {
 
-// Adam's settings in their configs.
-struct ActorCriticAdam {
+// The settings of both optimisers in their configs.
+struct LearningSettings {
   template <typename Config>
-  explicit ActorCriticAdam(const Config& config)
+  explicit LearningSettings(const Config& config)
       : policy_learning_rate(config.policy_learning_rate()),
         value_learning_rate(config.value_learning_rate()),
-        epsilon(config.adam_epsilon()) {}
+        schedule(config.learning_rate_schedule()),
+        training(TrainedModel::Settings::Of(config)) {}
 
-  double policy_learning_rate, value_learning_rate, epsilon;
+  double policy_learning_rate, value_learning_rate;
+  ScheduleConfig schedule;  // Of both.
+  TrainedModel::Settings training;
 };
 
 struct PolicyAndCritics {
   // Draws the initial parameters of the policy and then of the critics from `random`.
   PolicyAndCritics(const Network& policy_network, const Network& critic_networks, Random& random,
-                   const ActorCriticAdam& adam, TrainedModel::Target policy_target,
+                   const LearningSettings& settings, TrainedModel::Target policy_target,
                    const DeviceOptions& where);
+
+  // Sets the learning rates for what is left of the run.
+  void SetProgress(double progress);
 
   // Everything except the policy's parameters, which the run saves.
   void Save(TensorMap& state) const;
   absl::Status Restore(const TensorMap& state);
 
+  const LearningSettings settings;
   TrainedModel policy;
   TrainedModel critics;
 };

@@ -5,10 +5,15 @@
 #include <utility>
 #include <vector>
 
+#include "common/check.h"
+#include "common/schedule.h"
 #include "common/status_macros.h"
+#include "learner/algorithms/actor_critic_loss.h"
 #include "learner/algorithms/advantages.h"
+#include "learner/algorithms/batch_sequences.h"
 #include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/flat_adam.h"
+#include "learner/algorithms/importance_weights.h"
 #include "learner/algorithms/on_device/device_graph.h"
 #include "learner/algorithms/on_device/step_columns.h"
 #include "learner/algorithms/optimizer_state.h"
@@ -19,10 +24,6 @@
 
 namespace cadre {
 namespace {
-
-double Scheduled(double initial, Schedule schedule, double progress) {
-  return schedule == LINEAR_TO_ZERO ? initial * (1.0 - std::clamp(progress, 0.0, 1.0)) : initial;
-}
 
 torch::Tensor ScalarOn(torch::Device device, double value = 0) {
   return torch::full({}, value, torch::dtype(torch::kFloat64).device(device));
@@ -39,7 +40,7 @@ class Ppo final : public OnPolicyAlgorithm {
         device_(where.device),
         model_(std::move(model)),
         random_(random),
-        adam_(model_->parameters().numel(), config.adam_epsilon(), where),
+        adam_(model_->parameters().numel(), {config.adam_epsilon(), config.weight_decay()}, where),
         kl_beta_(config.initial_kl_beta()),
         coefficients_{.objective = config.objective(),
                       .clip_range = ScalarOn(device_),
@@ -59,6 +60,7 @@ class Ppo final : public OnPolicyAlgorithm {
         "policy_loss",        "value_loss",    "entropy",       "approx_kl",  "clip_fraction",
         "explained_variance", "gradient_norm", "learning_rate", "clip_range", "epochs"};
     if (penalised()) names.insert(names.end(), {"kl", "kl_beta"});
+    if (config_.decoupled()) names.insert(names.end(), {"importance_weight", "clipped_share"});
     return names;
   }
 
@@ -86,10 +88,18 @@ class Ppo final : public OnPolicyAlgorithm {
     int64_t gradient_steps = 0;  // One less if the KL bound ended the update.
   };
 
+  bool remembers() const { return model_->network().network.state_size() > 0; }
   bool penalised() const { return config_.objective() == PpoConfig::ADAPTIVE_KL; }
   void SetSchedules(double progress);
   // Sets the columns; returns the explained variance.
   double EstimateAdvantages(const OnPolicyBatch& batch);
+  // Sets what decoupled PPO needs of the policy before the update.
+  void SetProximalPolicy(const Heads& step_heads, const OnPolicyBatch& batch);
+  // Sets what an epoch shuffles: the steps, or with a memory the sequences, all of them equally
+  // long. Returns the steps of one.
+  int64_t Arrange(const OnPolicyBatch& batch);
+  // Sets order_ to the steps of the next epoch, minibatch by minibatch.
+  void Shuffle(const EpochSplit& split);
   void ReserveRows(int64_t minibatch_size);
   absl::Status LearnEpoch(const EpochSplit& split, Counts& counts, bool& stop);
   // Returns false if the KL bound ends the update.
@@ -117,8 +127,14 @@ class Ppo final : public OnPolicyAlgorithm {
 
   // State of the current update; members so that they are allocated once.
   torch::Tensor advantages_, returns_;  // [N], on the CPU
-  Heads old_heads_;                     // [N, D], [A], with the KL penalty.
-  std::vector<int64_t> order_;          // [N], shuffled.
+  Heads old_heads_;                     // [N, D], [A], with the KL penalty or decoupled.
+  // [N], on the CPU; decoupled only: of the policy before the update, and how much likelier it
+  // makes each action than the policy that acted.
+  torch::Tensor proximal_log_probs_, weights_;
+  WeightSummary weight_summary_;
+  std::vector<int64_t> order_;                   // [N], shuffled.
+  std::vector<int64_t> units_;                   // Steps or sequences, shuffled.
+  std::vector<std::vector<int64_t>> sequences_;  // With a memory: the steps of each.
   StepColumns columns_;
   // State of the current minibatch.
   torch::Tensor rows_;  // [minibatch] int64, of the columns.
@@ -136,14 +152,17 @@ absl::StatusOr<Diagnostics> Ppo::Update(const OnPolicyBatch& batch, double progr
   torch::NoGradGuard no_graph;
   Enter(UpdatePart::kPrepare);
   SetSchedules(progress);
-  double means[] = {EstimateAdvantages(batch), 0};
+  double means[] = {EstimateAdvantages(batch), 0, weight_summary_.mean,
+                    weight_summary_.clipped_share};
   sums_.zero_();
   const int64_t steps = batch.steps();
-  CADRE_ASSIGN_OR_RETURN(const EpochSplit split,
-                         SplitEpoch(collective(), config_.minibatch_size(), steps));
+  const int64_t unit = Arrange(batch);
+  CADRE_ASSIGN_OR_RETURN(
+      EpochSplit split,
+      SplitEpoch(collective(), std::max<int64_t>(1, config_.minibatch_size() / unit),
+                 steps / unit));
+  split.size *= unit;
   ReserveRows(split.size);
-  order_.resize(steps);
-  std::iota(order_.begin(), order_.end(), 0);
   Counts counts;
   bool stop = false;
   while (counts.epochs < config_.epochs() && !stop)
@@ -152,20 +171,21 @@ absl::StatusOr<Diagnostics> Ppo::Update(const OnPolicyBatch& batch, double progr
   // These numbers are on the host and so travel over gloo: a lost learner is noticed here, whereas
   // a wait for the device might never end.
   CADRE_RETURN_IF_ERROR(AverageOverLearners(collective(), absl::MakeSpan(means)));
-  const auto [explained_variance, kl] = means;
+  const auto [explained_variance, kl, weight, clipped_share] = means;
   Diagnostics diagnostics = Report(counts, explained_variance);
   if (penalised()) {
     AdaptKlBeta(kl);
     diagnostics.emplace_back("kl", kl);
     diagnostics.emplace_back("kl_beta", kl_beta_);
   }
+  if (config_.decoupled()) cadre::Report(WeightSummary{weight, clipped_share}, diagnostics);
   return diagnostics;
 }
 
 void Ppo::SetSchedules(double progress) {
   adam_.SetLearningRate(
-      Scheduled(config_.learning_rate(), config_.learning_rate_schedule(), progress));
-  clip_range_ = Scheduled(config_.clip_range(), config_.clip_range_schedule(), progress);
+      ScheduledValue(config_.learning_rate(), config_.learning_rate_schedule(), progress));
+  clip_range_ = ScheduledValue(config_.clip_range(), config_.clip_range_schedule(), progress);
   coefficients_.clip_range.fill_(clip_range_);
   coefficients_.kl_beta.fill_(kl_beta_);
 }
@@ -179,18 +199,64 @@ double Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
                        static_cast<float>(config_.gamma()),
                        static_cast<float>(config_.gae_lambda()), Flat(advantages_), Flat(returns_));
   const torch::Tensor step_values = values.index_select(0, batch.observation_rows.cpu());
-  if (penalised()) {
+  if (penalised() || config_.decoupled()) {
     const Heads heads = model_->Forward(batch.observations);
     old_heads_.policy = heads.policy.index_select(0, batch.observation_rows);
+    old_heads_.counts = heads.counts;
     if (heads.log_std.defined()) {
       if (!old_heads_.log_std.defined()) old_heads_.log_std = torch::empty_like(heads.log_std);
       old_heads_.log_std.copy_(heads.log_std);
       minibatch_.old_log_std = old_heads_.log_std;
     }
+    if (config_.decoupled()) SetProximalPolicy(old_heads_, batch);
   }
-  if (columns_.Assign(batch, {advantages_, returns_, step_values, old_heads_.policy}))
+  if (columns_.Assign(
+          batch, {advantages_, returns_, step_values,
+                  penalised() ? old_heads_.policy : torch::Tensor(), proximal_log_probs_, weights_,
+                  remembers() ? StartsOfSteps(batch.segments, batch.steps()) : torch::Tensor()}))
     gradient_graph_->Forget();
   return ExplainedVariance(Flat(step_values), Flat(returns_));
+}
+
+void Ppo::SetProximalPolicy(const Heads& step_heads, const OnPolicyBatch& batch) {
+  Heads heads{
+      .policy = step_heads.policy.cpu(), .value = {}, .log_std = {}, .counts = step_heads.counts};
+  if (step_heads.log_std.defined()) heads.log_std = step_heads.log_std.cpu();
+  proximal_log_probs_ = torch::empty({batch.steps()});
+  ActionLogProbs(heads, batch.actions.cpu(), proximal_log_probs_);
+  weights_ = (proximal_log_probs_ - batch.log_probs.cpu()).clamp_max_(kMaxLogRatio).exp_();
+  weight_summary_ = Summarize(Flat(weights_), config_.max_weight());
+  weights_.clamp_max_(config_.max_weight());
+}
+
+int64_t Ppo::Arrange(const OnPolicyBatch& batch) {
+  order_.resize(batch.steps());
+  if (remembers()) sequences_ = StepsOfSequences(batch.segments);
+  units_.resize(remembers() ? sequences_.size() : order_.size());
+  std::iota(units_.begin(), units_.end(), 0);
+  if (!remembers()) return 1;
+  const size_t length = sequences_[0].size();
+  for (const std::vector<int64_t>& sequence : sequences_) CADRE_CHECK(sequence.size() == length);
+  return static_cast<int64_t>(length);
+}
+
+void Ppo::Shuffle(const EpochSplit& split) {
+  for (int64_t i = static_cast<int64_t>(units_.size()) - 1; i > 0; --i)
+    std::swap(units_[i], units_[random_.Below(i + 1)]);
+  if (!remembers()) {
+    order_ = units_;
+    return;
+  }
+  // The sequences of a minibatch side by side, step by step; those that fill none come last.
+  const int64_t length = static_cast<int64_t>(sequences_[0].size());
+  const int64_t all = static_cast<int64_t>(units_.size());
+  auto step = order_.begin();
+  for (int64_t first = 0; first < all;) {
+    const int64_t count = std::min(split.size / length, all - first);
+    for (int64_t t = 0; t < length; ++t)
+      for (int64_t s = 0; s < count; ++s) *step++ = sequences_[units_[first + s]][t];
+    first += count;
+  }
 }
 
 void Ppo::ReserveRows(int64_t minibatch_size) {
@@ -202,8 +268,7 @@ void Ppo::ReserveRows(int64_t minibatch_size) {
 
 absl::Status Ppo::LearnEpoch(const EpochSplit& split, Counts& counts, bool& stop) {
   ++counts.epochs;
-  for (int64_t i = static_cast<int64_t>(order_.size()) - 1; i > 0; --i)
-    std::swap(order_[i], order_[random_.Below(i + 1)]);
+  Shuffle(split);
   const torch::Tensor shuffled = columns_.ToDevice(order_);
   std::vector<AdvantageScale> scales;
   if (config_.normalize_advantages()) {
@@ -251,11 +316,14 @@ absl::StatusOr<bool> Ppo::UpdateMinibatch(Counts& counts) {
 
 void Ppo::ComputeGradient() {
   torch::NoGradGuard no_graph;
-  columns_.Gather(rows_, minibatch_);
+  const int64_t sequences =
+      remembers() ? rows_.size(0) / static_cast<int64_t>(sequences_[0].size()) : 0;
+  columns_.Gather(rows_, sequences, minibatch_);
   if (fast_)
     NormalizeAdvantages(scale_, Flat(minibatch_.advantages));
   else
     minibatch_.advantages.sub_(advantage_scale_[0]).mul_(advantage_scale_[1]);
+  if (minibatch_.weights.defined()) minibatch_.advantages.mul_(minibatch_.weights);
   Enter(UpdatePart::kForward);
   const Heads heads = model_->Forward(minibatch_.observations);
   Enter(UpdatePart::kLoss);

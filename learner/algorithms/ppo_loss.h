@@ -13,10 +13,13 @@ namespace cadre {
 struct PpoMinibatch {
   ObservationBatch observations;  // B rows
   torch::Tensor actions;          // [B] or [B, K] int64, or [B, A] float32
-  torch::Tensor log_probs;        // [B] float32, when the action was chosen
+  torch::Tensor log_probs;        // [B] float32, of the policy that the ratio is taken to
   torch::Tensor advantages;       // [B] float32, normalised if the config says so
   torch::Tensor returns;          // [B] float32
   torch::Tensor values;           // [B] float32, before the update
+  // [B] float32, or undefined. The advantages are multiplied by them after their normalisation;
+  // the loss does not read them.
+  torch::Tensor weights;
   // Of the policy before the update; only the KL penalty needs them.
   torch::Tensor old_policy;   // [B, D] float32
   torch::Tensor old_log_std;  // [A] float32

@@ -1,6 +1,8 @@
 #include "learner/algorithms/sac.h"
 
 #include <limits>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "common/status_macros.h"
@@ -8,6 +10,7 @@
 #include "learner/algorithms/on_device/normal_source.h"
 #include "learner/algorithms/on_device/split_graph.h"
 #include "learner/algorithms/on_device/static_batch.h"
+#include "learner/algorithms/optimizer_state.h"
 #include "learner/algorithms/policy_and_critics.h"
 #include "learner/algorithms/squashed_gaussian.h"
 #include "learner/algorithms/temperature.h"
@@ -19,19 +22,22 @@ namespace {
 
 class Sac final : public OffPolicyAlgorithm {
  public:
-  Sac(const SacConfig& config, const ContinuousActorCritic& networks, Random random,
+  Sac(const SacSettings& settings, const ContinuousActorCritic& networks, Random random,
       const DeviceOptions& where)
-      : config_(config),
+      : settings_(settings),
         network_(networks.policy),
         action_input_(networks.critics.action_input),
         fast_(where.on_cpu_kernels()),
-        models_(network_.network, networks.critics.network, random, ActorCriticAdam(config),
+        models_(network_.network, networks.critics.network, random, settings.learning,
                 TrainedModel::Target::kNone, where),
-        temperature_(config, -static_cast<double>(network_.action.dimensions), where),
+        temperature_(settings.temperature, where),
         scale_(network_.action, where.device),
+        random_(Random(random)()),  // A stream of its own.
         noise_source_(random, where),
         batch_(where.device),
         graph_(where),
+        critics_graph_(where),
+        left_out_(torch::zeros({settings.critics, 1, 1}, where.device)),
         alpha_(torch::zeros({}, where.device)),
         entropy_(torch::full({}, std::numeric_limits<float>::quiet_NaN(), where.device)) {}
 
@@ -48,39 +54,45 @@ class Sac final : public OffPolicyAlgorithm {
     models_.Save(state);
     temperature_.Save("temperature", state);
     noise_source_.Save("sac.random", state);
+    if (!settings_.draws_critics() && settings_.policy_delay == 1) return;
+    SaveRandom("sac.subsets", random_, state);
+    state.AddScalar<int64_t>("sac.updates", updates_);
   }
 
-  absl::Status Restore(const TensorMap& state) override {
-    CADRE_RETURN_IF_ERROR(models_.Restore(state));
-    CADRE_RETURN_IF_ERROR(temperature_.Restore("temperature", state));
-    return noise_source_.Restore("sac.random", state);
-  }
+  absl::Status Restore(const TensorMap& state) override;
 
  private:
   void DrawNoise(int64_t batch_size, torch::Tensor& noise);
+  void DrawCritics();
+  // The least of the critics, or of those that were drawn.
+  void LeastOf(const std::vector<torch::Tensor>& values, torch::Tensor& least);
   // Draws a ~ pi(. | s) from `sample.noise` and returns the policy's head [B, 2A].
   torch::Tensor Sample(const ObservationBatch& observations, SquashedSample& sample);
   // The parts of algorithm 1's gradient step that graphs record: both gradients, each before its
   // step.
   void ComputeCriticGradient();
   void ComputePolicyGradient();
+  void MoveCritics();
   void MovePolicy();
 
-  const SacConfig config_;
+  const SacSettings settings_;
   const ContinuousPolicyNetwork network_;
   const int action_input_;   // Of the critics.
   const bool fast_;          // Closed forms, on the CPU.
-  PolicyAndCritics models_;  // pi; Q_1, Q_2 and their targets.
+  PolicyAndCritics models_;  // pi; Q_i and their targets.
   Temperature temperature_;  // alpha
   const ActionScale scale_;
+  Random random_;  // Of the critics that are drawn.
   NormalSource noise_source_;
   StaticBatch batch_;
-  SplitGraph graph_;
+  SplitGraph graph_, critics_graph_;  // Of a whole update, and of one of the critics alone.
+  int64_t updates_ = 0;
 
   // State of the last update; members so that they are allocated once.
   SquashedSample sample_, next_sample_;  // At s and at s'.
   torch::Tensor scaled_actions_;         // [B, A] of the batch.
   torch::Tensor next_value_, targets_;   // [B, 1], [B]
+  const torch::Tensor left_out_;         // [N, 1, 1] infinity for critics that were not drawn.
   CriticErrors errors_;
   torch::Tensor policy_value_;                  // [B, 1] min_i Q_i(s, a)
   std::vector<torch::Tensor> value_gradients_;  // By critic [B, 1].
@@ -89,24 +101,53 @@ class Sac final : public OffPolicyAlgorithm {
   const torch::Tensor entropy_;                 // [] of the policy, over all learners' batches.
 };
 
-absl::Status Sac::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
+absl::Status Sac::Update(const OffPolicyBatch& batch, double progress,
+                         absl::Span<float> priorities) {
   Enter(UpdatePart::kPrepare);
-  if (batch_.Assign(batch)) graph_.Forget();
+  models_.SetProgress(progress);
+  if (batch_.Assign(batch)) {
+    graph_.Forget();
+    critics_graph_.Forget();
+  }
+  if (settings_.draws_critics()) DrawCritics();
   DrawNoise(batch.size(), next_sample_.noise);
-  DrawNoise(batch.size(), sample_.noise);
-  CADRE_RETURN_IF_ERROR(
-      graph_.Run(collective(), {{[this] { ComputeCriticGradient(); }, {models_.critics.gradient()}},
-                                {[this] {
-                                   Enter(UpdatePart::kOptimize);
-                                   models_.critics.Step();
-                                   ComputePolicyGradient();
-                                 },
-                                 {models_.policy.gradient(),
-                                  entropy_}},  // The temperature follows the mean of all learners.
-                                {[this] { MovePolicy(); }}}));
-  models_.policy.Stepped();
+  const auto compute = [this] { ComputeCriticGradient(); };
+  const SplitGraph::Part critics{compute, {models_.critics.gradient()}};
+  if (++updates_ % settings_.policy_delay != 0) {
+    CADRE_RETURN_IF_ERROR(critics_graph_.Run(collective(), {critics, {[this] { MoveCritics(); }}}));
+  } else {
+    DrawNoise(batch.size(), sample_.noise);
+    CADRE_RETURN_IF_ERROR(graph_.Run(
+        collective(), {critics,
+                       {[this] {
+                          Enter(UpdatePart::kOptimize);
+                          models_.critics.Step();
+                          ComputePolicyGradient();
+                        },
+                        {models_.policy.gradient(),
+                         entropy_}},  // The temperature follows the mean of all learners.
+                       {[this] { MovePolicy(); }}}));
+    models_.policy.Stepped();
+  }
   CopyPriorities(errors_, priorities);
   return absl::OkStatus();
+}
+
+void Sac::DrawCritics() {
+  std::vector<int64_t> order(settings_.critics);
+  std::iota(order.begin(), order.end(), 0);
+  torch::Tensor left_out =
+      torch::full({settings_.critics, 1, 1}, std::numeric_limits<float>::infinity());
+  for (int64_t i = 0; i < settings_.subset; ++i) {
+    std::swap(order[i], order[i + random_.Below(order.size() - i)]);
+    Flat(left_out)[order[i]] = 0;
+  }
+  left_out_.copy_(left_out);
+}
+
+void Sac::LeastOf(const std::vector<torch::Tensor>& values, torch::Tensor& least) {
+  if (!settings_.draws_critics()) return MinimumOfCritics(values, least);
+  least = torch::stack(values).add_(left_out_).amin(0);
 }
 
 void Sac::DrawNoise(int64_t batch_size, torch::Tensor& noise) {
@@ -129,9 +170,8 @@ void Sac::ComputeCriticGradient() {
   alpha_.copy_(alpha);
   // y = r + gamma (min_i Q'_i(s', a') - alpha log pi(a' | s')), a' ~ pi(. | s')
   Sample(batch.next_observations, next_sample_);
-  MinimumOfCritics(
-      models_.critics.TargetForward(batch.next_observations.With(next_sample_.actions)),
-      next_value_);
+  LeastOf(models_.critics.TargetForward(batch.next_observations.With(next_sample_.actions)),
+          next_value_);
   const torch::Tensor soft_value = next_value_.squeeze(1);
   soft_value.addcmul_(alpha, next_sample_.log_probs, -1);
   BootstrapTargets(batch.rewards, batch.discounts, soft_value, targets_);
@@ -150,10 +190,16 @@ void Sac::ComputePolicyGradient() {
   const OffPolicyBatch& batch = batch_.get();
   const torch::Tensor head = Sample(batch.observations, sample_);
   const auto& values = models_.critics.Forward(batch.observations.With(sample_.actions));
-  MinimumOfCritics(values, policy_value_);
-  Enter(UpdatePart::kBackward);
   const double share = 1.0 / static_cast<double>(batch.size());
-  MinimumGradient(values, -share, fast_, value_gradients_);
+  if (settings_.mean_value) {
+    policy_value_ = torch::stack(values).mean(0);
+    value_gradients_.assign(values.size(), torch::full_like(values[0], -share / settings_.critics));
+    for (torch::Tensor& gradient : value_gradients_) gradient = gradient.clone();
+  } else {
+    MinimumOfCritics(values, policy_value_);
+    MinimumGradient(values, -share, fast_, value_gradients_);
+  }
+  Enter(UpdatePart::kBackward);
   const torch::Tensor action_gradient =
       models_.critics.InputGradient(value_gradients_, action_input_);
   SquashedGaussianGradient(head, network_.log_deviation, sample_, action_gradient,
@@ -162,12 +208,31 @@ void Sac::ComputePolicyGradient() {
   entropy_.copy_(-sample_.log_probs.mean());
 }
 
+void Sac::MoveCritics() {
+  torch::NoGradGuard no_graph;
+  Enter(UpdatePart::kOptimize);
+  models_.critics.Step();
+  models_.critics.MoveTarget(settings_.target_update_rate);
+}
+
 void Sac::MovePolicy() {
   torch::NoGradGuard no_graph;
   Enter(UpdatePart::kOptimize);
   models_.policy.Step();
   temperature_.Update(entropy_);
-  models_.critics.MoveTarget(config_.target_update_rate());
+  models_.critics.MoveTarget(settings_.target_update_rate);
+}
+
+absl::Status Sac::Restore(const TensorMap& state) {
+  CADRE_RETURN_IF_ERROR(models_.Restore(state));
+  CADRE_RETURN_IF_ERROR(temperature_.Restore("temperature", state));
+  CADRE_RETURN_IF_ERROR(noise_source_.Restore("sac.random", state));
+  if (!settings_.draws_critics() && settings_.policy_delay == 1) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(RestoreRandom("sac.subsets", state, random_));
+  const absl::StatusOr<int64_t> updates = state.ReadScalar<int64_t>("sac.updates");
+  if (!updates.ok()) return absl::DataLossError(updates.status().message());
+  updates_ = *updates;
+  return absl::OkStatus();
 }
 
 Diagnostics Sac::diagnostics() const {
@@ -192,10 +257,17 @@ absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeSac(
     const SacConfig& config, const ModelConfig& model, const ObservationSpace& observation,
     const ActionSpace& action, Random random, const DeviceOptions& where) {
   if (action.discrete()) return MakeDiscreteSac(config, model, observation, action, random, where);
+  return MakeContinuousSac(SacSettings::Of(config, action), model, observation, action, random,
+                           where);
+}
+
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeContinuousSac(
+    const SacSettings& settings, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, const DeviceOptions& where) {
   CADRE_ASSIGN_OR_RETURN(
       const ContinuousActorCritic networks,
-      MakeContinuousActorCritic(model, /*gaussian=*/true, /*critics=*/2, observation, action));
-  return std::make_unique<Sac>(config, networks, random, where);
+      MakeContinuousActorCritic(model, /*gaussian=*/true, settings.critics, observation, action));
+  return std::make_unique<Sac>(settings, networks, random, where);
 }
 
 }  // namespace cadre

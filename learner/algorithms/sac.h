@@ -7,8 +7,38 @@
 #include <memory>
 
 #include "learner/algorithms/off_policy.h"
+#include "learner/algorithms/policy_and_critics.h"
+#include "learner/algorithms/temperature.h"
 
 namespace cadre {
+
+// Soft actor-critic of continuous actions, and what its relatives change: how many critics there
+// are, of how many of them, drawn anew for each update, a target takes the least, how many updates
+// of the critics there are for each of the policy, and whether the policy goes up the mean of the
+// critics instead of the least.
+struct SacSettings {
+  LearningSettings learning;
+  Temperature::Settings temperature;
+  double target_update_rate = 0;
+  int critics = 2, subset = 2;
+  int policy_delay = 1;
+  bool mean_value = false;
+
+  bool draws_critics() const { return subset < critics; }
+
+  // Those that the configs of all of them have.
+  template <typename Config>
+  static SacSettings Of(const Config& config, const ActionSpace& action) {
+    return {
+        .learning = LearningSettings(config),
+        .temperature = Temperature::Settings::Of(config, -static_cast<double>(action.dimensions)),
+        .target_update_rate = config.target_update_rate()};
+  }
+};
+
+absl::StatusOr<std::unique_ptr<OffPolicyAlgorithm>> MakeContinuousSac(
+    const SacSettings& settings, const ModelConfig& model, const ObservationSpace& observation,
+    const ActionSpace& action, Random random, const DeviceOptions& where);
 
 // Which of the two is the action space's to say; continuous actions are bounded, and
 // densities are those of actions scaled to [-1, 1]^A. Importance weights are the

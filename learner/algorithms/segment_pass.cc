@@ -6,13 +6,11 @@
 #include <vector>
 
 #include "common/check.h"
+#include "learner/algorithms/importance_weights.h"
 #include "learner/algorithms/tensor_spans.h"
 
 namespace cadre {
 namespace {
-
-// Where the probability of an action was next to nothing, its ratio is still a number.
-constexpr float kMaxLogRatio = 20;
 
 // The rows of `source` that `rows` names.
 void Gather(const torch::Tensor& source, const torch::Tensor& rows, torch::Tensor& out) {

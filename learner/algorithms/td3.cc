@@ -23,7 +23,7 @@ struct Variant {
   bool smooth = false;  // Noise on the targets' actions.
   double target_noise = 0, target_noise_clip = 0;
   double target_update_rate = 0;
-  ActorCriticAdam adam;
+  LearningSettings learning;
 };
 
 Variant VariantOf(const Td3Config& config) {
@@ -33,13 +33,13 @@ Variant VariantOf(const Td3Config& config) {
           .target_noise = config.target_noise(),
           .target_noise_clip = config.target_noise_clip(),
           .target_update_rate = config.target_update_rate(),
-          .adam = ActorCriticAdam(config)};
+          .learning = LearningSettings(config)};
 }
 
 Variant VariantOf(const DdpgConfig& config) {
   return {.critics = 1,
           .target_update_rate = config.target_update_rate(),
-          .adam = ActorCriticAdam(config)};
+          .learning = LearningSettings(config)};
 }
 
 class Td3 final : public OffPolicyAlgorithm {
@@ -50,7 +50,7 @@ class Td3 final : public OffPolicyAlgorithm {
         network_(networks.policy),
         action_input_(networks.critics.action_input),
         fast_(where.on_cpu_kernels()),
-        models_(network_.network, networks.critics.network, random, variant.adam,
+        models_(network_.network, networks.critics.network, random, variant.learning,
                 TrainedModel::Target::kFollows, where),
         first_critic_(models_.critics.online().NewPass({0}, Direction::kForwardAndBackward)),
         scale_(network_.action, where.device),
@@ -112,8 +112,10 @@ class Td3 final : public OffPolicyAlgorithm {
 };
 
 // Algorithm 1.
-absl::Status Td3::Update(const OffPolicyBatch& batch, double, absl::Span<float> priorities) {
+absl::Status Td3::Update(const OffPolicyBatch& batch, double progress,
+                         absl::Span<float> priorities) {
   Enter(UpdatePart::kPrepare);
+  models_.SetProgress(progress);
   if (batch_.Assign(batch)) {
     critics_graph_.Forget();
     policy_graph_.Forget();
@@ -178,8 +180,7 @@ void Td3::ComputePolicyGradient() {
   const torch::Tensor head = models_.policy.Forward(batch.observations.columns)[0];
   Reserve(actions_, head.sizes(), head.device());
   torch::tanh_out(actions_, head);
-  const std::vector<torch::Tensor> inputs = NetworkInputs(batch.observations.With(actions_));
-  const torch::Tensor value = first_critic_->Forward(inputs)[0];
+  const torch::Tensor value = first_critic_->Forward(batch.observations.With(actions_))[0];
   Reserve(policy_value_, value.sizes(), value.device());
   policy_value_.copy_(value);
   Enter(UpdatePart::kBackward);

@@ -6,16 +6,16 @@
 
 namespace cadre {
 
-Temperature::Temperature(const SacConfig& config, double default_target, const DeviceOptions& where)
-    : target_entropy_(config.has_target_entropy() ? config.target_entropy() : default_target),
-      most_log_alpha_(std::log(config.max_temperature())),
-      learned_(config.learn_temperature() && config.temperature_learning_rate() > 0),
+Temperature::Temperature(const Settings& settings, const DeviceOptions& where)
+    : target_entropy_(settings.target_entropy),
+      most_log_alpha_(std::log(settings.most)),
+      learned_(settings.learned && settings.learning_rate > 0),
       fast_(where.on_cpu_kernels()),
-      log_alpha_(torch::full({1}, std::log(config.temperature()),
+      log_alpha_(torch::full({1}, std::log(settings.initial),
                              torch::dtype(torch::kFloat32).device(where.device))),
       alpha_(torch::empty({}, log_alpha_.options())),
-      adam_(1, config.adam_epsilon(), where) {
-  adam_.SetLearningRate(config.temperature_learning_rate());
+      adam_(1, {.epsilon = settings.adam_epsilon}, where) {
+  adam_.SetLearningRate(settings.learning_rate);
   SetValue();
 }
 

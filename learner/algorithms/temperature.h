@@ -19,8 +19,24 @@ namespace cadre {
 
 class Temperature {
  public:
-  // `default_target`: the entropy in nats if the config sets none.
-  Temperature(const SacConfig& config, double default_target, const DeviceOptions& where);
+  // The settings that the configs of maximum-entropy algorithms have in common.
+  struct Settings {
+    double initial, learning_rate, most, target_entropy, adam_epsilon;
+    bool learned;
+
+    // `default_target`: the entropy in nats if the config sets none.
+    template <typename Config>
+    static Settings Of(const Config& config, double default_target) {
+      return {
+          .initial = config.temperature(),
+          .learning_rate = config.temperature_learning_rate(),
+          .most = config.max_temperature(),
+          .target_entropy = config.has_target_entropy() ? config.target_entropy() : default_target,
+          .adam_epsilon = config.adam_epsilon(),
+          .learned = config.learn_temperature()};
+    }
+  };
+  Temperature(const Settings& settings, const DeviceOptions& where);
 
   // [] float32; always the same tensor, which Update changes.
   torch::Tensor value() const { return alpha_; }

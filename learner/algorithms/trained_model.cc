@@ -44,22 +44,22 @@ absl::Status RestoreModel(const std::string& name, const TensorMap& state, Model
 }  // namespace
 
 TrainedModel::TrainedModel(const Network& network, const std::vector<float>& initial,
-                           double adam_epsilon, Target target, const DeviceOptions& where)
+                           const Settings& settings, Target target, const DeviceOptions& where)
     : online_(MakeWith(network, initial, where)),
       target_(target == Target::kNone ? nullptr : MakeWith(network, initial, where)),
       online_pass_(PassToAll(online_.get(), Direction::kForwardAndBackward)),
       target_pass_(PassToAll(target_.get(), Direction::kForward)),
-      adam_(static_cast<int64_t>(initial.size()), adam_epsilon, where),
+      max_gradient_norm_(settings.max_gradient_norm),
+      adam_(static_cast<int64_t>(initial.size()), settings.adam, where),
       host_(online_->parameters()) {}
 
 const std::vector<torch::Tensor>& TrainedModel::Forward(absl::Span<const torch::Tensor> inputs) {
-  inputs_ = NetworkInputs(inputs);
-  return online_pass_->Forward(inputs_);
+  return online_pass_->Forward(inputs);
 }
 
 const std::vector<torch::Tensor>& TrainedModel::TargetForward(
     absl::Span<const torch::Tensor> inputs) {
-  return target_pass_->Forward(NetworkInputs(inputs));
+  return target_pass_->Forward(inputs);
 }
 
 void TrainedModel::Backward(absl::Span<const torch::Tensor> head_gradients) {
@@ -72,9 +72,9 @@ torch::Tensor TrainedModel::InputGradient(absl::Span<const torch::Tensor> head_g
   return online_pass_->InputGradient(head_gradients, input);
 }
 
-void TrainedModel::Step(double max_norm) {
-  norm_ = max_norm > 0 ? FlatNorm(gradient()) : torch::Tensor();
-  adam_.Step(online_->parameters(), gradient(), norm_, max_norm);
+void TrainedModel::Step() {
+  norm_ = max_gradient_norm_ > 0 ? FlatNorm(gradient()) : torch::Tensor();
+  adam_.Step(online_->parameters(), gradient(), norm_, max_gradient_norm_);
   online_->ParametersChanged();
   host_.Stale();
 }

@@ -23,16 +23,27 @@ class TrainedModel {
  public:
   enum class Target { kNone, kFollows };
 
+  struct Settings {
+    AdamSettings adam;
+    double max_gradient_norm = 0;  // 0: no clipping.
+
+    // Those that a config calls adam_epsilon, weight_decay and max_gradient_norm.
+    template <typename Config>
+    static Settings Of(const Config& config) {
+      return {{config.adam_epsilon(), config.weight_decay()}, config.max_gradient_norm()};
+    }
+  };
+
   // The parameters, and the target's, are `initial` [P] at first. The learning rate is 0 until
   // it is set.
-  TrainedModel(const Network& network, const std::vector<float>& initial, double adam_epsilon,
+  TrainedModel(const Network& network, const std::vector<float>& initial, const Settings& settings,
                Target target, const DeviceOptions& where);
 
   // For passes other than those below.
   Model& online() { return *online_; }
   Model& target() { return *target_; }
 
-  // Compute every head. `inputs`: one for each network input, as NetworkInputs() takes them.
+  // Compute every head. `inputs`: one for each network input, as for Pass::Forward.
   const std::vector<torch::Tensor>& Forward(absl::Span<const torch::Tensor> inputs);
   const std::vector<torch::Tensor>& TargetForward(absl::Span<const torch::Tensor> inputs);
 
@@ -47,8 +58,8 @@ class TrainedModel {
   void SetLearningRate(double learning_rate) { adam_.SetLearningRate(learning_rate); }
   double learning_rate() const { return adam_.learning_rate(); }
 
-  // One step along gradient(), clipped to `max_norm` if that is above 0.
-  void Step(double max_norm = 0);
+  // One step along gradient(), clipped first.
+  void Step();
   // The L2 norm of the last step's gradient before clipping. Waits for the device.
   double GradientNorm() const;
 
@@ -76,7 +87,7 @@ class TrainedModel {
   const std::unique_ptr<Model> online_;
   const std::unique_ptr<Model> target_;  // Null without one.
   const std::unique_ptr<Pass> online_pass_, target_pass_;
-  std::vector<torch::Tensor> inputs_;  // Of the last Forward.
+  const double max_gradient_norm_;
   FlatAdam adam_;
   HostCopy host_;
   torch::Tensor norm_;  // [], of the last step's gradient; undefined if it was not computed.

@@ -17,7 +17,7 @@ class Trpo final : public OnPolicyAlgorithm {
 
   ActorCritic& model() override { return natural_.model(); }
 
-  absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double /*progress*/) override {
+  absl::StatusOr<Diagnostics> Update(const OnPolicyBatch& batch, double progress) override {
     Enter(UpdatePart::kPrepare);
     CADRE_RETURN_IF_ERROR(natural_.Begin(batch, collective()));
     Enter(UpdatePart::kBackward);
@@ -31,7 +31,7 @@ class Trpo final : public OnPolicyAlgorithm {
                                {"backtracks", static_cast<double>(accepted.backtracks)},
                                {"cg_residual", direction.squared_residual},
                                {"entropy", accepted.outcome.entropy}};
-    CADRE_RETURN_IF_ERROR(natural_.FitValue(diagnostics));
+    CADRE_RETURN_IF_ERROR(natural_.FitValue(progress, diagnostics));
     return diagnostics;
   }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "common/schedule.h"
 #include "common/status_macros.h"
 #include "learner/algorithms/collective_sums.h"
 #include "learner/algorithms/optimizer_state.h"
@@ -29,14 +30,15 @@ ValueFit::ValueFit(const ValueFitConfig& config, ActorCritic& model, const Devic
       pass_(model.NewValuePass()),
       parameters_(ValuesPart(model.network(), model.parameters())),
       gradient_(ValuesPart(model.network(), model.gradient())),
-      adam_(parameters_.numel(), kAdamEpsilon, where),
-      random_(random) {
-  adam_.SetLearningRate(config.learning_rate());
-}
+      adam_(parameters_.numel(), {kAdamEpsilon, config.weight_decay()}, where),
+      random_(random) {}
 
 absl::StatusOr<double> ValueFit::Fit(const ObservationBatch& observations,
-                                     const torch::Tensor& returns, Collective* collective) {
+                                     const torch::Tensor& returns, double progress,
+                                     Collective* collective) {
   torch::NoGradGuard no_graph;
+  adam_.SetLearningRate(
+      ScheduledValue(config_.learning_rate(), config_.learning_rate_schedule(), progress));
   const int64_t steps = returns.size(0);
   // As many minibatches as who has most steps needs.
   CADRE_ASSIGN_OR_RETURN(const int64_t most, MostOverLearners(collective, steps));
@@ -72,15 +74,16 @@ absl::StatusOr<double> ValueFit::Step(const ObservationBatch& observations,
   const double squares = count > 0 ? ComputeGradient(observations, returns) : 0;
   if (collective != nullptr)
     CADRE_RETURN_IF_ERROR(AverageOverSteps(*collective, count, gradient_, {}, shared_).status());
-  adam_.Step(parameters_, gradient_);
+  const double max_norm = config_.max_gradient_norm();
+  adam_.Step(parameters_, gradient_, max_norm > 0 ? FlatNorm(gradient_) : torch::Tensor(),
+             max_norm);
   model_.ParametersChanged();
   return squares;
 }
 
 double ValueFit::ComputeGradient(const ObservationBatch& observations,
                                  const torch::Tensor& returns) {
-  const std::vector<torch::Tensor> columns = NetworkInputs(observations.columns);
-  const torch::Tensor error = pass_->Forward(columns)[0].view({-1}) - returns;
+  const torch::Tensor error = pass_->Forward(observations.columns)[0].view({-1}) - returns;
   gradient_.zero_();
   pass_->Backward({(error * (2.0 / static_cast<double>(error.numel()))).view({-1, 1})});
   return error.dot(error).item<double>();

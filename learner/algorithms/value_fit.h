@@ -31,9 +31,9 @@ class ValueFit {
   // Learners of a `collective` have N steps each, not all as many, and an equal share of every
   // minibatch: each step of Adam is along the mean gradient of all, in which a learner whose
   // steps are used up takes part with none. Null: this one is alone. Fails only where learners
-  // lose each other.
+  // lose each other. `progress` in [0, 1]: the share of the run that is over, for the schedule.
   absl::StatusOr<double> Fit(const ObservationBatch& observations, const torch::Tensor& returns,
-                             Collective* collective);
+                             double progress, Collective* collective);
 
   // The optimiser and the random numbers. DATA_LOSS where something is missing.
   void Save(TensorMap& state) const;

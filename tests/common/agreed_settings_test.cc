@@ -61,6 +61,7 @@ std::vector<Case> Cases() {
            {"learners.count", "learners { count: 2 }", "1", "2"},
            {"model.mlp.hidden", "model { mlp { hidden: [32, 32] } }", "[64, 64]", "[32, 32]"},
            {"model.mlp.activation", "model { mlp { activation: RELU } }", "TANH", "RELU"},
+           {"model.mlp.layer_norm", "model { mlp { layer_norm: true } }", "false", "true"},
            {"model.mlp.shared_trunk", "model { mlp { shared_trunk: true } }", "false", "true"},
            {"model.mlp.min_log_std", "model { mlp { min_log_std: -7 } }", "-20", "-7"},
            {"model.mlp.max_log_std", "model { mlp { max_log_std: 1 } }", "2", "1"},
@@ -68,13 +69,23 @@ std::vector<Case> Cases() {
            {"normalization.rewards", "normalization { rewards: true }", "false", "true"},
        })
     cases.push_back({field, "ppo {}", std::string("ppo {} ") + theirs, wanted, got});
+  cases.push_back({"model.encoder", "ppo {} model { encoder { mlp { hidden: 8 } } }",
+                   "ppo {} model { encoder { mlp { hidden: 9 } } }", "[{ mlp { hidden: 8 } }]",
+                   "[{ mlp { hidden: 9 } }]"});
+  cases.push_back({"model.separate_encoders", "ppo {} model { encoder { mlp { hidden: 8 } } }",
+                   "ppo {} model { encoder { mlp { hidden: 8 } } separate_encoders: true }",
+                   "false", "true"});
+  cases.push_back({"model.memory", "ppo {} model { memory { units: 8 } }",
+                   "ppo {} model { memory { units: 9 } }", "{ kind: GRU units: 8 }",
+                   "{ kind: GRU units: 9 }"});
   // In lockstep the number of actors must agree, so this is not the mode alone.
   cases.push_back({"actors.mode", "impala {} actors { mode: LOCKSTEP }",
                    "impala {} actors { mode: ASYNCHRONOUS }", "LOCKSTEP", "ASYNCHRONOUS"});
-  for (const AlgorithmTraits& traits : KnownAlgorithms()) {
-    const std::string name(traits.name);
-    cases.push_back({name + ".gamma", name + " { gamma: 0.9 }", name + " { gamma: 0.8 }", "0.9",
-                     "0.8", traits.discrete ? "id: 'CartPole-v1'" : "id: 'Pendulum-v1'"});
+  const auto* oneof = ExperimentConfig::descriptor()->FindOneofByName("algorithm");
+  for (int i = 0; i < oneof->field_count(); ++i) {
+    const std::string name = oneof->field(i)->name();
+    cases.push_back(
+        {name + ".gamma", name + " { gamma: 0.9 }", name + " { gamma: 0.8 }", "0.9", "0.8"});
   }
   return cases;
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "common/config_validation.h"
 #include "common/file_io.h"
 #include "gmock/gmock.h"
@@ -118,6 +119,20 @@ TEST(ConfigTest, ResolvingSaysEverything) {
   EXPECT_TRUE(Same(Parsed(ConfigText(config)), config));
 }
 
+TEST(ConfigTest, HiddenLayersAreFilledInOnlyIfThereIsADefault) {
+  const auto hidden = [](absl::string_view model) {
+    const auto config = ResolveConfig(Parsed(absl::StrCat("ppo {} model { ", model, " }")));
+    return std::vector<int>(config.model().mlp().hidden().begin(),
+                            config.model().mlp().hidden().end());
+  };
+  EXPECT_THAT(hidden(""), ElementsAre(64, 64));
+  EXPECT_THAT(hidden("mlp { activation: RELU }"), ElementsAre(64, 64));
+  EXPECT_THAT(hidden("mlp { linear: true }"), ElementsAre());
+  EXPECT_THAT(hidden("memory {}"), ElementsAre());
+  EXPECT_THAT(hidden("encoder { mlp { hidden: 8 } }"), ElementsAre());
+  EXPECT_THAT(hidden("encoder { mlp { hidden: 8 } } mlp { hidden: 3 }"), ElementsAre(3));
+}
+
 TEST(ConfigTest, WithoutDefaultsIsWhatAUserCouldHaveWritten) {
   const auto shortened = [](absl::string_view text) {
     return WithoutDefaults(ResolveConfig(Parsed(text)));
@@ -145,6 +160,9 @@ TEST(ConfigTest, WithoutDefaultsResolvesToTheSame) {
   for (absl::string_view text :
        {"ppo {}", "dqn { distributional {} boltzmann {} } replay { prioritized {} }", "dqn {}",
         "td3 { noise { ornstein_uhlenbeck {} } }", "ddpg {}", "a3c { optimizer { adam {} } }",
+        "ppo {} model { mlp { linear: true } }", "ppo {} model { memory {} }",
+        "ppo {} model { memory {} mlp { hidden: [64, 64] } }",
+        "ppo {} model { encoder { cnn { preset: NATURE } } }",
         "sac {} actors { mode: ASYNCHRONOUS } replay { slack_steps: 64 }", kText}) {
     const ExperimentConfig config = ResolveConfig(Parsed(text));
     EXPECT_TRUE(Same(ResolveConfig(WithoutDefaults(config)), config)) << text;

@@ -196,7 +196,7 @@ TEST(FlatOptimizerTest, MomentsOfADeadUnitBecomeZeroAndNotSubnormal) {
 TEST(ScheduledLearningRateTest, FallsToZeroAndStaysThere) {
   OptimizerConfig config = Config("learning_rate: 0.5");
   EXPECT_EQ(ScheduledLearningRate(config, 50, 100), 0.5);
-  config.set_learning_rate_schedule(LINEAR_TO_ZERO);
+  config.mutable_learning_rate_schedule()->set_shape(ScheduleConfig::LINEAR);
   EXPECT_EQ(ScheduledLearningRate(config, 0, 100), 0.5);
   EXPECT_EQ(ScheduledLearningRate(config, 75, 100), 0.125);
   EXPECT_EQ(ScheduledLearningRate(config, 200, 100), 0);

@@ -32,7 +32,7 @@ TEST(TextFormatReaderTest, ReadsWhatProtobufsOwnParserReads) {
       "ppo { learning_rate: 3e-4, epochs: 7; objective: ADAPTIVE_KL normalize_advantages: false }",
       "ppo: < gamma: .5 > stop: { mean_return: -110 env_steps: 1000000 }",
       "model { mlp { hidden: [32, 16] hidden: 8 activation: RELU initial_log_std: -0.5 } }",
-      "model { mlp { hidden: [] } } normalization { clip: inf }",
+      "normalization { clip: inf }",
       "stop { mean_return: -inf wall_seconds: 1.5 }",
   };
   for (const std::string& text : texts) {
@@ -56,6 +56,20 @@ TEST(TextFormatReaderTest, ReadsListsOfMessages) {
   EXPECT_EQ(manifest.files(2).name(), "c");
 }
 
+TEST(TextFormatReaderTest, AnEmptyListIsNotAnAbsentOne) {
+  const auto is_linear = [](absl::string_view text) {
+    ExperimentConfig config;
+    ErrorList errors;
+    ReadTextFormat(text, "x", &config, &errors);
+    EXPECT_EQ(errors.ToStatus(), absl::OkStatus()) << text;
+    return config.model().mlp().linear();
+  };
+  EXPECT_TRUE(is_linear("model { mlp { hidden: [] } }"));
+  EXPECT_FALSE(is_linear("model { mlp { hidden: [8] } }"));
+  EXPECT_FALSE(is_linear("model { mlp { activation: RELU } }"));
+  EXPECT_FALSE(is_linear("model { encoder: [] }")) << "sets nothing";
+}
+
 TEST(TextFormatReaderTest, NamesAnUnknownFieldWhereItStandsAndTheValidOnes) {
   EXPECT_EQ(ErrorsOf("seed: 1\nnormalization {\n  rewrads: true\n}"),
             "a.textproto:3:3: unknown field 'normalization.rewrads'; did you mean 'rewards'? "
@@ -66,8 +80,10 @@ TEST(TextFormatReaderTest, NamesAnUnknownFieldWhereItStandsAndTheValidOnes) {
 }
 
 TEST(TextFormatReaderTest, SaysWhatAFieldTakes) {
-  EXPECT_EQ(ErrorsOf("model { mlp { activation: SIGMOID } }"),
-            "a.textproto:1:27: model.mlp.activation: got 'SIGMOID'; wanted one of TANH, RELU");
+  EXPECT_EQ(
+      ErrorsOf("model { mlp { activation: SIGMOID } }"),
+      "a.textproto:1:27: model.mlp.activation: got 'SIGMOID'; wanted one of TANH, RELU, GELU, "
+      "SILU");
   EXPECT_EQ(ErrorsOf("ppo { gamma: \"x\" }"),
             "a.textproto:1:14: ppo.gamma: got \"x\"; wanted a number from 0 to 1");
   EXPECT_EQ(ErrorsOf("ppo { epochs: 1.5 }"),

@@ -45,14 +45,14 @@ int64_t PlayCartPole(const ExamplePolicy& policy, Random random, int64_t limit) 
   auto environment = *MakeEnvironment("CartPole-v1");
   std::vector<float> observation(4);
   const absl::Span<std::byte> bytes(reinterpret_cast<std::byte*>(observation.data()), 16);
-  environment->Reset(random, {bytes});
+  environment->Reset(random, {&bytes, 1});
   for (int64_t length = 1;; ++length) {
     const std::vector<double> logits =
         NaivePolicy(policy.network, policy.values, {observation.begin(), observation.end()});
     const int32_t action = logits[1] > logits[0];
     std::byte action_bytes[4];
     std::memcpy(action_bytes, &action, 4);
-    if (environment->Step(action_bytes, random, {bytes}).terminated || length == limit)
+    if (environment->Step(action_bytes, random, {&bytes, 1}).terminated || length == limit)
       return length;
   }
 }

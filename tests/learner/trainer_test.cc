@@ -42,7 +42,7 @@ ExperimentConfig Config() {
   config.mutable_normalization()->set_rewards(true);
   config.mutable_ppo()->set_epochs(2);
   config.mutable_ppo()->set_minibatch_size(16);
-  config.mutable_ppo()->set_learning_rate_schedule(LINEAR_TO_ZERO);
+  config.mutable_ppo()->mutable_learning_rate_schedule()->set_shape(ScheduleConfig::LINEAR);
   config.mutable_actors()->set_count(2);
   config.mutable_actors()->set_environments_per_actor(4);
   config.mutable_actors()->set_segment_length(8);

@@ -45,7 +45,7 @@ class OneWorkerTest : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(
     ModelUpdater, OneWorkerTest,
     testing::Values("rms_prop { epsilon: 0.1 epsilon_inside_root: true }",
-                    "rms_prop { centered: true } learning_rate_schedule: LINEAR_TO_ZERO",
+                    "rms_prop { centered: true } learning_rate_schedule { shape: LINEAR }",
                     "adam {} max_gradient_norm: 0", "sgd { momentum: 0.9 } learning_rate: 0.1"));
 
 TEST_P(OneWorkerTest, ThePushedGradientsMoveTheModelAsALocalOptimiserWouldBitForBit) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "policy/mlp_layers.h"
+#include "policy/network_parts.h"
 #include "policy/off_policy_network.h"
 #include "tests/policy/example_networks.h"
 
@@ -25,7 +25,7 @@ Network Stack(std::vector<int64_t> sizes, LayerActivation activation) {
   NetworkBuilder builder;
   const ValueId input = builder.AddInput("x", {sizes.front()});
   const std::vector<int64_t> hidden(sizes.begin() + 1, sizes.end() - 1);
-  const std::vector<ValueId> last = AddHidden(builder, "h", {input}, hidden, activation);
+  const std::vector<ValueId> last = AddHidden(builder, "h", {input}, {hidden, activation});
   builder.AddHead("y", builder.AddDense("y", last, sizes.back(), LayerActivation::kNone, 1));
   return std::move(builder).Build();
 }
@@ -88,8 +88,8 @@ struct Rows {
       slopes.push_back(RandomFloats(batch * network.RowSize(network.heads[head].value), random));
   }
 
-  std::vector<const float*> InputRows() const {
-    std::vector<const float*> rows;
+  std::vector<const void*> InputRows() const {
+    std::vector<const void*> rows;
     for (const std::vector<float>& input : inputs) rows.push_back(input.data());
     return rows;
   }

@@ -7,6 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "policy/network_builder.h"
 #include "tests/policy/example_networks.h"
 
 namespace cadre {

@@ -22,10 +22,8 @@ class StaticBatch {
     }
     bool moved = Copy(batch.observations, batch_.observations);
     moved |= Copy(batch.next_observations, batch_.next_observations);
-    for (torch::Tensor OffPolicyBatch::*column :
-         {&OffPolicyBatch::actions, &OffPolicyBatch::rewards, &OffPolicyBatch::discounts,
-          &OffPolicyBatch::weights})
-      moved |= Copy(batch.*column, batch_.*column);
+    for (const auto tensor : kBatchTensors)
+      if ((batch.*tensor).defined()) moved |= Copy(batch.*tensor, batch_.*tensor);
     return moved;
   }
 

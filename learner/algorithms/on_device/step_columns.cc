@@ -39,15 +39,21 @@ bool StepColumns::Assign(const OnPolicyBatch& batch, const Estimates& estimates)
     moved |= Assign(batch.observations.mask, observations_.mask);
   moved |= Assign(batch.observation_rows, observation_rows_);
   moved |= Assign(batch.actions, actions_);
-  moved |= Assign(batch.log_probs, log_probs_);
+  moved |=
+      Assign(estimates.log_probs.defined() ? estimates.log_probs : batch.log_probs, log_probs_);
   moved |= Assign(estimates.advantages, advantages_);
   moved |= Assign(estimates.returns, returns_);
   moved |= Assign(estimates.values, values_);
   if (estimates.old_policy.defined()) moved |= Assign(estimates.old_policy, old_policy_);
+  if (estimates.weights.defined()) moved |= Assign(estimates.weights, weights_);
+  if (estimates.starts.defined()) {
+    moved |= Assign(estimates.starts, starts_);
+    moved |= Assign(batch.states, states_);
+  }
   return moved;
 }
 
-void StepColumns::Gather(const torch::Tensor& rows, PpoMinibatch& minibatch) {
+void StepColumns::Gather(const torch::Tensor& rows, int64_t sequences, PpoMinibatch& minibatch) {
   GatherRows(observation_rows_, rows, minibatch_observation_rows_);
   minibatch.observations.columns.resize(observations_.columns.size());
   for (size_t c = 0; c < observations_.columns.size(); ++c)
@@ -61,6 +67,11 @@ void StepColumns::Gather(const torch::Tensor& rows, PpoMinibatch& minibatch) {
   GatherRows(returns_, rows, minibatch.returns);
   GatherRows(values_, rows, minibatch.values);
   if (old_policy_.defined()) GatherRows(old_policy_, rows, minibatch.old_policy);
+  if (weights_.defined()) GatherRows(weights_, rows, minibatch.weights);
+  if (!starts_.defined()) return;
+  GatherRows(starts_, rows, minibatch_sequences_->starts);
+  GatherRows(states_, rows.narrow(0, 0, sequences), minibatch_sequences_->states);
+  minibatch.observations.sequences = minibatch_sequences_;
 }
 
 torch::Tensor StepColumns::ToDevice(const std::vector<int64_t>& values) const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <torch/types.h>
@@ -22,13 +23,19 @@ class StepColumns {
   struct Estimates {
     torch::Tensor advantages, returns, values;  // [N]
     torch::Tensor old_policy;                   // [N, D], or undefined.
+    // [N], or undefined: what the ratios are taken to, instead of the policy that acted, and the
+    // weights of the steps.
+    torch::Tensor log_probs, weights;
+    // With a memory, else undefined: [N] of StartsOfSteps.
+    torch::Tensor starts;
   };
   // From any device. Returns true if recorded graphs are invalid now, as after a batch longer
   // than all before it.
   bool Assign(const OnPolicyBatch& batch, const Estimates& estimates);
 
-  // Sets the minibatch's tensors to the rows `rows` [B] int64; allocates them on first use.
-  void Gather(const torch::Tensor& rows, PpoMinibatch& minibatch);
+  // Sets the minibatch's tensors to the rows `rows` [B] int64; allocates them on first use. With a
+  // memory they are those of `sequences` sequences, step by step.
+  void Gather(const torch::Tensor& rows, int64_t sequences, PpoMinibatch& minibatch);
 
   // [N] int64, without waiting for the device.
   torch::Tensor ToDevice(const std::vector<int64_t>& values) const;
@@ -39,8 +46,10 @@ class StepColumns {
   const torch::Device device_;
   ObservationBatch observations_;   // `room` rows, all observations.
   torch::Tensor observation_rows_;  // [room] int64, the observation row of each step.
-  torch::Tensor actions_, log_probs_, advantages_, returns_, values_, old_policy_;  // [room, ...]
-  torch::Tensor minibatch_observation_rows_;                                        // [B]
+  torch::Tensor starts_, states_, actions_, log_probs_, advantages_, returns_, values_, old_policy_,
+      weights_;                               // [room, ...]
+  torch::Tensor minibatch_observation_rows_;  // [B]
+  const std::shared_ptr<Sequences> minibatch_sequences_ = std::make_shared<Sequences>();
 };
 
 }  // namespace cadre

@@ -14,7 +14,7 @@
 #define CADRE_FUSED_ADAM \
   (TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 5))
 #if CADRE_FUSED_ADAM
-#include <ATen/ops/_fused_adam.h>
+#include <ATen/ops/_fused_adamw.h>
 #endif
 
 namespace cadre {
@@ -24,8 +24,8 @@ torch::Tensor ClippingDivisor(const torch::Tensor& norm, double max_norm) {
   return (norm / max_norm).clamp_min_(1.0);
 }
 
-TensorAdam::TensorAdam(int64_t parameters, double epsilon, torch::Device device)
-    : options_{.epsilon = epsilon},
+TensorAdam::TensorAdam(int64_t parameters, const Adam::Options& options, torch::Device device)
+    : options_(options),
       learning_rate_(torch::zeros({}, device)),
       step_(torch::zeros({}, device)),
       m_(torch::zeros({parameters}, device)),
@@ -46,11 +46,11 @@ void TensorAdam::Step(torch::Tensor parameters, torch::Tensor gradient,
   std::optional<torch::Tensor> grad_scale;
   if (divisor.defined()) grad_scale = divisor;
   step_.add_(1);
-  at::_fused_adam_(/*self=*/{parameters}, /*grads=*/{gradient}, /*exp_avgs=*/{m_},
-                   /*exp_avg_sqs=*/{v_}, /*max_exp_avg_sqs=*/{}, /*state_steps=*/{step_},
-                   learning_rate_, options_.beta1, options_.beta2, /*weight_decay=*/0,
-                   options_.epsilon, /*amsgrad=*/false, /*maximize=*/false, grad_scale,
-                   /*found_inf=*/{});
+  at::_fused_adamw_(/*self=*/{parameters}, /*grads=*/{gradient}, /*exp_avgs=*/{m_},
+                    /*exp_avg_sqs=*/{v_}, /*max_exp_avg_sqs=*/{}, /*state_steps=*/{step_},
+                    learning_rate_, options_.beta1, options_.beta2, options_.weight_decay,
+                    options_.epsilon, /*amsgrad=*/false, /*maximize=*/false, grad_scale,
+                    /*found_inf=*/{});
 }
 
 #else
@@ -67,6 +67,8 @@ void TensorAdam::Step(torch::Tensor parameters, torch::Tensor gradient,
   m_.mul_(options_.beta1).add_(gradient, 1 - options_.beta1);
   v_.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
   const torch::Tensor denominator = v_.sqrt().add_(correction2 * options_.epsilon);
+  if (options_.weight_decay > 0)
+    parameters.sub_(parameters * (learning_rate_ * options_.weight_decay));
   parameters.sub_((m_ / denominator).mul_(learning_rate_ * correction2 / correction1));
 }
 

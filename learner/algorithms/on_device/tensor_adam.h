@@ -15,7 +15,7 @@ namespace cadre {
 
 class TensorAdam {
  public:
-  TensorAdam(int64_t parameters, double epsilon, torch::Device device);
+  TensorAdam(int64_t parameters, const Adam::Options& options, torch::Device device);
 
   // Of the steps from here on. Not within a recorded graph.
   void SetLearningRate(double learning_rate);

@@ -30,8 +30,9 @@ DqnConfig ExampleConfig() {
 
 std::unique_ptr<OffPolicyAlgorithm> ExampleDqn(const DqnConfig& config, bool graph = false,
                                                uint64_t seed = 1) {
-  auto dqn = MakeDqn(config, MlpModelConfig({13, 9}, RELU), VectorSpace(kObservation),
-                     DiscreteActions(kActions), Random(seed), {.tensor_operations = graph});
+  auto dqn =
+      MakeDqn(config, ReplayConfig(), MlpModelConfig({13, 9}, RELU), VectorSpace(kObservation),
+              DiscreteActions(kActions), Random(seed), {.tensor_operations = graph});
   CADRE_CHECK(dqn.ok());
   return *std::move(dqn);
 }
@@ -184,7 +185,7 @@ TEST(DqnTest, DoubleQTakesTheTargetOfTheOnlineNetworksAction) {
 
 TEST(DqnTest, TheLearningRateFallsToZeroWhereItIsScheduled) {
   DqnConfig config = ExampleConfig();
-  config.set_learning_rate_schedule(LINEAR_TO_ZERO);
+  config.mutable_learning_rate_schedule()->set_shape(ScheduleConfig::LINEAR);
   auto dqn = ExampleDqn(config);
   Random random(5);
   EXPECT_TRUE(dqn->Update(Batch(random), 0.25, {}).ok());
@@ -192,7 +193,7 @@ TEST(DqnTest, TheLearningRateFallsToZeroWhereItIsScheduled) {
   const std::vector<float> before = Acting(*dqn);
   EXPECT_TRUE(dqn->Update(Batch(random), 1, {}).ok());
   EXPECT_EQ(Acting(*dqn), before);
-  config.set_learning_rate_schedule(CONSTANT);
+  config.clear_learning_rate_schedule();
   auto constant = ExampleDqn(config);
   EXPECT_TRUE(constant->Update(Batch(random), 1, {}).ok());
   EXPECT_DOUBLE_EQ(Report(*constant)["learning_rate"], 1e-2);
@@ -226,7 +227,7 @@ TEST(DqnTest, WithoutAnUpdateThereIsNothingToReport) {
 }
 
 TEST(DqnTest, ContinuousActionsAreRefused) {
-  const auto dqn = MakeDqn({}, {}, VectorSpace(3), ContinuousActions(2), Random(1), {});
+  const auto dqn = MakeDqn({}, {}, {}, VectorSpace(3), ContinuousActions(2), Random(1), {});
   EXPECT_EQ(dqn.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(dqn.status().message()), HasSubstr("discrete"));
 }
@@ -328,8 +329,8 @@ TEST_P(DqnSwitchesTest, SolvesAChain) {
   }
   const torch::Tensor one_hot = torch::eye(kStates);
   for (const uint64_t seed : {1, 2, 3}) {
-    auto made = MakeDqn(config_, MlpModelConfig({24, 16}, RELU), VectorSpace(kStates),
-                        DiscreteActions(2), Random(seed), {});
+    auto made = MakeDqn(config_, ReplayConfig(), MlpModelConfig({24, 16}, RELU),
+                        VectorSpace(kStates), DiscreteActions(2), Random(seed), {});
     ASSERT_TRUE(made.ok());
     OffPolicyAlgorithm& dqn = **made;
     Random random(seed);

@@ -81,7 +81,7 @@ TEST(GradientDescentTest, TheGradientIsClippedToItsLargestNorm) {
 
 TEST(GradientDescentTest, TheLearningRateFollowsItsSchedule) {
   OptimizerConfig config = Sgd(0.4);
-  config.set_learning_rate_schedule(LINEAR_TO_ZERO);
+  config.mutable_learning_rate_schedule()->set_shape(ScheduleConfig::LINEAR);
   auto algorithm = MakeGradientDescent(std::make_unique<FixedGradient>(Constant(1)), config);
   EXPECT_TRUE(torch::allclose(StepOf(*algorithm, 0.75), Constant(-0.1), 1e-4, 1e-6));
 }

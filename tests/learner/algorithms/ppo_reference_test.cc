@@ -85,7 +85,7 @@ class NotebookPpo {
   }
 
   void EstimateAdvantages(const OnPolicyBatch& batch) {
-    const torch::Tensor values = Forward(batch.observations).value.detach();
+    const torch::Tensor values = Forward(batch.observations.only()).value.detach();
     old_values_ = Rows(values, batch);
     advantages_ = torch::zeros({batch.steps()});
     for (size_t s = 0; s < batch.segments.size(); ++s) {

@@ -230,8 +230,8 @@ TEST(PpoTest, ABatchBeyondTargetKlChangesNothing) {
 
 TEST(PpoTest, AnnealingReachesZero) {
   PpoConfig config = ExampleConfig();
-  config.set_learning_rate_schedule(LINEAR_TO_ZERO);
-  config.set_clip_range_schedule(LINEAR_TO_ZERO);
+  config.mutable_learning_rate_schedule()->set_shape(ScheduleConfig::LINEAR);
+  config.mutable_clip_range_schedule()->set_shape(ScheduleConfig::LINEAR);
   auto ppo = ExamplePpo(config);
   Random random(2);
   const OnPolicyBatch batch = ExampleBatch(ppo->model(), kLengths, random);
@@ -443,6 +443,51 @@ TEST(PpoTest, TheListenerSeesThePartsInTheirOrder) {
   EXPECT_THAT(listener.parts,
               testing::ElementsAre(kPrepare, kForward, kLoss, kBackward, kOptimize, kPrepare,
                                    kForward, kLoss, kBackward, kOptimize, kPrepare));
+}
+
+// The gradient of a single step on `batch`, whose actions were `shift` less likely, in logarithms,
+// under the policy that acted than they are in the batch.
+torch::Tensor GradientOfOneStep(bool decoupled, OnPolicyBatch batch, double shift) {
+  PpoConfig config = ExampleConfig();
+  config.set_epochs(1);
+  config.set_minibatch_size(24);
+  config.set_normalize_advantages(false);
+  config.set_value_coefficient(0);
+  config.set_max_gradient_norm(0);
+  config.set_decoupled(decoupled);
+  auto ppo = ExamplePpo(config);
+  batch.log_probs = batch.log_probs - shift;
+  Update(*ppo, batch);
+  return ppo->model().gradient().clone();
+}
+
+TEST(PpoTest, DecoupledWeightsStepsInsteadOfClippingThem) {
+  auto same = WithParameters(OnKernels(ExamplePolicy()));
+  Random random(3);
+  const OnPolicyBatch batch = ExampleBatch(*same, kLengths, random);
+  const torch::Tensor plain = GradientOfOneStep(false, batch, 0);
+  const auto distance = [&](const torch::Tensor& gradient, double factor) {
+    return ((gradient - factor * plain).norm() / plain.norm()).item<double>();
+  };
+  EXPECT_LT(distance(GradientOfOneStep(true, batch, 0), 1), 1e-4) << "experience of its own";
+  EXPECT_LT(distance(GradientOfOneStep(true, batch, std::log(2.0)), 2), 1e-4);
+  EXPECT_LT(distance(GradientOfOneStep(true, batch, std::log(0.25)), 0.25), 1e-4);
+  EXPECT_LT(distance(GradientOfOneStep(true, batch, std::log(50.0)), 10), 1e-3) << "max_weight";
+  // Where plain PPO has left its clip range, half of the steps, or all, have no gradient.
+  EXPECT_GT(distance(GradientOfOneStep(false, batch, std::log(2.0)), 2), 0.1);
+}
+
+TEST(PpoTest, DecoupledReportsItsWeights) {
+  auto same = WithParameters(OnKernels(ExamplePolicy()));
+  Random random(3);
+  OnPolicyBatch batch = ExampleBatch(*same, kLengths, random);
+  batch.log_probs = batch.log_probs - std::log(2.0);
+  PpoConfig config = ExampleConfig();
+  config.set_decoupled(true);
+  config.set_max_weight(1.5);
+  auto diagnostics = Update(*ExamplePpo(config), batch);
+  EXPECT_NEAR(diagnostics["importance_weight"], 2, 1e-3);
+  EXPECT_EQ(diagnostics["clipped_share"], 1);
 }
 
 }  // namespace

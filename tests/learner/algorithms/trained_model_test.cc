@@ -35,7 +35,8 @@ TEST(PolyakTest, ARateOfOneCopies) {
 TEST(FlatAdamTest, TensorOperationsAreTheKernels) {
   Random random(1);
   constexpr int64_t kSize = 37;
-  FlatAdam kernels(kSize, 1e-3, {}), tensors(kSize, 1e-3, {.tensor_operations = true});
+  FlatAdam kernels(kSize, {1e-3, 1e-2}, {}),
+      tensors(kSize, {1e-3, 1e-2}, {.tensor_operations = true});
   torch::Tensor parameters = RandomTensor({kSize}, random);
   torch::Tensor other = parameters.clone();
   for (int step = 1; step <= 10; ++step) {
@@ -95,12 +96,12 @@ TEST(TemperatureTest, RisesWhileTheEntropyIsBelowItsTarget) {
   config.set_temperature(0.5);
   config.set_temperature_learning_rate(0.1);
   for (const DeviceOptions& where : kPlaces) {
-    Temperature temperature(config, -1, where);
+    Temperature temperature(Temperature::Settings::Of(config, -1), where);
     EXPECT_FLOAT_EQ(ValueOf(temperature), 0.5);
     // Adam's first step is the learning rate, whatever the gradient's size.
     Update(temperature, -1.5);
     EXPECT_NEAR(ValueOf(temperature), 0.5 * std::exp(0.1), 1e-6);
-    Temperature other(config, -1, where);
+    Temperature other(Temperature::Settings::Of(config, -1), where);
     Update(other, 3);
     EXPECT_NEAR(ValueOf(other), 0.5 * std::exp(-0.1), 1e-6);
   }
@@ -113,7 +114,7 @@ TEST(TemperatureTest, TheGradientIsAlphaTimesTheExcessOfEntropy) {
   config.set_temperature_learning_rate(1);
   config.set_adam_epsilon(1);
   for (const DeviceOptions& where : kPlaces) {
-    Temperature temperature(config, -1, where);
+    Temperature temperature(Temperature::Settings::Of(config, -1), where);
     const double gradient = 0.5 * (-0.99 + 1);
     Update(temperature, -0.99);
     EXPECT_NEAR(std::log(ValueOf(temperature) / 0.5), -gradient / (gradient + 1), 1e-6);
@@ -123,7 +124,7 @@ TEST(TemperatureTest, TheGradientIsAlphaTimesTheExcessOfEntropy) {
 TEST(TemperatureTest, TheConfigsTargetGoesFirst) {
   SacConfig config;
   config.set_target_entropy(2);
-  Temperature temperature(config, -1, {});
+  Temperature temperature(Temperature::Settings::Of(config, -1), {});
   Update(temperature, 1);  // Below 2, above -1.
   EXPECT_GT(ValueOf(temperature), 1);
 }
@@ -142,7 +143,8 @@ TEST(TrainedModelTest, StartsTogetherAndTheTargetFollows) {
   Random random(1);
   const Floats initial = RandomFloats(critics->layout().size(), random);
   for (const DeviceOptions& where : kPlaces) {
-    TrainedModel model(critics->network, initial, 1e-8, TrainedModel::Target::kFollows, where);
+    TrainedModel model(critics->network, initial, {.adam = {1e-8}}, TrainedModel::Target::kFollows,
+                       where);
     model.SetLearningRate(0.1);
     const std::vector<torch::Tensor> x = {RandomTensor({5, 2}, random),
                                           RandomTensor({5, 1}, random)};

@@ -56,7 +56,7 @@ double Fit(Example& example, Collective* collective = nullptr, int64_t first = 0
            int64_t steps = kSteps) {
   return ValueFit(example.config, *example.model, {}, Random(1))
       .Fit(example.observations.narrow(0, first, steps), example.returns.narrow(0, first, steps),
-           collective)
+           /*progress=*/0, collective)
       .value();
 }
 

@@ -151,14 +151,14 @@ TEST_P(DeviceParityTest, Dqn) {
   const auto expect = [&](DqnConfig config) {
     config.set_adam_epsilon(kEpsilon);
     config.set_learning_rate(1e-2);
-    config.set_learning_rate_schedule(LINEAR_TO_ZERO);
+    config.mutable_learning_rate_schedule()->set_shape(ScheduleConfig::LINEAR);
     config.set_max_gradient_norm(0.1);
     config.set_target_update_interval(3);
     const ModelConfig model = MlpModelConfig({17, 9}, RELU);
     for (const ActionSpace& action : {DiscreteActions(3), kMaskedChoice})
       ExpectParity(
           [&](bool on_device) {
-            return MakeDqn(config, model, VectorSpace(5), action, Random(1),
+            return MakeDqn(config, ReplayConfig(), model, VectorSpace(5), action, Random(1),
                            on_device ? options_ : DeviceOptions());
           },
           action);
@@ -276,8 +276,8 @@ TEST_P(DeviceParityTest, Ppo) {
   PpoConfig config;
   config.set_adam_epsilon(kEpsilon);
   config.set_learning_rate(3e-3);
-  config.set_learning_rate_schedule(LINEAR_TO_ZERO);
-  config.set_clip_range_schedule(LINEAR_TO_ZERO);
+  config.mutable_learning_rate_schedule()->set_shape(ScheduleConfig::LINEAR);
+  config.mutable_clip_range_schedule()->set_shape(ScheduleConfig::LINEAR);
   config.set_entropy_coefficient(0.01);
   config.set_epochs(3);
   config.set_minibatch_size(16);

@@ -15,7 +15,7 @@ constexpr int64_t kSize = 37;
 TEST(TensorAdamTest, IsTheKernels) {
   Random random(1);
   Adam kernels(kSize, {.epsilon = 1e-3});
-  TensorAdam tensors(kSize, 1e-3, torch::kCPU);
+  TensorAdam tensors(kSize, {.epsilon = 1e-3}, torch::kCPU);
   torch::Tensor wanted = RandomTensor({kSize}, random);
   torch::Tensor got = wanted.clone();
   for (int step = 1; step <= 10; ++step) {
@@ -37,7 +37,8 @@ TEST(TensorAdamTest, AShortGradientIsNotScaled) {
 
 TEST(TensorAdamTest, GoesOnFromWhatTheKernelsSaved) {
   Random random(1);
-  TensorAdam first(kSize, 1e-3, torch::kCPU), second(kSize, 1e-3, torch::kCPU);
+  TensorAdam first(kSize, {.epsilon = 1e-3}, torch::kCPU),
+      second(kSize, {.epsilon = 1e-3}, torch::kCPU);
   torch::Tensor parameters = RandomTensor({kSize}, random);
   first.SetLearningRate(0.1);
   second.SetLearningRate(0.1);
@@ -74,7 +75,7 @@ TEST(StepColumnsTest, MinibatchesAreRowsOfTheBatch) {
     EXPECT_FALSE(columns.Assign(batch, estimates)) << "nothing is recorded on the CPU";
     PpoMinibatch minibatch;
     const torch::Tensor rows = columns.ToDevice({3, 1});
-    columns.Gather(rows, minibatch);
+    columns.Gather(rows, /*sequences=*/0, minibatch);
     EXPECT_TRUE(torch::equal(minibatch.observations.only(),
                              batch.observations.only().index_select(0, rows)));
     EXPECT_EQ(minibatch.actions[0].item<int64_t>(), 30);
