@@ -50,6 +50,7 @@ Heads ActorCritic::Forward(const ObservationBatch& observations) {
   mask_ = observations.mask;
   slots_ = torch::Tensor();
   if (network_.network.state_size() > 0) {
+    CADRE_CHECK(observations.sequences != nullptr);
     slots_ = observations.sequences->slots;
     slot_count_ = observations.sequences->starts.size(0);
   }

@@ -4,6 +4,7 @@
 
 #include "common/status_macros.h"
 #include "learner/algorithms/advantages.h"
+#include "learner/algorithms/batch_sequences.h"
 #include "learner/algorithms/tensor_spans.h"
 #include "policy/bounded_parameters.h"
 
@@ -26,7 +27,7 @@ class A2cGradient final : public GradientAlgorithm {
                                        Diagnostics& diagnostics) override {
     Enter(UpdatePart::kPrepare);
     CADRE_RETURN_IF_ERROR(EstimateAdvantages(batch));
-    observations_ = batch.observations.Select(batch.observation_rows);
+    observations_ = ObservationsOfSteps(batch);
     const torch::Device device = batch.observations.device();
     const ActorCriticTargets targets{
         batch.actions, advantages_.to(device), returns_.to(device), {}};

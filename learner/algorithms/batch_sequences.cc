@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "learner/algorithms/tensor_spans.h"
 
@@ -59,6 +60,19 @@ std::shared_ptr<const Sequences> SequencesOf(const std::vector<SegmentBounds>& s
   }
   sequences.states = states.index_select(0, torch::tensor(first_steps));
   return std::make_shared<const Sequences>(std::move(sequences));
+}
+
+ObservationBatch ObservationsOfSteps(const OnPolicyBatch& batch) {
+  ObservationBatch steps = batch.observations.Select(batch.observation_rows);
+  const Sequences* const all = batch.observations.sequences.get();
+  if (all == nullptr) return steps;
+  // The slots of last observations read any row: the next slot starts an episode.
+  Sequences sequences = *all;
+  sequences.slots = all->slots.index_select(0, batch.observation_rows);
+  sequences.rows = torch::zeros_like(all->rows);
+  sequences.rows.index_copy_(0, sequences.slots, torch::arange(batch.steps(), all->rows.options()));
+  steps.sequences = std::make_shared<const Sequences>(std::move(sequences));
+  return steps;
 }
 
 std::vector<std::vector<int64_t>> StepsOfSequences(const std::vector<SegmentBounds>& segments) {

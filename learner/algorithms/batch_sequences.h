@@ -18,6 +18,10 @@ namespace cadre {
 std::shared_ptr<const Sequences> SequencesOf(const std::vector<SegmentBounds>& segments,
                                              const torch::Tensor& states);
 
+// The observations of the N steps, without the last ones of the segments; with their sequences, if
+// the batch has any. On the batch's device.
+ObservationBatch ObservationsOfSteps(const OnPolicyBatch& batch);
+
 // The steps of each sequence, in order: indices below N.
 std::vector<std::vector<int64_t>> StepsOfSequences(const std::vector<SegmentBounds>& segments);
 

@@ -61,6 +61,14 @@ class NetworksTest(cadre_run.CadreTest):
                 for weight in weights:
                     self.assertAlmostEqual(weight, 1, delta=1e-4)
 
+    def test_every_algorithm_that_may_have_a_memory_trains_with_one(self):
+        for algorithm in ("a2c", "a3c", "off_policy_gradient"):
+            with self.subTest(algorithm=algorithm):
+                config = self.config(algorithm, "CartPolePO-v1", MEMORY % "LSTM",
+                                     f"{algorithm} {{}} actors {{ segment_length: 16 }}", 5_000)
+                run = self.train(config, out=algorithm)
+                self.assertGreaterEqual(run.summary()["env_steps"], 5_000)
+
     def test_in_processes_as_embedded(self):
         """States and images travel over the wire and through queue and table."""
         for name, environment, model, algorithm in (

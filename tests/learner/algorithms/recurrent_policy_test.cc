@@ -132,6 +132,16 @@ TEST_P(RecurrentPolicyTest, TheLearnerRemembersWhatTheActorDid) {
   }
 }
 
+TEST_P(RecurrentPolicyTest, TheStepsAloneHaveTheSameHeads) {
+  const auto model = ModelOn(Runner::kKernels);
+  const Heads all = model->Forward(batch_.observations);
+  const torch::Tensor policy = all.policy.index_select(0, batch_.observation_rows).clone();
+  const torch::Tensor value = all.value.index_select(0, batch_.observation_rows).clone();
+  const Heads steps = model->Forward(ObservationsOfSteps(batch_));
+  EXPECT_LT((steps.policy - policy).abs().max().item<float>(), 1e-6);
+  EXPECT_LT((steps.value - value).abs().max().item<float>(), 1e-6);
+}
+
 TEST_P(RecurrentPolicyTest, BothRunnersHaveTheSameGradient) {
   torch::Tensor gradients[2];
   const torch::Tensor slopes =
