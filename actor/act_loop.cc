@@ -196,7 +196,7 @@ absl::StatusOr<int64_t> ActLoop::ChooseActions() {
   const ShownBlocks shown = environments_->observations();
   CADRE_RETURN_IF_ERROR(CheckMasks(spec.action, spec.id, shown, episodes_.lengths()));
   if (progress_.warming_up()) {
-    // What the policy remembers goes on meanwhile.
+    // The actions are random, but the memory still follows the episode.
     if (state_column_ >= 0) policy_->Act(shown, {}, random_, absl::MakeSpan(actions_), {});
     const auto mask =
         spec.action.masked ? ColumnAs<uint8_t>(shown.back()) : absl::Span<const uint8_t>();

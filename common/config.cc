@@ -190,7 +190,7 @@ bool HasDefaultHidden(const ModelConfig& model) {
 int64_t RecurrentStateSize(const ExperimentConfig& config) {
   const ModelConfig& model = config.model();
   if (!model.has_memory()) return 0;
-  // Of the policy and of the value function.
+  // The policy and the value function each have a memory.
   const bool two = !UsesReplay(config) && model.separate_encoders() && !model.mlp().shared_trunk();
   const int64_t vectors = model.memory().kind() == MemoryConfig::LSTM ? 2 : 1;
   return (two ? 2 : 1) * vectors * model.memory().units();

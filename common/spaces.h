@@ -1,4 +1,4 @@
-// What an environment shows and what it can be told. Plain data, known to environments,
+// The observations and the actions of an environment. Plain data, known to environments,
 // networks and experience specs alike.
 #pragma once
 
@@ -27,7 +27,7 @@ struct ObservationColumn {
 struct ObservationSpace {
   std::vector<ObservationColumn> columns;
 
-  // Of all columns.
+  // The sums over all columns.
   int64_t elements() const;
   int64_t bytes() const;
   // Elements of the float32 columns, which are what can be normalised.

@@ -17,7 +17,7 @@ namespace cadre {
 struct EnvironmentSpec {
   std::string id;  // "CartPole-v1"
   ObservationSpace observation;
-  ActionSpace action;             // Of masked ones the mask is shown, too.
+  ActionSpace action;             // If they are masked, the mask is shown, too.
   int64_t max_episode_steps = 0;  // Truncated after so many steps; 0: never.
   double reward_threshold = std::numeric_limits<double>::quiet_NaN();  // "Solved"; NaN: none.
 };

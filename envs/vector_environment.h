@@ -32,7 +32,7 @@ class VectorEnvironment {
 
   // Of the last Reset or Step. Valid until the next one.
   virtual ShownBlocks observations() const = 0;              // Each [N, shape...].
-  virtual ShownBlocks final_observations() const = 0;        // Of the rows that ended.
+  virtual ShownBlocks final_observations() const = 0;        // Set for rows whose episode ended.
   virtual absl::Span<const float> rewards() const = 0;       // [N]
   virtual absl::Span<const uint8_t> terminated() const = 0;  // [N] 0 or 1
   virtual absl::Span<const uint8_t> truncated() const = 0;   // [N] 0 or 1, never both

@@ -19,11 +19,11 @@ struct Heads {
   torch::Tensor policy;   // [B, D] float32: logits, of each choice in turn, or means.
   torch::Tensor value;    // [B] float32; an undefined gradient is zero.
   torch::Tensor log_std;  // [A] float32; undefined for discrete actions.
-  // Of actions of several choices at once ActionSpace::counts, else empty: one choice.
+  // ActionSpace::counts if there are several choices at once; empty for a single choice.
   std::vector<int64_t> counts = {};
 };
 
-// Of discrete actions: alternatives of each choice.
+// The alternatives of each choice of a discrete action.
 inline std::vector<int64_t> CountsOf(const Heads& heads) {
   return heads.counts.empty() ? std::vector<int64_t>{heads.policy.size(1)} : heads.counts;
 }
@@ -70,7 +70,7 @@ class ActorCritic final : public FlatModel {
   const ActorCriticNetwork network_;
   const std::unique_ptr<Model> model_;
   const std::unique_ptr<Pass> both_, values_;
-  const std::vector<int64_t> counts_;  // Of the heads.
+  const std::vector<int64_t> counts_;  // Heads::counts.
   // Of the last Forward.
   torch::Tensor mask_;
   torch::Tensor slots_;  // [B]; undefined if the batch was by slots.

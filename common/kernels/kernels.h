@@ -30,8 +30,8 @@ struct Conv2d {
   int64_t filters, kernel_height, kernel_width;
   int64_t stride = 1;
   int64_t padding = 0;
-  Layout input_layout = Layout::kPlanes;   // Of the input and of its gradient.
-  Layout output_layout = Layout::kPlanes;  // Of the output and of its gradient.
+  Layout input_layout = Layout::kPlanes;   // The layout of the input and its gradient.
+  Layout output_layout = Layout::kPlanes;  // The layout of the output and its gradient.
 
   int64_t output_height() const { return (height + 2 * padding - kernel_height) / stride + 1; }
   int64_t output_width() const { return (width + 2 * padding - kernel_width) / stride + 1; }
@@ -47,7 +47,7 @@ struct Images {
 // The gradients of a convolution. The last three may be null, if they are not wanted.
 struct Conv2dGradients {
   const float* output;                 // [B, F, OH, OW]
-  const float* relu_output = nullptr;  // What conv2d gave, if it was told `relu`.
+  const float* relu_output = nullptr;  // The output of conv2d, if it applied the ReLU.
   float* weights = nullptr;            // [F, C, KH, KW]; added to.
   float* bias = nullptr;               // [F]; added to.
   float* input = nullptr;              // [B, C, H, W]; set, or added to if `accumulate_input`.
@@ -60,7 +60,7 @@ struct Pool2d {
   int64_t channels, height, width;
   int64_t kernel, stride;
   int64_t padding = 0;
-  Layout layout = Layout::kPlanes;  // Of inputs and outputs.
+  Layout layout = Layout::kPlanes;  // The layout of inputs and outputs.
 
   int64_t output_height() const { return (height + 2 * padding - kernel) / stride + 1; }
   int64_t output_width() const { return (width + 2 * padding - kernel) / stride + 1; }

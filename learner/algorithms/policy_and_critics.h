@@ -24,7 +24,7 @@ struct LearningSettings {
         training(TrainedModel::Settings::Of(config)) {}
 
   double policy_learning_rate, value_learning_rate;
-  ScheduleConfig schedule;  // Of both.
+  ScheduleConfig schedule;  // Of both learning rates.
   TrainedModel::Settings training;
 };
 

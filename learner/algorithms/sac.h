@@ -12,17 +12,16 @@
 
 namespace cadre {
 
-// Soft actor-critic of continuous actions, and what its relatives change: how many critics there
-// are, of how many of them, drawn anew for each update, a target takes the least, how many updates
-// of the critics there are for each of the policy, and whether the policy goes up the mean of the
-// critics instead of the least.
+// The settings of soft actor-critic for continuous actions, and those in which its relatives
+// differ.
 struct SacSettings {
   LearningSettings learning;
   Temperature::Settings temperature;
   double target_update_rate = 0;
-  int critics = 2, subset = 2;
-  int policy_delay = 1;
-  bool mean_value = false;
+  int critics = 2;
+  int subset = 2;           // Critics whose least value is a target; drawn for each update.
+  int policy_delay = 1;     // Updates of the critics for each update of the policy.
+  bool mean_value = false;  // The policy maximises the mean of the critics, not the least.
 
   bool draws_critics() const { return subset < critics; }
 

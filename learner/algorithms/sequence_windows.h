@@ -1,6 +1,6 @@
 // What a recurrent value function learns from a batch of replayed sequences, R2D2 (Kapturowski et
 // al. 2019, openreview.net/forum?id=r1lyTjAqYX): the steps after the burn-in, each with the n-step
-// return and the row of the observation that it goes on with. Tensor operations on any device;
+// return and the row of the observation that follows it. Tensor operations on any device;
 // pure.
 #pragma once
 
