@@ -6,13 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "actor/delayed_parameter_source.h"
-#include "common/experience_spec.h"
-#include "common/replay_config.h"
+#include "common/config/replay_config.h"
+#include "common/experience/experience_spec.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
 #include "envs/registry.h"
-#include "policy/acted.h"
-#include "policy/action_range.h"
+#include "policy/acting/acted.h"
+#include "policy/acting/action_range.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {

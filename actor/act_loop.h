@@ -18,13 +18,13 @@
 #include "actor/running_episodes.h"
 #include "actor/segment_builder.h"
 #include "actor/step_recorder.h"
+#include "common/metrics/stage_times.h"
 #include "common/ports.h"
+#include "common/process/refused_in_a_row.h"
+#include "common/process/repeated_events.h"
 #include "common/random.h"
-#include "common/refused_in_a_row.h"
-#include "common/repeated_events.h"
-#include "common/stage_times.h"
 #include "envs/vector_environment.h"
-#include "policy/acting_policy.h"
+#include "policy/acting/acting_policy.h"
 #include "proto/config.pb.h"
 
 namespace cadre {

@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "actor/step_recorder.h"
-#include "common/agreed_settings.h"
-#include "common/replay_config.h"
-#include "common/run_topology.h"
+#include "common/config/agreed_settings.h"
+#include "common/config/replay_config.h"
+#include "common/config/run_topology.h"
 
 namespace cadre {
 namespace {

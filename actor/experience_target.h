@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "common/run_topology.h"
+#include "common/config/run_topology.h"
 #include "common/spaces.h"
 #include "proto/config.pb.h"
 #include "proto/experience.pb.h"

@@ -1,9 +1,9 @@
 // cadre_actor: steps environments and streams what they show to the replay server.
 #include "CLI/CLI.hpp"
 #include "actor/actor_process.h"
-#include "common/flags.h"
-#include "common/logging.h"
-#include "common/shutdown.h"
+#include "common/process/flags.h"
+#include "common/process/logging.h"
+#include "common/process/shutdown.h"
 #include "common/status_macros.h"
 
 int main(int argc, char** argv) {

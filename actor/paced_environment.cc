@@ -1,6 +1,6 @@
 #include "actor/paced_environment.h"
 
-#include "common/monotonic_time.h"
+#include "common/process/monotonic_time.h"
 
 namespace cadre {
 

@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "common/event.h"
+#include "common/process/event.h"
 #include "envs/vector_environment.h"
 
 namespace cadre {

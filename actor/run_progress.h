@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "common/replay_config.h"
+#include "common/config/replay_config.h"
 #include "proto/config.pb.h"
 
 namespace cadre {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "common/check.h"
-#include "common/experience_spec.h"
+#include "common/experience/experience_spec.h"
 
 namespace cadre {
 

@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "common/config.h"
-#include "common/replay_config.h"
+#include "common/config/config.h"
+#include "common/config/replay_config.h"
 #include "policy/off_policy_columns.h"
 #include "policy/on_policy_columns.h"
 

@@ -9,7 +9,7 @@
 #include "benchmark/benchmark.h"
 #include "common/check.h"
 #include "envs/registry.h"
-#include "policy/actor_critic_network.h"
+#include "policy/networks/actor_critic_network.h"
 
 namespace cadre {
 namespace {

@@ -18,9 +18,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "common/check.h"
+#include "learner/algorithms/device/device_graph.h"
 #include "learner/algorithms/off_policy.h"
-#include "learner/algorithms/on_device/device_graph.h"
-#include "learner/algorithms/ppo.h"
+#include "learner/algorithms/policy_gradient/ppo.h"
 
 namespace cadre {
 namespace {

@@ -19,14 +19,14 @@
 #include "absl/time/clock.h"
 #include "bench/plain_stream.h"
 #include "common/check.h"
-#include "common/flags.h"
+#include "common/process/flags.h"
 #include "param_server/parameter_service.h"
 #include "param_server/parameter_store.h"
 #include "rpc/channel.h"
-#include "rpc/free_port.h"
-#include "rpc/message_bytes.h"
-#include "rpc/raw_stream.h"
-#include "rpc/server.h"
+#include "rpc/server/free_port.h"
+#include "rpc/server/server.h"
+#include "rpc/wire/message_bytes.h"
+#include "rpc/wire/raw_stream.h"
 
 namespace cadre {
 namespace {

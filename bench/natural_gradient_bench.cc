@@ -7,10 +7,10 @@
 
 #include "benchmark/benchmark.h"
 #include "common/check.h"
-#include "learner/algorithms/fisher_vector.h"
-#include "learner/algorithms/surrogate.h"
-#include "learner/algorithms/trpo.h"
-#include "policy/model.h"
+#include "learner/algorithms/trust_region/fisher_vector.h"
+#include "learner/algorithms/trust_region/surrogate.h"
+#include "learner/algorithms/trust_region/trpo.h"
+#include "policy/networks/model.h"
 #include "policy/torch_distributions.h"
 
 namespace cadre {

@@ -13,7 +13,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "grpcpp/support/slice.h"
 #include "rpc/channel.h"
-#include "rpc/raw_stream.h"
+#include "rpc/wire/raw_stream.h"
 
 namespace cadre {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "rpc/server.h"
+#include "rpc/server/server.h"
 
 namespace cadre {
 

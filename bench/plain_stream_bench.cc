@@ -13,8 +13,8 @@
 #include "absl/strings/str_format.h"
 #include "bench/plain_stream.h"
 #include "common/check.h"
-#include "common/flags.h"
-#include "rpc/free_port.h"
+#include "common/process/flags.h"
+#include "rpc/server/free_port.h"
 
 namespace {
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "common/check.h"
-#include "common/rollout_view.h"
+#include "common/experience/rollout_view.h"
 #include "google/protobuf/text_format.h"
-#include "replay_server/table.h"
+#include "replay_server/storage/table.h"
 
 namespace cadre {
 namespace {

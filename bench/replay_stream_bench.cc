@@ -20,12 +20,12 @@
 #include "bench/plain_stream.h"
 #include "bench/server_process.h"
 #include "common/check.h"
-#include "common/experience_spec.h"
-#include "common/flags.h"
+#include "common/experience/experience_spec.h"
+#include "common/process/flags.h"
 #include "common/random.h"
-#include "rpc/experience_client.h"
-#include "rpc/free_port.h"
-#include "rpc/replay_source.h"
+#include "rpc/client/experience_client.h"
+#include "rpc/client/replay_source.h"
+#include "rpc/server/free_port.h"
 
 namespace cadre {
 namespace {

@@ -6,7 +6,7 @@
 #include "common/check.h"
 #include "common/random.h"
 #include "google/protobuf/text_format.h"
-#include "replay_server/selector.h"
+#include "replay_server/selectors/selector.h"
 
 namespace cadre {
 namespace {

@@ -13,9 +13,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/check.h"
-#include "common/file_io.h"
+#include "common/files/file_io.h"
 #include "google/protobuf/text_format.h"
-#include "rpc/port_file.h"
+#include "rpc/server/port_file.h"
 
 extern char** environ;
 

@@ -5,8 +5,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/shutdown.h"
-#include "common/stop_answer.h"
+#include "common/process/shutdown.h"
+#include "common/process/stop_answer.h"
 
 namespace cadre {
 namespace {

@@ -8,8 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "cli/replay_tables.h"
-#include "common/shutdown.h"
-#include "learner/trainer.h"
+#include "common/process/shutdown.h"
+#include "learner/loop/trainer.h"
 #include "proto/config.pb.h"
 
 namespace cadre {

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "cli/replay_tables.h"
 #include "common/ports.h"
-#include "learner/batch_learner.h"
+#include "learner/loop/batch_learner.h"
 #include "proto/config.pb.h"
 
 namespace cadre {

@@ -4,14 +4,14 @@
 #include "cli/commands.h"
 #include "common/status_macros.h"
 #include "envs/experiment.h"
-#include "learner/checkpoint.h"
-#include "learner/divergence.h"
-#include "learner/evaluation.h"
+#include "learner/loop/evaluation.h"
+#include "learner/loop/trainer_state.h"
 #include "learner/run_config.h"
-#include "learner/trainer_state.h"
+#include "learner/run_folder/checkpoint.h"
+#include "learner/run_folder/divergence.h"
 #include "learner/weight_meaning.h"
 #include "nlohmann/json.hpp"
-#include "policy/acting_policy.h"
+#include "policy/acting/acting_policy.h"
 
 namespace cadre {
 

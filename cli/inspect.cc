@@ -2,11 +2,11 @@
 
 #include "absl/strings/str_format.h"
 #include "cli/commands.h"
-#include "common/config.h"
+#include "common/config/config.h"
 #include "common/status_macros.h"
 #include "envs/experiment.h"
 #include "envs/registry.h"
-#include "policy/acting_policy.h"
+#include "policy/acting/acting_policy.h"
 
 namespace cadre {
 

@@ -13,8 +13,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/monotonic_time.h"
-#include "learner/progress.h"
+#include "common/process/monotonic_time.h"
+#include "learner/run_folder/progress.h"
 
 namespace cadre {
 

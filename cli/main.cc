@@ -7,9 +7,9 @@
 
 #include "cli/commands.h"
 #include "cli/plan.h"
-#include "common/flags.h"
-#include "common/logging.h"
-#include "common/shutdown.h"
+#include "common/process/flags.h"
+#include "common/process/logging.h"
+#include "common/process/shutdown.h"
 #include "common/status_macros.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "common/shutdown.h"
+#include "common/process/shutdown.h"
 
 namespace cadre {
 

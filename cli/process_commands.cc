@@ -7,12 +7,12 @@
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "common/file_io.h"
-#include "common/replay_config.h"
-#include "common/run_topology.h"
+#include "common/config/replay_config.h"
+#include "common/config/run_topology.h"
+#include "common/files/file_io.h"
 #include "common/status_macros.h"
-#include "learner/run_folder.h"
-#include "rpc/free_port.h"
+#include "learner/run_folder/run_folder.h"
+#include "rpc/server/free_port.h"
 
 namespace cadre {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "cli/replay_tables.h"
-#include "common/shutdown.h"
-#include "learner/progress.h"
+#include "common/process/shutdown.h"
+#include "learner/run_folder/progress.h"
 #include "proto/config.pb.h"
 
 namespace cadre {

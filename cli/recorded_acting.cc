@@ -7,9 +7,9 @@
 #include "absl/time/clock.h"
 #include "actor/act_loop.h"
 #include "cli/interval_times.h"
-#include "common/experience_spec.h"
+#include "common/experience/experience_spec.h"
+#include "common/process/stop_link.h"
 #include "common/status_macros.h"
-#include "common/stop_link.h"
 
 namespace cadre {
 namespace {

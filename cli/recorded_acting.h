@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/ports.h"
-#include "common/shutdown.h"
+#include "common/process/shutdown.h"
 #include "proto/config.pb.h"
 
 namespace cadre {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/shutdown.h"
+#include "common/process/shutdown.h"
 #include "envs/environment.h"
 #include "proto/config.pb.h"
 #include "proto/experience.pb.h"

@@ -10,9 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/ports.h"
-#include "common/shutdown.h"
+#include "common/process/shutdown.h"
 #include "envs/environment.h"
-#include "learner/batch_learner.h"
+#include "learner/loop/batch_learner.h"
 #include "proto/config.pb.h"
 
 namespace cadre {

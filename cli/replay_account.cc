@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/run_topology.h"
+#include "common/config/run_topology.h"
 #include "google/protobuf/descriptor.h"
 #include "nlohmann/json.hpp"
 

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/file_io.h"
+#include "common/files/file_io.h"
 #include "common/status_macros.h"
-#include "learner/checkpoint.h"
-#include "replay_server/table_checkpoint.h"
+#include "learner/run_folder/checkpoint.h"
+#include "replay_server/storage/table_checkpoint.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {

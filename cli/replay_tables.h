@@ -14,7 +14,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "replay_server/table.h"
+#include "replay_server/storage/table.h"
 
 namespace cadre {
 

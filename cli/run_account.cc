@@ -2,11 +2,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/replay_account.h"
-#include "common/file_io.h"
-#include "common/replay_config.h"
-#include "common/run_topology.h"
+#include "common/config/replay_config.h"
+#include "common/config/run_topology.h"
+#include "common/files/file_io.h"
 #include "common/status_macros.h"
-#include "rpc/server_info.h"
+#include "rpc/server/server_info.h"
 
 namespace cadre {
 

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/config.pb.h"
-#include "rpc/call_group.h"
+#include "rpc/client/call_group.h"
 
 namespace cadre {
 

@@ -9,9 +9,9 @@
 #include "absl/time/time.h"
 #include "cli/commands.h"
 #include "cli/server_text.h"
-#include "common/monotonic_time.h"
+#include "common/process/monotonic_time.h"
 #include "common/status_macros.h"
-#include "rpc/server_info.h"
+#include "rpc/server/server_info.h"
 
 namespace cadre {
 namespace {

@@ -16,10 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cli/child_process.h"
-#include "common/file_io.h"
+#include "common/files/file_io.h"
+#include "common/process/shutdown.h"
+#include "common/process/start_thread.h"
 #include "common/random.h"
-#include "common/shutdown.h"
-#include "common/start_thread.h"
 #include "rpc/backoff.h"
 #include "spdlog/spdlog.h"
 
@@ -251,7 +251,7 @@ absl::Status SupervisedProcess::Judge(int wait_status) const {
   switch (code) {
     case 0:
       return absl::OkStatus();
-    // Starting again would only repeat these; see common/exit_code.h.
+    // Starting again would only repeat these; see common/process/exit_code.h.
     case 2:
       return absl::InvalidArgumentError(message);
     case 4:

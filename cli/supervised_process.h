@@ -16,7 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/monotonic_time.h"
+#include "common/process/monotonic_time.h"
 
 namespace cadre {
 
@@ -40,9 +40,9 @@ class SupervisedProcess {
     int max_quick_deaths = 8;  // In a row, each within ten seconds of its start.
     // How long the child may take to end once it was asked to, before it is killed.
     absl::Duration kill_after = absl::Seconds(2);
-    // Of one that has something to save, and says so (common/stop_answer.h): `kill_after` is how
-    // long it may take to answer, and `save_pause` how long it may say nothing from then on. Not
-    // set: it has nothing to save.
+    // Of one that has something to save, and says so (common/process/stop_answer.h): `kill_after`
+    // is how long it may take to answer, and `save_pause` how long it may say nothing from then on.
+    // Not set: it has nothing to save.
     std::optional<absl::Duration> save_pause;
   };
 

@@ -8,10 +8,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/bottleneck.h"
-#include "common/start_thread.h"
-#include "rpc/call_group.h"
-#include "rpc/server_info.h"
+#include "common/metrics/bottleneck.h"
+#include "common/process/start_thread.h"
+#include "rpc/client/call_group.h"
+#include "rpc/server/server_info.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {

@@ -7,9 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/config/schedule.h"
 #include "common/kernels/kernels.h"
 #include "common/kernels/optimizer.h"
-#include "common/schedule.h"
 #include "common/status_macros.h"
 
 namespace cadre {

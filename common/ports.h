@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "common/replay_batch.h"
+#include "common/experience/replay_batch.h"
 #include "proto/experience.pb.h"
 #include "proto/parameters.pb.h"
 

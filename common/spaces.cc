@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/experience_spec.h"
+#include "common/experience/experience_spec.h"
 
 namespace cadre {
 

@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/check.h"
-#include "common/experience_spec.h"
+#include "common/experience/experience_spec.h"
 #include "proto/experience.pb.h"
 
 namespace cadre {

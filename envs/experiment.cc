@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "common/config.h"
-#include "common/config_effects.h"
+#include "common/config/config.h"
+#include "common/config/config_effects.h"
 #include "common/status_macros.h"
 #include "envs/registry.h"
 

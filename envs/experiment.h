@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/config_validation.h"
+#include "common/config/config_validation.h"
 #include "envs/environment.h"
 #include "proto/config.pb.h"
 

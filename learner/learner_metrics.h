@@ -8,9 +8,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "learner/non_finite_updates.h"
-#include "learner/progress.h"
-#include "learner/trainer.h"
+#include "learner/loop/trainer.h"
+#include "learner/run_folder/non_finite_updates.h"
+#include "learner/run_folder/progress.h"
 #include "prometheus/registry.h"
 
 namespace cadre {

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
-#include "learner/algorithms/on_device/device_graph.h"
+#include "learner/algorithms/device/device_graph.h"
 #include "spdlog/spdlog.h"
 
 namespace cadre {

@@ -7,7 +7,7 @@
 #include <torch/types.h>
 
 #include "absl/status/statusor.h"
-#include "learner/algorithms/on_device/device_options.h"
+#include "learner/algorithms/device/device_options.h"
 
 namespace cadre {
 

@@ -1,8 +1,8 @@
 // cadre_learner: takes experience from the replay server, learns, publishes.
 #include "CLI/CLI.hpp"
-#include "common/flags.h"
-#include "common/logging.h"
-#include "common/shutdown.h"
+#include "common/process/flags.h"
+#include "common/process/logging.h"
+#include "common/process/shutdown.h"
 #include "common/status_macros.h"
 #include "learner/learner_process.h"
 

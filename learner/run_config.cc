@@ -4,12 +4,12 @@
 #include <system_error>
 #include <utility>
 
-#include "common/config.h"
-#include "common/config_effects.h"
-#include "common/config_overrides.h"
+#include "common/config/config.h"
+#include "common/config/config_effects.h"
+#include "common/config/config_overrides.h"
 #include "common/status_macros.h"
 #include "envs/registry.h"
-#include "learner/run_folder.h"
+#include "learner/run_folder/run_folder.h"
 
 namespace cadre {
 namespace {

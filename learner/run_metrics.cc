@@ -1,9 +1,9 @@
 #include "learner/run_metrics.h"
 
 #include "absl/time/time.h"
-#include "common/run_topology.h"
+#include "common/config/run_topology.h"
 #include "common/status_macros.h"
-#include "learner/non_finite_updates.h"
+#include "learner/run_folder/non_finite_updates.h"
 
 namespace cadre {
 

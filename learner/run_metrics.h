@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "common/metrics.h"
-#include "common/process_metrics.h"
+#include "common/metrics/metrics.h"
+#include "common/metrics/process_metrics.h"
 #include "learner/learner_metrics.h"
-#include "learner/progress.h"
-#include "learner/training_run.h"
+#include "learner/loop/training_run.h"
+#include "learner/run_folder/progress.h"
 
 namespace cadre {
 

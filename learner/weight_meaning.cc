@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/algorithm_traits.h"
-#include "common/config.h"
-#include "common/config_schema.h"
+#include "common/config/algorithm_traits.h"
+#include "common/config/config.h"
+#include "common/config/config_schema.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 

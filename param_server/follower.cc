@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "common/start_thread.h"
+#include "common/process/start_thread.h"
 #include "common/status_macros.h"
 #include "rpc/call_timeout.h"
 #include "rpc/channel.h"

@@ -14,8 +14,8 @@
 #include "param_server/parameter_metrics.h"
 #include "param_server/parameter_store.h"
 #include "proto/parameters.grpc.pb.h"
-#include "rpc/call_group.h"
-#include "rpc/parameter_client.h"
+#include "rpc/client/call_group.h"
+#include "rpc/client/parameter_client.h"
 
 namespace cadre {
 

@@ -2,14 +2,14 @@
 #include <memory>
 #include <string>
 
-#include "common/flags.h"
-#include "common/logging.h"
-#include "common/metrics.h"
-#include "common/shutdown.h"
+#include "common/metrics/metrics.h"
+#include "common/process/flags.h"
+#include "common/process/logging.h"
+#include "common/process/shutdown.h"
 #include "common/status_macros.h"
 #include "param_server/parameter_metrics.h"
 #include "param_server/parameter_server_process.h"
-#include "rpc/port_file.h"
+#include "rpc/server/port_file.h"
 #include "spdlog/spdlog.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/bottleneck.h"
+#include "common/metrics/bottleneck.h"
 #include "prometheus/counter.h"
 #include "prometheus/family.h"
 #include "prometheus/gauge.h"

@@ -7,9 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/checkpointer.h"
-#include "common/metrics.h"
-#include "common/process_metrics.h"
+#include "common/files/checkpointer.h"
+#include "common/metrics/metrics.h"
+#include "common/metrics/process_metrics.h"
 #include "param_server/follower.h"
 #include "param_server/parameter_metrics.h"
 #include "param_server/parameter_service.h"
@@ -17,7 +17,7 @@
 #include "param_server/run_metrics.h"
 #include "param_server/work_service.h"
 #include "prometheus/registry.h"
-#include "rpc/server.h"
+#include "rpc/server/server.h"
 
 namespace cadre {
 

@@ -7,8 +7,8 @@
 #include "common/status_macros.h"
 #include "param_server/parameter_encoding.h"
 #include "param_server/watch_reactor.h"
-#include "rpc/message_bytes.h"
 #include "rpc/status.h"
+#include "rpc/wire/message_bytes.h"
 
 namespace cadre {
 namespace {

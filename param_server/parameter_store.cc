@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
-#include "common/monotonic_time.h"
+#include "common/process/monotonic_time.h"
 #include "common/status_macros.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "param_server/sound_parameters.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "common/thread_pool.h"
+#include "common/process/thread_pool.h"
 
 namespace cadre {
 

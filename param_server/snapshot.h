@@ -1,4 +1,4 @@
-// Snapshots of a parameter server on disk, in a folder as common/checkpoint_folder.h says:
+// Snapshots of a parameter server on disk, in a folder as common/files/checkpoint_folder.h says:
 // parameters-<number>.checkpoint, with a part 'run' and a part for each model.
 #pragma once
 
@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/checkpoint_folder.h"
+#include "common/files/checkpoint_folder.h"
 #include "param_server/parameter_store.h"
 
 namespace cadre {

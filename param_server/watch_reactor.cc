@@ -2,8 +2,8 @@
 
 #include "param_server/parameter_encoding.h"
 #include "proto/parameters.pb.h"
-#include "rpc/message_bytes.h"
 #include "rpc/status.h"
+#include "rpc/wire/message_bytes.h"
 
 namespace cadre {
 

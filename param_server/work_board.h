@@ -13,8 +13,8 @@
 #include "absl/container/btree_map.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/bottleneck.h"
-#include "common/monotonic_time.h"
+#include "common/metrics/bottleneck.h"
+#include "common/process/monotonic_time.h"
 #include "proto/work.pb.h"
 
 namespace cadre {

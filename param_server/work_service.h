@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "common/bottleneck.h"
+#include "common/metrics/bottleneck.h"
 #include "param_server/parameter_store.h"
 #include "param_server/work_board.h"
 #include "proto/work.grpc.pb.h"

@@ -7,9 +7,9 @@
 
 #include <torch/types.h>
 
-#include "policy/actor_critic_network.h"
-#include "policy/flat_model.h"
-#include "policy/model.h"
+#include "policy/networks/actor_critic_network.h"
+#include "policy/networks/flat_model.h"
+#include "policy/networks/model.h"
 #include "policy/observation_batch.h"
 
 namespace cadre {

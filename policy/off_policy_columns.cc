@@ -1,6 +1,6 @@
 #include "policy/off_policy_columns.h"
 
-#include "common/replay_config.h"
+#include "common/config/replay_config.h"
 #include "policy/column_specs.h"
 
 namespace cadre {

@@ -14,7 +14,7 @@ namespace cadre {
 //   reward   float32 [], raw
 //   version  int64 [], of the parameters that chose the action; 0: it was random
 //   state    float32 [M], what the network's memory was before the step; only with a memory
-// A batch of transitions (common/replay_batch.h) has these, then what the environment
+// A batch of transitions (common/experience/replay_batch.h) has these, then what the environment
 // showed next, then discount. A batch of sequences has these, then length and terminated.
 struct OffPolicyColumns {
   // Of an environment that shows so many columns; they are the first.

@@ -1,7 +1,7 @@
 #include "policy/on_policy_columns.h"
 
-#include "common/config.h"
-#include "common/replay_config.h"
+#include "common/config/config.h"
+#include "common/config/replay_config.h"
 #include "policy/column_specs.h"
 
 namespace cadre {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "policy/layout.h"
+#include "policy/networks/layout.h"
 #include "proto/parameters.pb.h"
 
 namespace cadre {

@@ -2,12 +2,12 @@
 #include <memory>
 
 #include "CLI/CLI.hpp"
-#include "common/exit_code.h"
-#include "common/flags.h"
-#include "common/logging.h"
-#include "common/shutdown.h"
+#include "common/process/exit_code.h"
+#include "common/process/flags.h"
+#include "common/process/logging.h"
+#include "common/process/shutdown.h"
 #include "common/status_macros.h"
-#include "replay_server/replay_server_process.h"
+#include "replay_server/service/replay_server_process.h"
 #include "spdlog/spdlog.h"
 
 namespace {

@@ -4,8 +4,8 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "rpc/address.h"
-#include "rpc/grpc_set_up.h"
-#include "rpc/http2_sizes.h"
+#include "rpc/server/grpc_set_up.h"
+#include "rpc/server/http2_sizes.h"
 #include "rpc/tls.h"
 
 namespace cadre {

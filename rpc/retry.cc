@@ -4,7 +4,7 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "common/monotonic_time.h"
+#include "common/process/monotonic_time.h"
 #include "rpc/call_timeout.h"
 #include "rpc/status.h"
 

@@ -8,7 +8,7 @@
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/status.h"
 #include "rpc/backoff.h"
-#include "rpc/call_group.h"
+#include "rpc/client/call_group.h"
 
 namespace cadre {
 

@@ -2,7 +2,7 @@
 """Usage: scripts/check-clocks.py [ROOT]
 
 Fails where a duration could depend on the wall clock, which people and machines set: reads of
-it, and waits until one of its moments. common/monotonic_time.h has what to use instead. The
+it, and waits until one of its moments. common/process/monotonic_time.h has what to use instead. The
 wall clock is for time stamps that somebody reads; where it may be read is listed here.
 """
 import re
@@ -21,17 +21,17 @@ WALL_WAIT = re.compile(r"\b\w*(?:WithTimeout|WithDeadline)\(|\bToChronoTime\(|\b
 
 # File: what it needs the wall clock for.
 TIME_STAMPS = {
-    "common/process_metrics.h": "Unix times, as Prometheus reads them",
-    "learner/run_folder.h": "TensorBoard's events",
-    "learner/run_folder.cc": "TensorBoard's events",
-    "learner/run_lock.cc": "since when a run is locked, for people",
-    "learner/trainer.cc": "when an update was not finite, for people",
+    "common/metrics/process_metrics.h": "Unix times, as Prometheus reads them",
+    "learner/run_folder/run_folder.h": "TensorBoard's events",
+    "learner/run_folder/run_folder.cc": "TensorBoard's events",
+    "learner/run_folder/run_lock.cc": "since when a run is locked, for people",
+    "learner/loop/trainer.cc": "when an update was not finite, for people",
     "cli/process_commands.cc": "a run id that no earlier run has",
     "cli/supervised_process.cc": "a seed",
 }
 WAITS = {
     "rpc/call_timeout.h": "sets gRPC's deadlines by the monotonic clock",
-    "common/monotonic_time.cc": "where there can be no thread to end waits",
+    "common/process/monotonic_time.cc": "where there can be no thread to end waits",
 }
 COMMENT = re.compile(r"//.*$")
 
@@ -43,7 +43,7 @@ def violations():
             match = pattern.search(code)
             if match and name not in allowed:
                 yield name, number, (f"{match.group(0)} keeps to the wall clock; wanted "
-                                     "common/monotonic_time.h, or a line in scripts/check-clocks.py")
+                                     "common/process/monotonic_time.h, or a line in scripts/check-clocks.py")
 
 
 if __name__ == "__main__":

@@ -42,11 +42,11 @@ fi
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCADRE_ALGORITHMS_ONLY=ON \
   -DCMAKE_PREFIX_PATH="$root/usr" -DCMAKE_CXX_FLAGS="-include cstdint" \
   -DTorch_DIR="$PWD/cmake/torch_with_cuda" -DCADRE_TORCH="$torch"
-ninja -C "$build" learner_algorithms_on_device_device_parity_test device_bench
+ninja -C "$build" learner_algorithms_device_device_parity_test device_bench
 # Single precision is what both sides are compared in, whatever the image has set.
 export TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=0 NVIDIA_TF32_OVERRIDE=0
 failed=0
-CADRE_TEST_DEVICE="$device" "$build/tests/learner_algorithms_on_device_device_parity_test" ||
+CADRE_TEST_DEVICE="$device" "$build/tests/learner_algorithms_device_device_parity_test" ||
   failed=$?
 "$build/bin/device_bench" --device="$device" --seconds="$seconds" || failed=$?
 exit "$failed"

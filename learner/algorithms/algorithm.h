@@ -6,9 +6,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "learner/algorithms/diagnostics.h"
-#include "learner/algorithms/on_policy_batch.h"
-#include "learner/algorithms/update_hooks.h"
-#include "learner/safetensors.h"
+#include "learner/algorithms/optimization/update_hooks.h"
+#include "learner/algorithms/policy_gradient/on_policy_batch.h"
+#include "learner/run_folder/safetensors.h"
 #include "policy/actor_critic.h"
 
 namespace cadre {

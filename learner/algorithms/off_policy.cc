@@ -1,10 +1,10 @@
 #include "learner/algorithms/off_policy.h"
 
-#include "learner/algorithms/ddpg.h"
-#include "learner/algorithms/dqn.h"
-#include "learner/algorithms/redq.h"
-#include "learner/algorithms/sac.h"
-#include "learner/algorithms/td3.h"
+#include "learner/algorithms/actor_critic/ddpg.h"
+#include "learner/algorithms/actor_critic/redq.h"
+#include "learner/algorithms/actor_critic/sac.h"
+#include "learner/algorithms/actor_critic/td3.h"
+#include "learner/algorithms/value_based/dqn.h"
 
 namespace cadre {
 

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "actor/act_loop.h"
-#include "common/experience_spec.h"
+#include "common/experience/experience_spec.h"
 #include "common/tensor_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "policy/networks/off_policy_network.h"
 #include "policy/off_policy_columns.h"
-#include "policy/off_policy_network.h"
 #include "tests/actor/fake_run.h"
 #include "tests/policy/example_networks.h"
 

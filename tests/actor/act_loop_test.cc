@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/experience_spec.h"
+#include "common/experience/experience_spec.h"
 #include "common/tensor_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

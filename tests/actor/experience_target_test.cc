@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "common/agreed_settings.h"
-#include "common/experience_spec.h"
-#include "common/replay_config.h"
+#include "common/config/agreed_settings.h"
+#include "common/config/replay_config.h"
+#include "common/experience/experience_spec.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "policy/off_policy_columns.h"

@@ -14,7 +14,7 @@
 #include "common/check.h"
 #include "common/ports.h"
 #include "envs/registry.h"
-#include "policy/acting_policy.h"
+#include "policy/acting/acting_policy.h"
 #include "tests/policy/example_networks.h"
 
 namespace cadre {

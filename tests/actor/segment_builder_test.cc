@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "common/experience_spec.h"
+#include "common/experience/experience_spec.h"
 #include "common/random.h"
 #include "gtest/gtest.h"
 

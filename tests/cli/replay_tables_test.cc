@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "learner/checkpoint.h"
-#include "replay_server/table_checkpoint.h"
+#include "learner/run_folder/checkpoint.h"
+#include "replay_server/storage/table_checkpoint.h"
 #include "tests/learner/temp_folder.h"
 
 namespace cadre {

@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
-#include "common/shutdown.h"
+#include "common/process/shutdown.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/learner/temp_folder.h"
@@ -84,7 +84,7 @@ TEST(SupervisedProcessTest, OneThatDoesNotEndIsKilledAfterItsTime) {
               HasSubstr("worker 1 did not end within 10ms and was killed"));
 }
 
-// In a script: what common/stop_answer.h does.
+// In a script: what common/process/stop_answer.h does.
 constexpr char kAnswer[] = "echo . > /proc/self/fd/$CADRE_STOP_PIPE; ";
 
 // Starts a child that does `then` when it is asked to end, and ends it.

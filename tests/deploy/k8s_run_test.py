@@ -14,7 +14,7 @@ import k8s
 from pretend_cluster import PretendCluster
 
 TIMEOUT = 240.0
-STOPPED = 7  # common/exit_code.h
+STOPPED = 7  # common/process/exit_code.h
 
 
 class K8sRunTest(unittest.TestCase):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What is wrong ends with one line that says which, got and wanted, and an exit code
-that says what kind (common/exit_code.h); nothing that was saved before is lost."""
+that says what kind (common/process/exit_code.h); nothing that was saved before is lost."""
 
 import contextlib
 import os

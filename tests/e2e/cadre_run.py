@@ -28,7 +28,7 @@ CARTPOLE = CONFIGS / "ppo_cartpole.textproto"
 # Generous: the machine may be busy, and a hang is all that this has to tell apart.
 TIMEOUT = 120.0
 
-# See common/exit_code.h.
+# See common/process/exit_code.h.
 USAGE, UNREACHABLE, MISMATCH, DAMAGED, IO, INTERRUPTED = 2, 3, 4, 5, 6, 130
 
 

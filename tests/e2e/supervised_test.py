@@ -7,7 +7,7 @@ import signal
 import cadre_run
 
 RUN = ("--run_id", "supervised")
-STOPPED = 7  # common/exit_code.h
+STOPPED = 7  # common/process/exit_code.h
 STEPS = 100_096  # Of a whole run with configs/ppo_cartpole.textproto.
 
 

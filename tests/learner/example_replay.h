@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "common/batch_memory.h"
+#include "common/config/replay_config.h"
+#include "common/experience/batch_memory.h"
 #include "common/ports.h"
 #include "common/random.h"
-#include "common/replay_config.h"
 #include "policy/off_policy_columns.h"
 
 namespace cadre {

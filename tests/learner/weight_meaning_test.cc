@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "common/config.h"
+#include "common/config/config.h"
 #include "envs/registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -8,18 +8,18 @@
 #include <utility>
 #include <vector>
 
-#include "common/config.h"
-#include "common/experience_spec.h"
+#include "common/config/config.h"
+#include "common/experience/experience_spec.h"
 #include "envs/registry.h"
 #include "gtest/gtest.h"
-#include "learner/algorithms/on_policy.h"
-#include "learner/algorithms/tensor_spans.h"
-#include "learner/trainer.h"
+#include "learner/algorithms/device/tensor_spans.h"
+#include "learner/algorithms/policy_gradient/on_policy.h"
+#include "learner/loop/trainer.h"
 #include "policy/normalization.h"
 #include "policy/on_policy_columns.h"
 #include "tests/learner/example_experience.h"
 #include "tests/learner/fake_parameter_sink.h"
-#include "tests/learner/learner_group.h"
+#include "tests/learner/parallel/learner_group.h"
 #include "tests/learner/temp_folder.h"
 #include "tests/policy/example_networks.h"
 

@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "absl/time/clock.h"
-#include "rpc/gradient_client.h"
-#include "rpc/parameter_client.h"
-#include "rpc/server_info.h"
+#include "rpc/client/gradient_client.h"
+#include "rpc/client/parameter_client.h"
+#include "rpc/server/server_info.h"
 #include "tests/param_server/running_server.h"
 #include "tests/param_server/shared_models.h"
 

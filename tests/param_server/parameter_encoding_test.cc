@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "google/protobuf/util/message_differencer.h"
-#include "rpc/message_bytes.h"
+#include "rpc/wire/message_bytes.h"
 #include "tests/param_server/test_parameters.h"
 
 namespace cadre {

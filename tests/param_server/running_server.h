@@ -7,7 +7,7 @@
 #include <string>
 
 #include "param_server/parameter_service.h"
-#include "rpc/server.h"
+#include "rpc/server/server.h"
 
 namespace cadre {
 

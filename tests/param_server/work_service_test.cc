@@ -10,9 +10,9 @@
 #include "gtest/gtest.h"
 #include "param_server/parameter_metrics.h"
 #include "rpc/channel.h"
-#include "rpc/server.h"
-#include "rpc/server_info.h"
-#include "rpc/work_reporter.h"
+#include "rpc/client/work_reporter.h"
+#include "rpc/server/server.h"
+#include "rpc/server/server_info.h"
 
 namespace cadre {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "policy/bounded_parameters.h"
-#include "policy/on_policy_acting.h"
+#include "policy/acting/on_policy_acting.h"
+#include "policy/networks/bounded_parameters.h"
 #include "policy/torch_distributions.h"
 #include "tests/policy/example_networks.h"
 

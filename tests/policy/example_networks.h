@@ -14,7 +14,7 @@
 #include "absl/types/span.h"
 #include "common/check.h"
 #include "common/random.h"
-#include "policy/actor_critic_network.h"
+#include "policy/networks/actor_critic_network.h"
 
 namespace cadre {
 

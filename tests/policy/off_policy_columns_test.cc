@@ -1,7 +1,7 @@
 #include "policy/off_policy_columns.h"
 
-#include "common/experience_spec.h"
-#include "common/replay_batch.h"
+#include "common/experience/experience_spec.h"
+#include "common/experience/replay_batch.h"
 #include "gtest/gtest.h"
 #include "tests/policy/example_networks.h"
 

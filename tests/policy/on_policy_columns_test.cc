@@ -1,6 +1,6 @@
 #include "policy/on_policy_columns.h"
 
-#include "common/experience_spec.h"
+#include "common/experience/experience_spec.h"
 #include "gtest/gtest.h"
 #include "tests/policy/example_networks.h"
 

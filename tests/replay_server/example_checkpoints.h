@@ -6,7 +6,7 @@
 
 #include "common/random.h"
 #include "common/status_macros.h"
-#include "replay_server/table_checkpoint.h"
+#include "replay_server/storage/table_checkpoint.h"
 
 namespace cadre {
 

@@ -8,10 +8,10 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "replay_server/experience_service.h"
-#include "replay_server/queue.h"
-#include "replay_server/table.h"
-#include "rpc/server.h"
+#include "replay_server/service/experience_service.h"
+#include "replay_server/storage/queue.h"
+#include "replay_server/storage/table.h"
+#include "rpc/server/server.h"
 
 namespace cadre {
 

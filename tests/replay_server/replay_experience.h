@@ -11,10 +11,10 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/notification.h"
-#include "common/rollout_view.h"
+#include "common/experience/rollout_view.h"
 #include "proto/config.pb.h"
 #include "proto/experience.pb.h"
-#include "replay_server/table.h"
+#include "replay_server/storage/table.h"
 
 namespace cadre {
 

@@ -17,9 +17,9 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
-#include "rpc/free_port.h"
-#include "rpc/port_file.h"
-#include "rpc/server.h"
+#include "rpc/server/free_port.h"
+#include "rpc/server/port_file.h"
+#include "rpc/server/server.h"
 #include "rpc/status.h"
 #include "tests/child_process.h"
 

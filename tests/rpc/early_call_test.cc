@@ -10,9 +10,9 @@
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "proto/parameters.grpc.pb.h"
-#include "rpc/free_port.h"
-#include "rpc/server.h"
-#include "rpc/server_info.h"
+#include "rpc/server/free_port.h"
+#include "rpc/server/server.h"
+#include "rpc/server/server_info.h"
 
 namespace cadre {
 namespace {

@@ -9,8 +9,8 @@
 #include "gtest/gtest.h"
 #include "proto/parameters.grpc.pb.h"
 #include "rpc/channel.h"
-#include "rpc/grpc_set_up.h"
-#include "rpc/server.h"
+#include "rpc/server/grpc_set_up.h"
+#include "rpc/server/server.h"
 #include "tests/no_threads.h"
 #include "tests/process_threads.h"
 

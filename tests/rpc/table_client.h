@@ -6,8 +6,8 @@
 
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
-#include "rpc/experience_client.h"
-#include "rpc/replay_source_options.h"
+#include "rpc/client/experience_client.h"
+#include "rpc/client/replay_source_options.h"
 #include "tests/replay_server/experience_server.h"
 #include "tests/replay_server/replay_experience.h"
 

@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/parameters.grpc.pb.h"
 #include "rpc/channel.h"
-#include "rpc/server.h"
+#include "rpc/server/server.h"
 
 namespace cadre {
 namespace {

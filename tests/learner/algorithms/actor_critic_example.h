@@ -13,9 +13,9 @@
 #include <torch/optim/adam.h>
 
 #include "gtest/gtest.h"
+#include "learner/algorithms/device/tensor_spans.h"
 #include "learner/algorithms/off_policy.h"
-#include "learner/algorithms/tensor_spans.h"
-#include "policy/off_policy_network.h"
+#include "policy/networks/off_policy_network.h"
 #include "tests/learner/algorithms/example_transitions.h"
 #include "tests/policy/example_networks.h"
 

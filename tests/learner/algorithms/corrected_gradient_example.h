@@ -10,8 +10,8 @@
 #include <torch/autograd.h>
 
 #include "gtest/gtest.h"
-#include "learner/algorithms/gradient_algorithm.h"
-#include "learner/algorithms/tensor_spans.h"
+#include "learner/algorithms/device/tensor_spans.h"
+#include "learner/algorithms/optimization/gradient_algorithm.h"
 #include "tests/learner/algorithms/example_batch.h"
 
 namespace cadre {

@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "learner/algorithms/a2c.h"
-#include "learner/algorithms/collective_sums.h"
-#include "learner/algorithms/gradient_descent.h"
-#include "learner/algorithms/npg.h"
-#include "learner/algorithms/reinforce.h"
-#include "learner/algorithms/surrogate.h"
-#include "learner/algorithms/trpo.h"
+#include "learner/algorithms/optimization/collective_sums.h"
+#include "learner/algorithms/optimization/gradient_descent.h"
+#include "learner/algorithms/policy_gradient/a2c.h"
+#include "learner/algorithms/policy_gradient/reinforce.h"
+#include "learner/algorithms/trust_region/npg.h"
+#include "learner/algorithms/trust_region/surrogate.h"
+#include "learner/algorithms/trust_region/trpo.h"
 #include "tests/learner/algorithms/shares_of_a_batch.h"
 
 namespace cadre {

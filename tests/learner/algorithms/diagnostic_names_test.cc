@@ -8,8 +8,8 @@
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "learner/algorithms/off_policy.h"
-#include "learner/algorithms/on_policy.h"
-#include "learner/algorithms/pushed_gradient.h"
+#include "learner/algorithms/optimization/pushed_gradient.h"
+#include "learner/algorithms/policy_gradient/on_policy.h"
 #include "tests/learner/algorithms/example_batch.h"
 #include "tests/learner/algorithms/example_transitions.h"
 

@@ -7,7 +7,7 @@
 
 #include <torch/types.h>
 
-#include "learner/algorithms/on_policy_batch.h"
+#include "learner/algorithms/policy_gradient/on_policy_batch.h"
 #include "policy/actor_critic.h"
 #include "policy/torch_distributions.h"
 #include "tests/policy/example_networks.h"

@@ -11,7 +11,7 @@
 #include <torch/types.h>
 
 #include "common/random.h"
-#include "learner/algorithms/on_policy_batch.h"
+#include "learner/algorithms/policy_gradient/on_policy_batch.h"
 
 namespace cadre {
 

@@ -2,8 +2,8 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "learner/algorithms/a2c.h"
-#include "learner/algorithms/on_policy.h"
+#include "learner/algorithms/policy_gradient/a2c.h"
+#include "learner/algorithms/policy_gradient/on_policy.h"
 #include "proto/config.pb.h"
 #include "tests/learner/algorithms/example_batch.h"
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "learner/algorithms/ppo.h"
+#include "learner/algorithms/policy_gradient/ppo.h"
 #include "tests/learner/algorithms/shares_of_a_batch.h"
 #include "tests/learner/algorithms/test_device.h"
 

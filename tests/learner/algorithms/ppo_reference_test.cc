@@ -11,7 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
-#include "learner/algorithms/ppo.h"
+#include "learner/algorithms/policy_gradient/ppo.h"
 #include "tests/learner/algorithms/example_batch.h"
 
 namespace cadre {

@@ -6,11 +6,11 @@
 
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
-#include "learner/algorithms/actor_critic_loss.h"
-#include "learner/algorithms/batch_sequences.h"
-#include "learner/algorithms/ppo.h"
-#include "policy/acting_network.h"
+#include "learner/algorithms/policy_gradient/actor_critic_loss.h"
+#include "learner/algorithms/policy_gradient/batch_sequences.h"
+#include "learner/algorithms/policy_gradient/ppo.h"
 #include "policy/distributions.h"
+#include "policy/networks/acting_network.h"
 #include "tests/policy/example_networks.h"
 
 namespace cadre {

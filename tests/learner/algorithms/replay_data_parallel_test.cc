@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "learner/algorithms/normal_noise.h"
+#include "learner/algorithms/device/normal_noise.h"
 #include "learner/algorithms/off_policy.h"
 #include "tests/learner/algorithms/actor_critic_example.h"
 #include "tests/learner/algorithms/test_device.h"
-#include "tests/learner/learner_group.h"
+#include "tests/learner/parallel/learner_group.h"
 
 namespace cadre {
 namespace {

@@ -14,7 +14,7 @@
 #include "gtest/gtest.h"
 #include "learner/algorithms/algorithm.h"
 #include "tests/learner/algorithms/example_batch.h"
-#include "tests/learner/learner_group.h"
+#include "tests/learner/parallel/learner_group.h"
 
 namespace cadre {
 

@@ -9,12 +9,12 @@
 #include <torch/autograd.h>
 
 #include "gtest/gtest.h"
-#include "learner/algorithms/actor_critic_loss.h"
-#include "learner/algorithms/fisher_vector.h"
 #include "learner/algorithms/off_policy.h"
-#include "learner/algorithms/on_policy.h"
-#include "learner/algorithms/ppo_loss.h"
-#include "learner/algorithms/pushed_gradient.h"
+#include "learner/algorithms/optimization/pushed_gradient.h"
+#include "learner/algorithms/policy_gradient/actor_critic_loss.h"
+#include "learner/algorithms/policy_gradient/on_policy.h"
+#include "learner/algorithms/policy_gradient/ppo_loss.h"
+#include "learner/algorithms/trust_region/fisher_vector.h"
 #include "policy/distributions.h"
 #include "tests/learner/algorithms/actor_critic_example.h"
 #include "tests/learner/algorithms/example_batch.h"

@@ -5,7 +5,7 @@
 
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
-#include "learner/algorithms/on_device/device_options.h"
+#include "learner/algorithms/device/device_options.h"
 
 namespace cadre {
 
