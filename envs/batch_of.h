@@ -35,6 +35,10 @@ class BatchOf final : public VectorEnvironment {
 
   absl::Status Reset(uint64_t seed) override;
   absl::Status Step(absl::Span<const std::byte> actions) override;
+  absl::Status StepSome(absl::Span<const std::byte> actions,
+                        absl::Span<const uint8_t> stepped) override;
+  absl::Status Restart(absl::Span<const uint8_t> restarted) override;
+  absl::Status SetState(int64_t index, absl::Span<const double> state) override;
 
   ShownBlocks observations() const override { return observations_.blocks; }
   ShownBlocks final_observations() const override { return final_observations_.blocks; }
@@ -59,6 +63,8 @@ class BatchOf final : public VectorEnvironment {
     std::vector<absl::Span<const std::byte>> blocks;  // By column.
     std::vector<absl::Span<std::byte>> rows;          // [N, columns]
   };
+  absl::Status CheckStarted() const;
+  void StepOne(size_t i, absl::Span<const std::byte> actions);
   void StartEpisode(size_t i);
 
   std::vector<E> environments_;
@@ -118,23 +124,62 @@ absl::Status BatchOf<E>::Reset(uint64_t seed) {
 
 template <typename E>
 absl::Status BatchOf<E>::Step(absl::Span<const std::byte> actions) {
-  if (random_.empty()) return absl::FailedPreconditionError("Step before the first Reset");
+  CADRE_RETURN_IF_ERROR(CheckStarted());
   CADRE_RETURN_IF_ERROR(CheckActions(spec_.action, count(), actions));
+  for (size_t i = 0; i < environments_.size(); ++i) StepOne(i, actions);
+  return absl::OkStatus();
+}
+
+template <typename E>
+absl::Status BatchOf<E>::StepSome(absl::Span<const std::byte> actions,
+                                  absl::Span<const uint8_t> stepped) {
+  CADRE_RETURN_IF_ERROR(CheckStarted());
+  CADRE_RETURN_IF_ERROR(CheckActions(spec_.action, count(), actions));
+  CADRE_CHECK(stepped.size() == environments_.size());
   for (size_t i = 0; i < environments_.size(); ++i) {
-    const absl::Span<const std::byte> action(actions.data() + i * action_bytes_, action_bytes_);
-    const StepResult result = environments_[i].Step(action, random_[i], observations_.Row(i));
-    const bool truncated = ++steps_[i] >= step_limit_ && !result.terminated;
-    rewards_[i] = static_cast<float>(result.reward);
-    terminated_[i] = result.terminated;
-    truncated_[i] = truncated;
-    if (result.terminated || truncated) [[unlikely]] {
-      const ObservationRow last = observations_.Row(i), kept = final_observations_.Row(i);
-      for (size_t c = 0; c < last.size(); ++c)
-        std::memcpy(kept[c].data(), last[c].data(), last[c].size());
-      StartEpisode(i);
-    }
+    rewards_[i] = 0;
+    terminated_[i] = truncated_[i] = 0;
+    if (stepped[i]) StepOne(i, actions);
   }
   return absl::OkStatus();
+}
+
+template <typename E>
+absl::Status BatchOf<E>::Restart(absl::Span<const uint8_t> restarted) {
+  CADRE_RETURN_IF_ERROR(CheckStarted());
+  CADRE_CHECK(restarted.size() == environments_.size());
+  for (size_t i = 0; i < environments_.size(); ++i)
+    if (restarted[i]) StartEpisode(i);
+  return absl::OkStatus();
+}
+
+template <typename E>
+absl::Status BatchOf<E>::SetState(int64_t index, absl::Span<const double> state) {
+  CADRE_RETURN_IF_ERROR(CheckStarted());
+  CADRE_CHECK(index >= 0 && index < count());
+  return environments_[index].SetState(state, observations_.Row(index));
+}
+
+template <typename E>
+absl::Status BatchOf<E>::CheckStarted() const {
+  if (!random_.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError("Step before the first Reset");
+}
+
+template <typename E>
+void BatchOf<E>::StepOne(size_t i, absl::Span<const std::byte> actions) {
+  const absl::Span<const std::byte> action(actions.data() + i * action_bytes_, action_bytes_);
+  const StepResult result = environments_[i].Step(action, random_[i], observations_.Row(i));
+  const bool truncated = ++steps_[i] >= step_limit_ && !result.terminated;
+  rewards_[i] = static_cast<float>(result.reward);
+  terminated_[i] = result.terminated;
+  truncated_[i] = truncated;
+  if (result.terminated || truncated) [[unlikely]] {
+    const ObservationRow last = observations_.Row(i), kept = final_observations_.Row(i);
+    for (size_t c = 0; c < last.size(); ++c)
+      std::memcpy(kept[c].data(), last[c].data(), last[c].size());
+    StartEpisode(i);
+  }
 }
 
 template <typename E>

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/random.h"
 #include "common/spaces.h"
@@ -45,6 +46,15 @@ class Environment {
   // say. Must not be called after `terminated` before the next Reset.
   virtual StepResult Step(absl::Span<const std::byte> action, Random& random,
                           ObservationRow observation) = 0;
+
+  // Puts the running episode into `state`, in the units of the task's equations, and writes
+  // what it shows. For tests and for people. INVALID_ARGUMENT where `state` has not as many
+  // numbers as the task's, UNIMPLEMENTED where the task has none that can be set.
+  virtual absl::Status SetState(absl::Span<const double> state, ObservationRow observation);
 };
+
+// INVALID_ARGUMENT unless `state` has `wanted` numbers.
+absl::Status CheckStateSize(const EnvironmentSpec& spec, absl::Span<const double> state,
+                            size_t wanted);
 
 }  // namespace cadre

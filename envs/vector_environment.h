@@ -30,6 +30,20 @@ class VectorEnvironment {
   // missing, not of the space or not finite (INVALID_ARGUMENT).
   virtual absl::Status Step(absl::Span<const std::byte> actions) = 0;
 
+  // The same for those environments alone whose `stepped` [N] is not 0. The others stay as they
+  // are: their observations too, with a reward of 0 and neither flag. UNIMPLEMENTED where they
+  // can only be stepped together.
+  virtual absl::Status StepSome(absl::Span<const std::byte> actions,
+                                absl::Span<const uint8_t> stepped);
+
+  // Gives up the running episode of each environment whose `restarted` [N] is not 0 and starts
+  // its next one, whose first observation replaces the last one. UNIMPLEMENTED where only ends of
+  // their own start new episodes.
+  virtual absl::Status Restart(absl::Span<const uint8_t> restarted);
+
+  // See Environment::SetState. `index` in [0, N).
+  virtual absl::Status SetState(int64_t index, absl::Span<const double> state);
+
   // Of the last Reset or Step. Valid until the next one.
   virtual ShownBlocks observations() const = 0;              // Each [N, shape...].
   virtual ShownBlocks final_observations() const = 0;        // Set for rows whose episode ended.

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "common/check.h"
+#include "common/status_macros.h"
 #include "envs/encoding.h"
 
 namespace cadre {
@@ -116,6 +117,13 @@ void Acrobot::Observe(ObservationRow observation) const {
   WriteObservation(std::array{std::cos(state_[0]), std::sin(state_[0]), std::cos(state_[1]),
                               std::sin(state_[1]), state_[2], state_[3]},
                    observation[0]);
+}
+
+absl::Status Acrobot::SetState(absl::Span<const double> state, ObservationRow observation) {
+  CADRE_RETURN_IF_ERROR(CheckStateSize(Spec(), state, state_.size()));
+  set_state(state);
+  Observe(observation);
+  return absl::OkStatus();
 }
 
 void Acrobot::set_state(absl::Span<const double> state) {

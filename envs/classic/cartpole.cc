@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "common/check.h"
+#include "common/status_macros.h"
 #include "envs/encoding.h"
 
 namespace cadre {
@@ -66,6 +67,13 @@ StepResult CartPole::Step(absl::Span<const std::byte> action, Random& /*random*/
   WriteObservation(state_, observation[0]);
   const bool fell = std::abs(state_[0]) > kPositionLimit || std::abs(state_[2]) > kAngleLimit;
   return {.reward = 1.0, .terminated = fell};
+}
+
+absl::Status CartPole::SetState(absl::Span<const double> state, ObservationRow observation) {
+  CADRE_RETURN_IF_ERROR(CheckStateSize(Spec(), state, state_.size()));
+  set_state(state);
+  WriteObservation(state_, observation[0]);
+  return absl::OkStatus();
 }
 
 void CartPole::set_state(absl::Span<const double> state) {

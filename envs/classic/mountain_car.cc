@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "common/check.h"
+#include "common/status_macros.h"
 #include "envs/encoding.h"
 
 namespace cadre {
@@ -51,6 +52,13 @@ StepResult MountainCar::Step(absl::Span<const std::byte> action, Random& /*rando
   state_ = {position, velocity};
   WriteObservation(state_, observation[0]);
   return {.reward = -1.0, .terminated = position >= kGoal && velocity >= 0};
+}
+
+absl::Status MountainCar::SetState(absl::Span<const double> state, ObservationRow observation) {
+  CADRE_RETURN_IF_ERROR(CheckStateSize(Spec(), state, state_.size()));
+  set_state(state);
+  WriteObservation(state_, observation[0]);
+  return absl::OkStatus();
 }
 
 void MountainCar::set_state(absl::Span<const double> state) {

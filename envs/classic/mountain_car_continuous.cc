@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "common/check.h"
+#include "common/status_macros.h"
 #include "envs/encoding.h"
 
 namespace cadre {
@@ -79,6 +80,14 @@ StepResult MountainCarContinuous::Step(absl::Span<const std::byte> action, Rando
   WriteObservation(state_, observation[0]);
   const double cost = 0.1 * (static_cast<double>(force) * force);
   return {.reward = (reached ? 100.0 : 0.0) - cost, .terminated = reached};
+}
+
+absl::Status MountainCarContinuous::SetState(absl::Span<const double> state,
+                                             ObservationRow observation) {
+  CADRE_RETURN_IF_ERROR(CheckStateSize(Spec(), state, state_.size()));
+  set_state(state);
+  WriteObservation(state_, observation[0]);
+  return absl::OkStatus();
 }
 
 void MountainCarContinuous::set_state(absl::Span<const double> state) {

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "common/check.h"
+#include "common/status_macros.h"
 #include "envs/encoding.h"
 
 namespace cadre {
@@ -70,6 +71,13 @@ StepResult Pendulum::Step(absl::Span<const std::byte> action, Random& /*random*/
 
 void Pendulum::Observe(ObservationRow observation) const {
   WriteObservation(std::array{std::cos(state_[0]), std::sin(state_[0]), state_[1]}, observation[0]);
+}
+
+absl::Status Pendulum::SetState(absl::Span<const double> state, ObservationRow observation) {
+  CADRE_RETURN_IF_ERROR(CheckStateSize(Spec(), state, state_.size()));
+  set_state(state);
+  Observe(observation);
+  return absl::OkStatus();
 }
 
 void Pendulum::set_state(absl::Span<const double> state) {
