@@ -10,7 +10,7 @@
 #include "common/experience/experience_spec.h"
 #include "common/status_macros.h"
 #include "common/tensor_view.h"
-#include "envs/registry.h"
+#include "envs/sources.h"
 #include "policy/acting/acted.h"
 #include "policy/acting/action_range.h"
 #include "spdlog/spdlog.h"
@@ -45,8 +45,7 @@ absl::StatusOr<std::unique_ptr<ActLoop>> ActLoop::Create(const ExperimentConfig&
                                                          std::chrono::nanoseconds pace) {
   CADRE_ASSIGN_OR_RETURN(
       auto environments,
-      MakeVectorEnvironment(config.environment().id(), config.actors().environments_per_actor(),
-                            config.environment().max_episode_steps()));
+      MakeVectorEnvironment(config.environment(), config.actors().environments_per_actor()));
   PacedEnvironment* paced = nullptr;
   if (pace > pace.zero()) {
     auto slow = std::make_unique<PacedEnvironment>(std::move(environments), pace);

@@ -172,9 +172,7 @@ void Planning::TakeWhatIsGiven(const RecordedActing& acting) {
 void Planning::AddEvaluations() {
   const EvaluationConfig& evaluation = config_.evaluation();
   if (evaluation.every_env_steps() == 0) return;
-  const int64_t limit = config_.environment().max_episode_steps() > 0
-                            ? config_.environment().max_episode_steps()
-                            : environment_.max_episode_steps;
+  const int64_t limit = environment_.max_episode_steps;
   report_.costs.learning += report_.costs.acting_cpu *
                             static_cast<double>(evaluation.episodes() * limit) /
                             static_cast<double>(evaluation.every_env_steps());

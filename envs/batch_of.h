@@ -14,6 +14,7 @@
 #include "common/random.h"
 #include "common/status_macros.h"
 #include "envs/environment.h"
+#include "envs/observation_blocks.h"
 #include "envs/vector_environment.h"
 
 namespace cadre {
@@ -40,29 +41,13 @@ class BatchOf final : public VectorEnvironment {
   absl::Status Restart(absl::Span<const uint8_t> restarted) override;
   absl::Status SetState(int64_t index, absl::Span<const double> state) override;
 
-  ShownBlocks observations() const override { return observations_.blocks; }
-  ShownBlocks final_observations() const override { return final_observations_.blocks; }
+  ShownBlocks observations() const override { return observations_.blocks(); }
+  ShownBlocks final_observations() const override { return final_observations_.blocks(); }
   absl::Span<const float> rewards() const override { return rewards_; }
   absl::Span<const uint8_t> terminated() const override { return terminated_; }
   absl::Span<const uint8_t> truncated() const override { return truncated_; }
 
  private:
-  // One block for each column, and the places of its rows.
-  struct Blocks {
-    Blocks() = default;
-    Blocks(absl::Span<const ObservationColumn> columns, size_t count);
-    // Blocks refer to their bytes, which move with them.
-    Blocks(Blocks&&) = default;
-    Blocks& operator=(Blocks&&) = default;
-
-    ObservationRow Row(size_t i) const {
-      return ObservationRow(rows.data() + i * blocks.size(), blocks.size());
-    }
-
-    std::vector<std::vector<std::byte>> bytes;        // By column: [N, row].
-    std::vector<absl::Span<const std::byte>> blocks;  // By column.
-    std::vector<absl::Span<std::byte>> rows;          // [N, columns]
-  };
   absl::Status CheckStarted() const;
   void StepOne(size_t i, absl::Span<const std::byte> actions);
   void StartEpisode(size_t i);
@@ -75,21 +60,10 @@ class BatchOf final : public VectorEnvironment {
   std::vector<Random> random_;  // [N]; empty before the first Reset.
   std::vector<int64_t> steps_;  // [N] of the running episode
 
-  Blocks observations_, final_observations_;
+  ObservationBlocks observations_, final_observations_;
   std::vector<float> rewards_;                   // [N]
   std::vector<uint8_t> terminated_, truncated_;  // [N]
 };
-
-template <typename E>
-BatchOf<E>::Blocks::Blocks(absl::Span<const ObservationColumn> columns, size_t count) {
-  for (const ObservationColumn& column : columns)
-    blocks.push_back(bytes.emplace_back(count * column.bytes()));
-  for (size_t i = 0; i < count; ++i)
-    for (size_t c = 0; c < columns.size(); ++c) {
-      const size_t size = columns[c].bytes();
-      rows.push_back(absl::MakeSpan(bytes[c]).subspan(i * size, size));
-    }
-}
 
 template <typename E>
 BatchOf<E>::BatchOf(std::vector<E> environments, int64_t max_episode_steps)
@@ -103,8 +77,8 @@ BatchOf<E>::BatchOf(std::vector<E> environments, int64_t max_episode_steps)
   const size_t n = environments_.size();
   steps_.resize(n);
   const std::vector<ObservationColumn> shown = ShownColumns(spec_.observation, spec_.action);
-  observations_ = Blocks(shown, n);
-  final_observations_ = Blocks(shown, n);
+  observations_ = ObservationBlocks(shown, n);
+  final_observations_ = ObservationBlocks(shown, n);
   rewards_.resize(n);
   terminated_.resize(n);
   truncated_.resize(n);
@@ -175,9 +149,7 @@ void BatchOf<E>::StepOne(size_t i, absl::Span<const std::byte> actions) {
   terminated_[i] = result.terminated;
   truncated_[i] = truncated;
   if (result.terminated || truncated) [[unlikely]] {
-    const ObservationRow last = observations_.Row(i), kept = final_observations_.Row(i);
-    for (size_t c = 0; c < last.size(); ++c)
-      std::memcpy(kept[c].data(), last[c].data(), last[c].size());
+    final_observations_.CopyRow(i, observations_.blocks());
     StartEpisode(i);
   }
 }

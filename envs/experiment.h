@@ -20,7 +20,8 @@ struct Experiment {
   EnvironmentSpec environment;  // Of config.environment.
 };
 
-EnvironmentCatalog BuiltInCatalog();
+// All native environments, and `environment` if it is another one.
+EnvironmentCatalog CatalogFor(const EnvironmentConfig& environment);
 
 // `overrides` are "path=value"; `seed`, where given, replaces the config's.
 // INVALID_ARGUMENT with one line for each thing that is wrong.

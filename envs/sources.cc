@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "envs/registry.h"
+#include "envs/wrappers/time_limit.h"
+#include "envs/wrappers/wrap.h"
 
 namespace cadre {
 namespace {
@@ -66,13 +68,19 @@ absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakeSource(const EnvironmentC
 
 absl::StatusOr<EnvironmentSpec> FindEnvironment(const EnvironmentConfig& config) {
   CADRE_ASSIGN_OR_RETURN(EnvironmentSpec spec, SourceSpec(config));
-  if (config.max_episode_steps() > 0) spec.max_episode_steps = config.max_episode_steps();
-  return spec;
+  const int64_t limit = config.max_episode_steps();
+  // A native environment may play on beyond its usual limit; another one ends when it likes.
+  if (limit > 0 && config.has_id()) spec.max_episode_steps = limit;
+  if (limit > 0 && !config.has_id()) spec = TimeLimit::Spec(std::move(spec), limit);
+  return WrappedSpec(std::move(spec), config.wrappers());
 }
 
 absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakeVectorEnvironment(
     const EnvironmentConfig& config, int64_t count) {
-  return MakeSource(config, count);
+  CADRE_ASSIGN_OR_RETURN(auto environment, MakeSource(config, count));
+  if (config.max_episode_steps() > 0 && !config.has_id())
+    environment = LimitTime(std::move(environment), config.max_episode_steps());
+  return Wrap(std::move(environment), config.wrappers());
 }
 
 }  // namespace cadre

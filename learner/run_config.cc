@@ -8,7 +8,7 @@
 #include "common/config/config_effects.h"
 #include "common/config/config_overrides.h"
 #include "common/status_macros.h"
-#include "envs/registry.h"
+#include "envs/sources.h"
 #include "learner/run_folder/run_folder.h"
 
 namespace cadre {
@@ -18,7 +18,7 @@ namespace {
 // have settings that were accepted, and had no effect, when it was written.
 ExperimentConfig WithoutDefaultsOrEffect(ExperimentConfig config) {
   config = WithoutDefaults(std::move(config));
-  const absl::StatusOr<EnvironmentSpec> environment = FindEnvironment(config.environment().id());
+  const absl::StatusOr<EnvironmentSpec> environment = FindEnvironment(config.environment());
   std::optional<bool> discrete;
   if (environment.ok()) discrete = environment->action.discrete();
   ClearWithoutEffect(discrete, &config);

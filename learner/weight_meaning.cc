@@ -103,9 +103,11 @@ std::vector<Meaning> WeightMeaning(const ExperimentConfig& config,
                                    const EnvironmentSpec& environment) {
   Meanings meanings(config);
   meanings.Add("algorithm", AlgorithmName(config));
-  meanings.AddField("environment.id");
+  meanings.Add("environment.id", environment.id);
   meanings.Add("environment.observation", ObservationText(environment.observation));
   meanings.Add("environment.action", ActionText(environment.action));
+  for (absl::string_view field : {"rescale_observations", "observation_clip", "frame_stack"})
+    meanings.AddField(absl::StrCat("environment.wrappers.", field));
   for (absl::string_view field : {"hidden", "activation", "layer_norm", "shared_trunk"})
     meanings.AddField(absl::StrCat("model.mlp.", field));
   for (absl::string_view field : {"encoder", "memory", "separate_encoders"})

@@ -68,26 +68,59 @@ const char* AllowedKind(const AlgorithmTraits& traits, AlgorithmTraits::Actions 
   return Allows(traits, AlgorithmTraits::DISCRETE) ? "single discrete" : "continuous";
 }
 
+std::string SourceName(const EnvironmentConfig& environment) {
+  const auto* oneof = EnvironmentConfig::descriptor()->FindOneofByName("source");
+  return environment.GetReflection()->GetOneofFieldDescriptor(environment, oneof)->name();
+}
+
+std::string Sources() {
+  const auto* oneof = EnvironmentConfig::descriptor()->FindOneofByName("source");
+  std::vector<std::string> names;
+  for (int i = 0; i < oneof->field_count(); ++i)
+    names.push_back(absl::StrCat(oneof->field(i)->name(), oneof->field(i)->message_type() == nullptr
+                                                              ? ": \"...\""
+                                                              : " { ... }"));
+  return absl::StrJoin(names, ", ");
+}
+
+// Null where it is not known.
+const EnvironmentCatalog::Entry* Chosen(const EnvironmentConfig& environment,
+                                        const EnvironmentCatalog& catalog) {
+  if (environment.has_id()) return catalog.Find(environment.id());
+  return catalog.other.has_value() && catalog.other->ok() ? &**catalog.other : nullptr;
+}
+
 void CheckEnvironment(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
                       ErrorList* errors) {
-  if (!config.environment().has_id()) return;
-  const std::string& id = config.environment().id();
-  const EnvironmentCatalog::Entry* entry = catalog.Find(id);
-  if (entry == nullptr) {
-    std::vector<std::string> known;
-    for (const EnvironmentCatalog::Entry& each : catalog.entries) known.push_back(each.id);
-    errors->Add(absl::StrCat("environment.id: got ", Quoted(id), DidYouMean(id, known),
-                             "wanted one of ", absl::StrJoin(known, ", ")));
+  const EnvironmentConfig& environment = config.environment();
+  if (environment.source_case() == EnvironmentConfig::SOURCE_NOT_SET) {
+    if (config.has_environment())
+      errors->Add(absl::StrCat("environment: does not say which; wanted one of ", Sources()));
     return;
   }
+  const EnvironmentCatalog::Entry* const entry = Chosen(environment, catalog);
+  if (entry == nullptr && environment.has_id()) {
+    std::vector<std::string> known;
+    for (const EnvironmentCatalog::Entry& each : catalog.entries) known.push_back(each.id);
+    return errors->Add(absl::StrCat("environment.id: got ", Quoted(environment.id()),
+                                    DidYouMean(environment.id(), known), "wanted one of ",
+                                    absl::StrJoin(known, ", ")));
+  }
+  if (entry == nullptr) {
+    if (catalog.other.has_value())
+      errors->Add(absl::StrCat("environment.", SourceName(environment), ": ",
+                               catalog.other->status().message()));
+    return;
+  }
+  const std::string& id = entry->id;
   const std::string algorithm = AlgorithmName(config);
   const AlgorithmTraits& traits = TraitsOf(config);
   const AlgorithmTraits::Actions actions = ActionsOf(*entry);
   if (!algorithm.empty() && !Allows(traits, actions))
-    errors->Add(
-        absl::StrCat("environment.id: got ", Quoted(id), ", whose actions are ", KindOf(actions),
-                     "; wanted, for ", algorithm, ", ", AllowedKind(traits, actions),
-                     " actions: ", Ids(catalog, [&](auto kind) { return Allows(traits, kind); })));
+    errors->Add(absl::StrCat(
+        "environment.", SourceName(environment), ": got ", Quoted(id), ", whose actions are ",
+        KindOf(actions), "; wanted, for ", algorithm, ", ", AllowedKind(traits, actions),
+        " actions: ", Ids(catalog, [&](auto kind) { return Allows(traits, kind); })));
   if (config.normalization().observations() && !entry->floats)
     errors->Add(absl::StrCat("normalization.observations: got true; wanted false for ", id,
                              ", which has no float32 observation to normalise"));
@@ -145,7 +178,7 @@ absl::Status ValidateConfig(const ExperimentConfig& config, const EnvironmentCat
   CheckEnvironment(config, catalog, &errors);
   CheckAlgorithmGiven(config, &errors);
   CheckNetwork(config, &errors);
-  const EnvironmentCatalog::Entry* const entry = catalog.Find(config.environment().id());
+  const EnvironmentCatalog::Entry* const entry = Chosen(config.environment(), catalog);
   const StepBytes bytes = entry == nullptr ? StepBytes() : entry->bytes;
   CheckTrainingRules(config, bytes, &errors);
   if (in_range) CheckFeasible(config, bytes, &errors);

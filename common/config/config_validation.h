@@ -3,10 +3,12 @@
 // All errors at once, one line each: field path, what was given, what is allowed. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/config/error_list.h"
@@ -26,7 +28,10 @@ struct EnvironmentCatalog {
     bool several_choices = false;  // Discrete actions of several choices at once.
     bool floats = true;            // It has a float32 observation.
   };
-  std::vector<Entry> entries;
+  std::vector<Entry> entries;  // The native ones.
+  // The environment of the config that is checked, or why there is none, if it is not a native
+  // one. Null: nobody has looked.
+  std::optional<absl::StatusOr<Entry>> other;
 
   const Entry* Find(absl::string_view id) const;  // Null where there is none.
 };

@@ -6,27 +6,39 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "envs/registry.h"
+#include "envs/sources.h"
 #include "policy/acting/acted.h"
 #include "policy/acting/acting_policy.h"
 
 namespace cadre {
 
+namespace {
+
+// An episode of an environment without a time limit ends here, so that every evaluation ends.
+constexpr int64_t kLongestEpisode = 100'000;
+
+// Without what changes rewards or episodes for the learner's sake.
+EnvironmentConfig EvaluatedIn(EnvironmentConfig environment) {
+  if (environment.has_wrappers()) {
+    environment.mutable_wrappers()->clear_reward_scale();
+    environment.mutable_wrappers()->clear_reward_clip();
+  }
+  if (environment.has_atari()) {
+    environment.mutable_atari()->set_sign_rewards(false);
+    environment.mutable_atari()->set_end_on_life_loss(false);
+  }
+  return environment;
+}
+
+}  // namespace
+
 absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
                                     const v1::Parameters& parameters,
                                     const EvaluationOptions& options) {
   CADRE_ASSIGN_OR_RETURN(auto environments,
-                         MakeVectorEnvironment(config.environment().id(), options.episodes,
-                                               config.environment().max_episode_steps()));
+                         MakeVectorEnvironment(EvaluatedIn(config.environment()),
+                                               options.episodes));
   const EnvironmentSpec& spec = environments->spec();
-  const int64_t limit = config.environment().max_episode_steps() > 0
-                            ? config.environment().max_episode_steps()
-                            : spec.max_episode_steps;
-  if (limit == 0)
-    return absl::InvalidArgumentError(
-        absl::StrCat("environment '", spec.id,
-                     "' has no time limit, so an evaluation may never end; set "
-                     "environment.max_episode_steps"));
   CADRE_ASSIGN_OR_RETURN(auto policy, MakeActingPolicy(config, spec.observation, spec.action));
   CADRE_RETURN_IF_ERROR(policy->Load(parameters));
 
@@ -53,7 +65,8 @@ absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
       if (over[i]) continue;
       returns[i] += environments->rewards()[i];
       ++lengths[i];
-      if (environments->terminated()[i] | environments->truncated()[i]) {
+      if (environments->terminated()[i] | environments->truncated()[i] ||
+          lengths[i] == kLongestEpisode) {
         over[i] = true;
         --running;
       }

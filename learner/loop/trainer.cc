@@ -314,7 +314,7 @@ Checkpoint Trainer::MakeCheckpoint() const {
   CheckpointManifest& manifest = checkpoint.manifest;
   manifest.set_experiment(config_.name());
   manifest.set_algorithm(AlgorithmName(config_));
-  manifest.set_environment(config_.environment().id());
+  manifest.set_environment(options_.environment.id);
   manifest.set_seed(config_.seed());
   manifest.set_env_steps(env_steps_);
   manifest.set_updates(updates_);
@@ -380,7 +380,7 @@ void Trainer::ContinueVersionsFrom(int64_t version) { version_ = std::max(versio
 Summary Trainer::summary() const {
   Summary summary;
   summary.algorithm = AlgorithmName(config_);
-  summary.environment = config_.environment().id();
+  summary.environment = options_.environment.id;
   summary.seed = config_.seed();
   summary.env_steps = env_steps_;
   summary.updates = updates_;

@@ -93,7 +93,7 @@ TEST_F(ExperimentTest, AFileThatIsNotThere) {
 
 TEST_F(ExperimentTest, TheCatalogHasEveryRegisteredEnvironmentAndItsKindOfActions) {
   int discrete = 0, continuous = 0;
-  for (const auto& entry : BuiltInCatalog().entries) {
+  for (const auto& entry : CatalogFor(EnvironmentConfig()).entries) {
     const absl::StatusOr<EnvironmentSpec> spec = FindEnvironment(entry.id);
     ASSERT_TRUE(spec.ok()) << spec.status();
     EXPECT_EQ(entry.discrete, spec->action.discrete()) << entry.id;

@@ -31,12 +31,32 @@ struct Case {
 };
 
 std::vector<Case> Cases() {
+  // The rest of a source, written out.
+  const std::string atari =
+      " frame_skip: 4 max_pool: true noop_max: 30 size: 84 grayscale: true frame_stack: 4 "
+      "end_on_life_loss: false sign_rewards: true sticky_action_probability: 0 "
+      "full_action_space: false fire_at_start: true }";
+  const std::string mujoco =
+      " frame_skip: 5 position_noise: 0 velocity_noise: 0 healthy_reward: 0 }";
   std::vector<Case> cases = {
       {"algorithm", "ppo {}", "impala {}", "ppo", "impala"},
       {"environment.id", "ppo {}", "ppo {}", "\"CartPole-v1\"", "\"Acrobot-v1\"",
        "id: 'CartPole-v1'", "id: 'Acrobot-v1'"},
       {"environment.max_episode_steps", "ppo {}", "ppo {}", "66", "77",
        "id: 'CartPole-v1' max_episode_steps: 66", "id: 'CartPole-v1' max_episode_steps: 77"},
+      {"environment.gymnasium", "ppo {}", "ppo {}",
+       "{ id: \"A-v0\" vector: false workers: 1 timeout_seconds: 60 max_restarts: 5 }",
+       "{ id: \"B-v0\" vector: false workers: 1 timeout_seconds: 60 max_restarts: 5 }",
+       "gymnasium { id: 'A-v0' }", "gymnasium { id: 'B-v0' }"},
+      {"environment.atari", "ppo {}", "ppo {}", "{ game: \"pong\"" + atari,
+       "{ game: \"qbert\"" + atari, "atari { game: 'pong' }", "atari { game: 'qbert' }"},
+      {"environment.mujoco", "ppo {}", "ppo {}", "{ model: \"a\"" + mujoco,
+       "{ model: \"b\"" + mujoco, "mujoco { model: 'a' }", "mujoco { model: 'b' }"},
+      {"environment.plugin", "ppo {}", "ppo {}", "{ path: \"a\" }", "{ path: \"b\" }",
+       "plugin { path: 'a' }", "plugin { path: 'b' }"},
+      {"environment.remote", "ppo {}", "ppo {}", "{ address: \"a:1\" timeout_seconds: 60 }",
+       "{ address: \"b:1\" timeout_seconds: 60 }", "remote { address: 'a:1' }",
+       "remote { address: 'b:1' }"},
       {"normalization.clip", "ppo {} normalization { observations: true clip: 5 }",
        "ppo {} normalization { observations: true clip: 6 }", "5", "6"},
       {"actors.delay_versions", "impala {} actors { delay_versions: 2 }",
@@ -81,6 +101,23 @@ std::vector<Case> Cases() {
   // In lockstep the number of actors must agree, so this is not the mode alone.
   cases.push_back({"actors.mode", "impala {} actors { mode: LOCKSTEP }",
                    "impala {} actors { mode: ASYNCHRONOUS }", "LOCKSTEP", "ASYNCHRONOUS"});
+  struct Wrapper {
+    std::string field, theirs, wanted;
+  };
+  for (const auto& [field, theirs, wanted] : std::vector<Wrapper>{
+           {"sticky_action_probability", "0.25", "0"},
+           {"action_repeat", "2", "1"},
+           {"rescale_actions", "true", "false"},
+           {"reward_scale", "2", "1"},
+           {"reward_clip", "5", "0"},
+           {"rescale_observations", "true", "false"},
+           {"observation_clip", "5", "0"},
+           {"frame_stack", "4", "1"},
+           {"time_aware", "true", "false"},
+       })
+    cases.push_back({"environment.wrappers." + field, "ppo {}", "ppo {}", wanted, theirs,
+                     "id: 'CartPole-v1'",
+                     "id: 'CartPole-v1' wrappers { " + field + ": " + theirs + " }"});
   const auto* oneof = ExperimentConfig::descriptor()->FindOneofByName("algorithm");
   for (int i = 0; i < oneof->field_count(); ++i) {
     const std::string name = oneof->field(i)->name();

@@ -80,7 +80,7 @@ TEST(ConfigValidationTest, AnEmptyConfigLacksExactlyWhatIsRequired) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(),
             "name: not given; wanted a string\n"
-            "environment.id: not given; wanted a string\n"
+            "environment: not given; wanted { ... }\n"
             "stop.env_steps: not given; wanted an integer of at least 1\n"
             "algorithm: not given; wanted one of ppo { ... }, dqn { ... }, "
             "ddpg { ... }, td3 { ... }, sac { ... }, reinforce { ... }, a2c { ... }, "
