@@ -38,6 +38,14 @@ absl::Status Eval(const EvalOptions& options);
 // Lists the environments.
 absl::Status ListEnvironments();
 
+struct EnvironmentCheckOptions {
+  std::string environment;  // As `cadre envs check --help` says.
+  int64_t steps = 1000;
+};
+// Prints each way in which the environment breaks the rules (envs/conformance.h), and returns
+// FAILED_PRECONDITION with their number; else prints what was played.
+absl::Status CheckOneEnvironment(const EnvironmentCheckOptions& options);
+
 struct ConfigCheckOptions {
   std::string config;
   std::vector<std::string> overrides;

@@ -74,8 +74,21 @@ int main(int argc, char** argv) {
   command->add_flag("--stochastic", eval.stochastic, "Sample actions");
   command->callback([&] { run = [&] { return cadre::Eval(eval); }; });
 
-  command = app.add_subcommand("envs", "List the environments");
-  command->callback([&] { run = cadre::ListEnvironments; });
+  CLI::App* envs = app.add_subcommand("envs", "List the environments, or check one");
+  envs->require_subcommand(0, 1);
+  envs->callback([&] {
+    if (envs->get_subcommands().empty()) run = cadre::ListEnvironments;
+  });
+  cadre::EnvironmentCheckOptions env_check;
+  command = envs->add_subcommand("check", "Does one keep the rules? Prints what is wrong");
+  command
+      ->add_option("environment", env_check.environment,
+                   "An id, a plugin (lib.so), a config (*.textproto), or the text of a config's "
+                   "environment { ... }")
+      ->required();
+  command->add_option("--steps", env_check.steps, "Of each of three environments")
+      ->check(CLI::PositiveNumber);
+  command->callback([&] { run = [&] { return cadre::CheckOneEnvironment(env_check); }; });
 
   cadre::ConfigCheckOptions check;
   CLI::App* config = app.add_subcommand("config", "Work with experiment files");

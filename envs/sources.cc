@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "envs/plugin/plugin_environment.h"
 #include "envs/registry.h"
 #include "envs/wrappers/time_limit.h"
 #include "envs/wrappers/wrap.h"
@@ -34,7 +35,7 @@ absl::StatusOr<EnvironmentSpec> SourceSpec(const EnvironmentConfig& config) {
     case EnvironmentConfig::kMujoco:
       return NotThere("mujoco");
     case EnvironmentConfig::kPlugin:
-      return NotThere("plugin");
+      return FindPlugin(config.plugin());
     case EnvironmentConfig::kRemote:
       return NotThere("remote");
     case EnvironmentConfig::SOURCE_NOT_SET:
@@ -55,7 +56,7 @@ absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakeSource(const EnvironmentC
     case EnvironmentConfig::kMujoco:
       return NotThere("mujoco");
     case EnvironmentConfig::kPlugin:
-      return NotThere("plugin");
+      return MakePlugin(config.plugin(), count);
     case EnvironmentConfig::kRemote:
       return NotThere("remote");
     case EnvironmentConfig::SOURCE_NOT_SET:

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/random.h"
+#include "envs/conformance.h"
 
 namespace cadre {
 namespace {
@@ -110,62 +110,6 @@ class Player {
   std::vector<Bytes> row_;
   StepResult last_;
 };
-
-Violations CheckColumn(const ObservationColumn& column) {
-  Violations violations;
-  const auto require = [&](bool condition, absl::string_view what) {
-    if (!condition) violations.push_back(absl::StrCat("spec: column '", column.name, "': ", what));
-  };
-  const auto elements = static_cast<size_t>(column.elements());
-  require(!column.name.empty(), "no name");
-  require(column.name != kMaskColumn, "the name of the mask");
-  require(column.dtype == v1::DTYPE_FLOAT32 || column.dtype == v1::DTYPE_UINT8,
-          "neither float32 nor uint8");
-  require(elements > 0, "empty");
-  require(column.low.size() == elements && column.high.size() == elements,
-          "observation bounds differ in number from its elements");
-  if (!violations.empty()) return violations;
-  for (size_t i = 0; i < elements; ++i)
-    require(column.low[i] <= column.high[i], absl::StrCat(i, " has low > high"));
-  return violations;
-}
-
-Violations CheckSpec(const EnvironmentSpec& spec) {
-  Violations violations;
-  const auto require = [&violations](bool condition, absl::string_view what) {
-    if (!condition) violations.push_back(absl::StrCat("spec: ", what));
-  };
-  require(!spec.id.empty(), "no id");
-  require(spec.max_episode_steps >= 0, "negative max_episode_steps");
-  require(!spec.observation.columns.empty(), "no observation");
-  std::set<std::string> names;
-  for (const ObservationColumn& column : spec.observation.columns) {
-    for (std::string& violation : CheckColumn(column)) violations.push_back(std::move(violation));
-    require(names.insert(column.name).second, absl::StrCat("two columns '", column.name, "'"));
-  }
-  const ActionSpace& action = spec.action;
-  if (action.discrete()) {
-    require(action.choices() >= 1, "no action");
-    require(action.kind != ActionSpace::Kind::kDiscrete || action.choices() == 1,
-            "a discrete action of several choices");
-    for (const int64_t count : action.counts) require(count >= 1, "a choice among nothing");
-    require(action.dimensions == 0, "a discrete action with dimensions");
-  } else {
-    require(action.dimensions >= 1, "a continuous action without dimensions");
-    require(action.counts.empty() && !action.masked, "a continuous action with choices or a mask");
-  }
-  const auto dimensions = static_cast<size_t>(action.dimensions);
-  require(action.low.size() == dimensions && action.high.size() == dimensions,
-          "action bounds differ in number from its dimensions");
-  if (!violations.empty()) return violations;
-
-  for (size_t d = 0; d < dimensions; ++d) {
-    require(std::isfinite(action.low[d]) && std::isfinite(action.high[d]) &&
-                action.low[d] < action.high[d],
-            absl::StrCat("action ", d, " has bounds that are not finite, or not low < high"));
-  }
-  return violations;
-}
 
 // What is wrong with one row of a column; empty where nothing is.
 std::string ColumnFault(const ObservationColumn& space, const Bytes& row) {
@@ -286,7 +230,7 @@ Violations CheckClipping(const EnvironmentFactory& make) {
 }  // namespace
 
 std::vector<std::string> ConformanceViolations(const EnvironmentFactory& make) {
-  Violations violations = CheckSpec(make()->spec());
+  Violations violations = SpecFaults(make()->spec());
   if (!violations.empty()) return violations;  // The rest relies on it.
   for (const auto& check : {CheckPlay, CheckSeeds, CheckClipping}) {
     for (std::string& violation : check(make)) violations.push_back(std::move(violation));

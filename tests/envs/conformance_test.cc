@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "envs/batch_of.h"
+#include "envs/conformance.h"
 #include "envs/encoding.h"
 #include "envs/registry.h"
 
@@ -14,6 +16,7 @@ namespace cadre {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -21,6 +24,10 @@ class RegisteredEnvironmentTest : public testing::TestWithParam<EnvironmentSpec>
 
 TEST_P(RegisteredEnvironmentTest, Conforms) {
   CheckConformance([] { return MakeEnvironment(GetParam().id).value(); });
+  const Conformance batch = CheckEnvironment(
+      [](int64_t count) { return MakeVectorEnvironment(GetParam().id, count); }, 500);
+  EXPECT_THAT(batch.faults, IsEmpty());
+  EXPECT_GE(batch.steps, 1500);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RegisteredEnvironmentTest,
@@ -121,6 +128,37 @@ TEST(ConformanceTest, FindsWhatIsWrong) {
   EXPECT_THAT(ViolationsOf(Fault::kInfiniteReward), finds("reward is inf"));
   EXPECT_THAT(ViolationsOf(Fault::kNothingAllowed), finds("the mask allows nothing of choice 0"));
   EXPECT_THAT(ViolationsOf(Fault::kBoundsMissing), finds("observation bounds differ"));
+}
+
+// The suite that anybody can run finds the same in a batch.
+std::vector<std::string> FaultsOf(Fault fault) {
+  return CheckEnvironment(
+             [fault](int64_t count) -> absl::StatusOr<std::unique_ptr<VectorEnvironment>> {
+               std::vector<FaultyEnvironment> environments(count, FaultyEnvironment(fault));
+               return std::make_unique<BatchOf<FaultyEnvironment>>(std::move(environments), 0);
+             },
+             301)
+      .faults;
+}
+
+TEST(CheckEnvironmentTest, PassesWhatIsRight) { EXPECT_THAT(FaultsOf(Fault::kNone), IsEmpty()); }
+
+TEST(CheckEnvironmentTest, FindsWhatIsWrong) {
+  const auto finds = [](absl::string_view text) { return Contains(HasSubstr(std::string(text))); };
+  EXPECT_THAT(FaultsOf(Fault::kNotFinite), finds("element 1 of 'obs' is nan"));
+  EXPECT_THAT(FaultsOf(Fault::kOutOfBounds), finds("element 1 of 'obs' is 6; its bounds are"));
+  EXPECT_THAT(FaultsOf(Fault::kIgnoresSeed), finds("different seeds give the same episodes"));
+  EXPECT_THAT(FaultsOf(Fault::kRemembers), finds("the same seed and actions differ"));
+  EXPECT_THAT(FaultsOf(Fault::kNotClipped), finds("action 0 is not clipped to its high"));
+  EXPECT_THAT(FaultsOf(Fault::kInfiniteReward), finds("reward is inf"));
+  EXPECT_THAT(FaultsOf(Fault::kNothingAllowed), finds("the mask allows nothing of choice 0"));
+  EXPECT_THAT(FaultsOf(Fault::kBoundsMissing), finds("observation bounds differ"));
+}
+
+TEST(CheckEnvironmentTest, SaysWhyThereIsNone) {
+  EXPECT_THAT(
+      CheckEnvironment([](int64_t n) { return MakeVectorEnvironment("Chess-v0", n); }, 1).faults,
+      ElementsAre(HasSubstr("it cannot be made: unknown environment 'Chess-v0'")));
 }
 
 }  // namespace
