@@ -1,6 +1,7 @@
 // Acting alone: the act loop as an actor runs it (inference, environment, segment
 // building), with parameters that never change and a sink that drops its rollouts.
 // Items are environment steps.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -64,10 +65,11 @@ void BM_Act(benchmark::State& state, const std::string& id) {
   const auto spec = FindEnvironment(id);
   CADRE_CHECK(spec.ok());
   FixedParameters source(InitialPublication(config, *spec));
-  constexpr int64_t kRollouts = 4;
+  // So many that making the loop does not count.
+  const int64_t rollouts = std::max<int64_t>(4, 256 / state.range(0));
   int64_t steps = 0;
   for (auto _ : state) {
-    DroppingSink sink(kRollouts);
+    DroppingSink sink(rollouts);
     auto loop = ActLoop::Create(config, 0, &source, &sink);
     CADRE_CHECK(loop.ok());
     CADRE_CHECK(absl::IsCancelled((*loop)->Run()));

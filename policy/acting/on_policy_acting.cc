@@ -39,9 +39,12 @@ absl::Status OnPolicyActing::Load(const v1::Parameters& parameters) {
 float OnPolicyActing::Choose(int64_t row, absl::Span<const float> logits, bool greedy,
                              Random& random, std::byte* action) {
   const absl::Span<float> log_probs = absl::MakeSpan(scratch_);
-  std::copy(logits.begin(), logits.end(), log_probs.begin());
-  MaskLogits(inputs_.MaskOf(row), log_probs);
-  LogSoftmaxOfEach(network_.action.counts, log_probs, log_probs);
+  if (network_.action.masked) {
+    std::copy(logits.begin(), logits.end(), log_probs.begin());
+    MaskLogits(inputs_.MaskOf(row), log_probs);
+    logits = log_probs;
+  }
+  LogSoftmaxOfEach(network_.action.counts, logits, log_probs);
   float log_prob = 0;
   int64_t first = 0;
   for (const int64_t count : network_.action.counts) {

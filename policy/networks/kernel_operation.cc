@@ -7,8 +7,20 @@
 
 namespace cadre {
 
+namespace {
+
+std::vector<int64_t> RowSizes(const Network& network) {
+  std::vector<int64_t> sizes(network.value_count());
+  for (size_t value = 0; value < sizes.size(); ++value)
+    sizes[value] = network.RowSize(static_cast<ValueId>(value));
+  return sizes;
+}
+
+}  // namespace
+
 PassRows::PassRows(const Network& network, absl::Span<const ValueId> values)
     : network_(network),
+      row_sizes_(RowSizes(network)),
       inputs_(network.inputs.size()),
       converts_(network.inputs.size(), false),
       converted_(network.inputs.size()),
@@ -43,7 +55,7 @@ const float* PassRows::Floats(ValueId value) const {
 }
 
 float* PassRows::Result(ValueId value) {
-  return Room(outputs_[value - inputs_.size()], batch_ * network_.RowSize(value));
+  return Room(outputs_[value - inputs_.size()], batch_ * row_sizes_[value]);
 }
 
 void PassGradients::Begin(int64_t batch, absl::Span<const ValueId> values,

@@ -26,7 +26,7 @@ class PassRows {
   int64_t batch() const { return batch_; }          // B
   int64_t sequences() const { return sequences_; }  // S
 
-  int64_t RowSize(ValueId value) const { return network_.RowSize(value); }
+  int64_t RowSize(ValueId value) const { return row_sizes_[value]; }
   // [B, size], as numbers.
   const float* Floats(ValueId value) const;
   bool IsBytes(ValueId value) const {
@@ -42,6 +42,7 @@ class PassRows {
 
  private:
   const Network& network_;
+  const std::vector<int64_t> row_sizes_;  // By value.
   int64_t batch_ = 0, sequences_ = 0;
   std::vector<const void*> inputs_;            // By input.
   std::vector<bool> converts_;                 // By input.

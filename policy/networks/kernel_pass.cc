@@ -26,6 +26,11 @@ KernelPass::KernelPass(const Network& network, const KernelWeights& weights, std
     operations_.push_back(std::visit(
         [&](const auto& kind) { return MakeKernelOperation(kind, site); }, operation.kind));
   }
+  for (size_t i = 0; i < operations_.size(); i = runs_.back().end) {
+    size_t end = i;
+    while (end < operations_.size() && operations_[end]->few_rows()) ++end;
+    runs_.push_back({i, std::max(end, i + 1)});
+  }
 }
 
 KernelPass::~KernelPass() = default;
@@ -38,18 +43,14 @@ void KernelPass::Forward(absl::Span<const void* const> inputs, int64_t batch, in
   CADRE_CHECK(sequences > 0 ? batch % sequences == 0 : batch == 0);
   batch_ = batch;
   rows_->Begin(inputs, batch, sequences);
-  for (size_t i = 0; i < operations_.size();) {
-    size_t end = i;
-    while (end < operations_.size() && operations_[end]->few_rows()) ++end;
-    if (end <= i + 1) {
-      operations_[i]->Forward(*rows_, 0, batch);
-      ++i;
+  for (const auto [begin, end] : runs_) {
+    if (end == begin + 1) {
+      operations_[begin]->Forward(*rows_, 0, batch);
       continue;
     }
     for (int64_t first = 0; first < batch; first += kFewRows)
-      for (size_t k = i; k < end; ++k)
+      for (size_t k = begin; k < end; ++k)
         operations_[k]->Forward(*rows_, first, std::min(kFewRows, batch - first));
-    i = end;
   }
 }
 

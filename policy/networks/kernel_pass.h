@@ -51,6 +51,11 @@ class KernelPass {
   const std::vector<int> heads_;
   const std::vector<ValueId> values_;                         // In order, without inputs.
   std::vector<std::unique_ptr<KernelOperation>> operations_;  // By values_.
+  // Operations [begin, end) that take a few rows at a time, together; else one alone.
+  struct Run {
+    size_t begin, end;
+  };
+  std::vector<Run> runs_;
   const std::unique_ptr<PassRows> rows_;
   const std::unique_ptr<PassGradients> gradients_;
   int64_t batch_ = 0;
