@@ -19,6 +19,7 @@ cadre_find_unless_algorithms_only(prometheus-cpp CONFIG REQUIRED)
 cadre_find_unless_algorithms_only(civetweb CONFIG REQUIRED)
 cadre_find_unless_algorithms_only(spdlog CONFIG REQUIRED)
 find_package(nlohmann_json REQUIRED)
+cadre_find_unless_algorithms_only(box2d CONFIG REQUIRED)
 find_package(Torch REQUIRED)
 
 # What find_package(Torch) says differs between Debian's 1.13 and the wheel's 2.x;

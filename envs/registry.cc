@@ -10,6 +10,8 @@
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 #include "envs/batch_of.h"
+#include "envs/box2d/bipedal_walker.h"
+#include "envs/box2d/lunar_lander.h"
 #include "envs/classic/acrobot.h"
 #include "envs/classic/cartpole.h"
 #include "envs/classic/cartpole_po.h"
@@ -43,9 +45,13 @@ constexpr Registration Register() {
 // Sorted by id. A new environment is one more line here.
 constexpr Registration kRegistrations[] = {
     Register<Acrobot>(),                //
+    Register<BipedalWalker>(),          //
+    Register<BipedalWalkerHardcore>(),  //
     Register<CartPole>(),               //
     Register<CartPolePo>(),             //
     Register<DictionaryMatch>(),        //
+    Register<LunarLander>(),            //
+    Register<LunarLanderContinuous>(),  //
     Register<MaskedCorridor>(),         //
     Register<MountainCar>(),            //
     Register<MountainCarContinuous>(),  //

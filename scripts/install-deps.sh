@@ -20,7 +20,7 @@ packages=(
   libtorch-dev libopenblas0-pthread libopenblas-pthread-dev libgloo-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libabsl-dev prometheus-cpp-dev libcivetweb-dev libspdlog-dev nlohmann-json3-dev libssl-dev zlib1g-dev
-  libcli11-dev openssl libgtest-dev libgmock-dev libbenchmark-dev
+  libcli11-dev libbox2d-dev openssl libgtest-dev libgmock-dev libbenchmark-dev
 )
 
 system="unknown"
