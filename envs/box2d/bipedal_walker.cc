@@ -1,7 +1,5 @@
 #include "envs/box2d/bipedal_walker.h"
 
-#include <box2d/box2d.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,6 +7,7 @@
 #include <optional>
 
 #include "envs/box2d/bipedal_terrain.h"
+#include "envs/box2d/engine.h"
 #include "envs/encoding.h"
 
 namespace cadre {
@@ -34,8 +33,6 @@ constexpr double kGoalX =
 constexpr int kVelocityIterations = 180, kPositionIterations = 60;
 
 using Actions = std::array<float, 4>;  // In ±1: hip and knee of one leg, then of the other.
-
-b2Vec2 Vector(double x, double y) { return {static_cast<float>(x), static_cast<float>(y)}; }
 
 float Sign(float value) { return static_cast<float>((value > 0) - (value < 0)); }
 
@@ -111,8 +108,8 @@ void BipedalWorld::AddGround(const BipedalTerrain& terrain) {
   b2EdgeShape edge;
   fixture.shape = &edge;
   for (int i = 0; i + 1 < BipedalTerrain::kPoints; ++i) {
-    edge.SetTwoSided(Vector(i * BipedalTerrain::kStep, terrain.y[i]),
-                     Vector((i + 1) * BipedalTerrain::kStep, terrain.y[i + 1]));
+    SetEdge(Vector(i * BipedalTerrain::kStep, terrain.y[i]),
+            Vector((i + 1) * BipedalTerrain::kStep, terrain.y[i + 1]), edge);
     ground->CreateFixture(&fixture);
   }
 }
@@ -166,6 +163,7 @@ void BipedalWorld::AddLeg(int side) {
   b2Body* upper = AddSegment(kStartY - kLegHeight / 2 - kLegDown, kLegWidth, side);
   joint.bodyA = hull_;
   joint.bodyB = upper;
+  joint.referenceAngle = upper->GetAngle();  // pybox2d's default: the angle at the start is 0.
   joint.localAnchorA = Vector(0, kLegDown);
   joint.motorSpeed = static_cast<float>(side);
   joint.lowerAngle = -0.8f;
@@ -175,6 +173,7 @@ void BipedalWorld::AddLeg(int side) {
   feet_[leg] = AddSegment(kStartY - kLegHeight * 3 / 2 - kLegDown, 0.8 * kLegWidth, side);
   joint.bodyA = upper;
   joint.bodyB = feet_[leg];
+  joint.referenceAngle = feet_[leg]->GetAngle() - upper->GetAngle();
   joint.localAnchorA = Vector(0, -kLegHeight / 2);
   joint.motorSpeed = 1;
   joint.lowerAngle = -1.6f;

@@ -1,7 +1,5 @@
 #include "envs/box2d/lunar_lander.h"
 
-#include <box2d/box2d.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,6 +7,7 @@
 #include <optional>
 
 #include "common/check.h"
+#include "envs/box2d/engine.h"
 #include "envs/encoding.h"
 
 namespace cadre {
@@ -33,8 +32,6 @@ constexpr double kWidth = 600 / kScale, kHeight = 400 / kScale;  // Metres.
 constexpr double kPadHeight = kHeight / 4;
 constexpr int kChunks = 11;
 constexpr int kVelocityIterations = 180, kPositionIterations = 60;
-
-b2Vec2 Vector(double x, double y) { return {static_cast<float>(x), static_cast<float>(y)}; }
 
 // The ground: kChunks points of equal distance, smoothed, five of them level for the pad.
 std::array<double, kChunks> DrawGround(Random& random) {
@@ -131,14 +128,14 @@ void LunarLanderWorld::AddGround(Random& random) {
   const b2BodyDef definition;
   b2Body* ground = world_->CreateBody(&definition);
   b2EdgeShape edge;
-  edge.SetTwoSided(Vector(0, 0), Vector(kWidth, 0));
+  SetEdge(Vector(0, 0), Vector(kWidth, 0), edge);
   b2FixtureDef fixture;
   fixture.shape = &edge;
   ground->CreateFixture(&fixture);
   fixture.friction = 0.1f;
   for (int i = 0; i + 1 < kChunks; ++i) {
     constexpr double kStep = kWidth / (kChunks - 1);
-    edge.SetTwoSided(Vector(kStep * i, y[i]), Vector(kStep * (i + 1), y[i + 1]));
+    SetEdge(Vector(kStep * i, y[i]), Vector(kStep * (i + 1), y[i + 1]), edge);
     ground->CreateFixture(&fixture);
   }
 }
@@ -183,6 +180,7 @@ void LunarLanderWorld::AddLeg(int side) {
   b2RevoluteJointDef joint;
   joint.bodyA = lander_;
   joint.bodyB = leg;
+  joint.referenceAngle = leg->GetAngle();  // pybox2d's default: the angle at the start is 0.
   joint.localAnchorB = Vector(side * kLegAway / kScale, kLegDown / kScale);
   joint.enableMotor = joint.enableLimit = true;
   joint.maxMotorTorque = static_cast<float>(kSpringTorque);
