@@ -3,10 +3,10 @@
 // differs in how they solve is in envs/README.md.
 #pragma once
 
-#if __has_include(<box2d/box2d.h>) && !defined(CADRE_BOX2D_23)
-#include <box2d/box2d.h>
-#else
+#ifdef CADRE_BOX2D_23
 #include <Box2D/Box2D.h>
+#else
+#include <box2d/box2d.h>
 #endif
 
 namespace cadre {

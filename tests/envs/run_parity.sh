@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Usage: tests/envs/run_parity.sh VENV ENVS_PARITY
-# Holds the environments against Gymnasium, in the Python virtual environment VENV,
-# which is made where it is missing. Exits 77 where PyPI cannot be reached.
+# Usage: tests/envs/run_parity.sh VENV SCRIPT [ARGUMENTS]
+# Runs SCRIPT, which holds the environments against Gymnasium, in the Python virtual
+# environment VENV, which is made where it is missing. Exits 77 where PyPI cannot be reached.
 set -euo pipefail
-if (($# != 2)); then sed -n '2,4s/^# //p' "$0" >&2; exit 2; fi
-venv="$1" tool="$2"
-here="$(cd "$(dirname "$0")" && pwd)"
+if (($# < 2)); then sed -n '2,4s/^# //p' "$0" >&2; exit 2; fi
+venv="$1" script="$2"
+shift 2
 
 # One at a time: tests run in parallel, and the environment is shared.
 mkdir -p "$(dirname "$venv")"
 exec 9>"$venv.lock"
 flock 9
 
-if ! "$venv/bin/python" -c 'import gymnasium, numpy' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import gymnasium, numpy, Box2D' 2>/dev/null; then
   rm -rf "$venv"
   if ! python3 -m venv "$venv" >"$venv.log" 2>&1; then
     echo "parity: 'python3 -m venv' failed; wanted Debian's python3-venv:" >&2
@@ -20,7 +20,7 @@ if ! "$venv/bin/python" -c 'import gymnasium, numpy' 2>/dev/null; then
     exit 1
   fi
   if ! "$venv/bin/pip" install --quiet --disable-pip-version-check --retries 2 --timeout 20 \
-      'gymnasium==1.*' 'numpy>=2' >"$venv.log" 2>&1; then
+      'gymnasium==1.*' 'numpy>=2' 'box2d==2.3.10' >"$venv.log" 2>&1; then
     cat "$venv.log" >&2
     offline='connection broken|ConnectionError|ProxyError|SSLError|[Tt]imed? ?out'
     if grep -qE "$offline" "$venv.log"; then
@@ -31,4 +31,4 @@ if ! "$venv/bin/python" -c 'import gymnasium, numpy' 2>/dev/null; then
   fi
 fi
 flock -u 9
-exec "$venv/bin/python" "$here/gymnasium_parity.py" "$tool"
+exec "$venv/bin/python" "$script" "$@"
