@@ -12,7 +12,7 @@ mkdir -p "$(dirname "$venv")"
 exec 9>"$venv.lock"
 flock 9
 
-if ! "$venv/bin/python" -c 'import gymnasium, numpy, Box2D' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import gymnasium, numpy, Box2D, pygame' 2>/dev/null; then
   rm -rf "$venv"
   if ! python3 -m venv "$venv" >"$venv.log" 2>&1; then
     echo "parity: 'python3 -m venv' failed; wanted Debian's python3-venv:" >&2
@@ -20,7 +20,7 @@ if ! "$venv/bin/python" -c 'import gymnasium, numpy, Box2D' 2>/dev/null; then
     exit 1
   fi
   if ! "$venv/bin/pip" install --quiet --disable-pip-version-check --retries 2 --timeout 20 \
-      'gymnasium==1.*' 'numpy>=2' 'box2d==2.3.10' >"$venv.log" 2>&1; then
+      'gymnasium==1.*' 'numpy>=2' 'box2d==2.3.10' pygame >"$venv.log" 2>&1; then
     cat "$venv.log" >&2
     offline='connection broken|ConnectionError|ProxyError|SSLError|[Tt]imed? ?out'
     if grep -qE "$offline" "$venv.log"; then
