@@ -15,9 +15,11 @@ using ::testing::Not;
 TEST(RegistryTest, ListsEveryEnvironmentSortedById) {
   std::vector<std::string> ids;
   for (const EnvironmentSpec& spec : RegisteredEnvironments()) ids.push_back(spec.id);
-  EXPECT_THAT(ids, ElementsAre("Acrobot-v1", "CartPole-v1", "CartPolePO-v1", "DictionaryMatch-v0",
-                               "MaskedCorridor-v0", "MountainCar-v0", "MountainCarContinuous-v0",
-                               "MultiBinaryMatch-v0", "MultiDiscreteMatch-v0", "Pendulum-v1"));
+  EXPECT_THAT(ids, ElementsAre("Acrobot-v1", "BipedalWalker-v3", "BipedalWalkerHardcore-v3",
+                               "CartPole-v1", "CartPolePO-v1", "DictionaryMatch-v0",
+                               "LunarLander-v3", "LunarLanderContinuous-v3", "MaskedCorridor-v0",
+                               "MountainCar-v0", "MountainCarContinuous-v0", "MultiBinaryMatch-v0",
+                               "MultiDiscreteMatch-v0", "Pendulum-v1"));
 }
 
 TEST(RegistryTest, MakesWhatItLists) {
@@ -50,9 +52,11 @@ TEST(RegistryTest, AnUnknownIdIsAnsweredWithTheKnownOnes) {
   const absl::Status status = MakeEnvironment("Chess-v0").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(status.message(),
-            "unknown environment 'Chess-v0'; known: Acrobot-v1, CartPole-v1, CartPolePO-v1, "
+            "unknown environment 'Chess-v0'; known: Acrobot-v1, BipedalWalker-v3, "
+            "BipedalWalkerHardcore-v3, CartPole-v1, CartPolePO-v1, "
             "DictionaryMatch-v0, "
-            "MaskedCorridor-v0, MountainCar-v0, MountainCarContinuous-v0, MultiBinaryMatch-v0, "
+            "LunarLander-v3, LunarLanderContinuous-v3, MaskedCorridor-v0, MountainCar-v0, "
+            "MountainCarContinuous-v0, MultiBinaryMatch-v0, "
             "MultiDiscreteMatch-v0, Pendulum-v1");
   EXPECT_EQ(MakeVectorEnvironment("Chess-v0", 1).status(), status);
 }
