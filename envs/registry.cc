@@ -18,6 +18,11 @@
 #include "envs/classic/mountain_car.h"
 #include "envs/classic/mountain_car_continuous.h"
 #include "envs/classic/pendulum.h"
+#include "envs/minatar/asterix.h"
+#include "envs/minatar/breakout.h"
+#include "envs/minatar/freeway.h"
+#include "envs/minatar/seaquest.h"
+#include "envs/minatar/space_invaders.h"
 #include "envs/probe/masked_corridor.h"
 #include "envs/probe/match.h"
 
@@ -44,15 +49,21 @@ constexpr Registration Register() {
 
 // Sorted by id. A new environment is one more line here.
 constexpr Registration kRegistrations[] = {
-    Register<Acrobot>(),                //
-    Register<BipedalWalker>(),          //
-    Register<BipedalWalkerHardcore>(),  //
-    Register<CartPole>(),               //
-    Register<CartPolePo>(),             //
-    Register<DictionaryMatch>(),        //
-    Register<LunarLander>(),            //
-    Register<LunarLanderContinuous>(),  //
-    Register<MaskedCorridor>(),         //
+    Register<Acrobot>(),          //
+    Register<CartPole>(),         //
+    Register<CartPolePo>(),       //
+    Register<DictionaryMatch>(),  //
+    Register<MaskedCorridor>(),   //
+    Register<MinAtar<Asterix, false>>(),
+    Register<MinAtar<Asterix, true>>(),
+    Register<MinAtar<Breakout, false>>(),
+    Register<MinAtar<Breakout, true>>(),
+    Register<MinAtar<Freeway, false>>(),
+    Register<MinAtar<Freeway, true>>(),
+    Register<MinAtar<Seaquest, false>>(),
+    Register<MinAtar<Seaquest, true>>(),
+    Register<MinAtar<SpaceInvaders, false>>(),
+    Register<MinAtar<SpaceInvaders, true>>(),
     Register<MountainCar>(),            //
     Register<MountainCarContinuous>(),  //
     Register<MultiBinaryMatch>(),       //

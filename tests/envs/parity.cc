@@ -1,5 +1,5 @@
-// envs_parity: drives the built-in environments for gymnasium_parity.py, which
-// holds them against Gymnasium. Numbers pass as raw little-endian records.
+// envs_parity: drives the built-in environments for gymnasium_parity.py and minatar_parity.py,
+// which hold them against Gymnasium and MinAtar. Numbers pass as raw little-endian records.
 //
 //   envs_parity step ID < (state float64[S], action)...
 //       > (next state float64[S], observation float32[O], reward float64, terminated uint8)...
@@ -7,10 +7,15 @@
 //   envs_parity episodes ID SEED < action...
 //       > (state before float64[S], observation float32[O], reward float32,
 //          terminated uint8, truncated uint8)...
+//   envs_parity play ID SEED < action...
+//       > observation (observation, observation that follows, reward float32,
+//          terminated uint8, truncated uint8)...
 //
 // `step` sets the state before each action. `episodes` plays a VectorEnvironment
 // of one with the spec's time limit; an observation that ends an episode is the
-// final one.
+// final one. `play` does the same with any environment, whose columns it writes one after
+// the other, in their types; what follows an observation that ends an episode is the next
+// one's first.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -122,6 +127,29 @@ bool Play(const std::vector<std::string>& arguments) {
   return true;
 }
 
+void WriteRow(const ShownBlocks& shown) {
+  for (const auto& column : shown) Write(column.data(), column.size());
+}
+
+bool PlayAny(const std::string& id, uint64_t seed) {
+  const auto vector = MakeVectorEnvironment(id, 1);
+  if (!vector.ok()) return false;
+  VectorEnvironment& batch = **vector;
+  CADRE_CHECK(batch.Reset(seed).ok());
+  WriteRow(batch.observations());
+  std::vector<std::byte> action(batch.spec().action.bytes());
+  while (Read(absl::MakeSpan(action))) {
+    CADRE_CHECK(batch.Step(action).ok());
+    const bool ended = batch.terminated()[0] || batch.truncated()[0];
+    WriteRow(ended ? batch.final_observations() : batch.observations());
+    WriteRow(batch.observations());
+    WriteValue<float>(batch.rewards()[0]);
+    WriteValue<uint8_t>(batch.terminated()[0]);
+    WriteValue<uint8_t>(batch.truncated()[0]);
+  }
+  return true;
+}
+
 template <typename... Es>
 bool PlayNamed(const std::vector<std::string>& arguments) {
   return ((arguments[1] == Es::Spec().id && Play<Es>(arguments)) || ...);
@@ -132,11 +160,15 @@ bool PlayNamed(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.size() == 3 && arguments[0] == "play" &&
+      cadre::PlayAny(arguments[1], std::stoull(arguments[2]))) {
+    return 0;
+  }
   if (arguments.size() >= 2 &&
       cadre::PlayNamed<cadre::Acrobot, cadre::CartPole, cadre::MountainCar,
                        cadre::MountainCarContinuous, cadre::Pendulum>(arguments)) {
     return 0;
   }
-  std::fprintf(stderr, "usage: envs_parity step|reset|episodes ID [SEED [COUNT]]\n");
+  std::fprintf(stderr, "usage: envs_parity step|reset|episodes|play ID [SEED [COUNT]]\n");
   return 2;
 }

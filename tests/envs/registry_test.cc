@@ -15,9 +15,11 @@ using ::testing::Not;
 TEST(RegistryTest, ListsEveryEnvironmentSortedById) {
   std::vector<std::string> ids;
   for (const EnvironmentSpec& spec : RegisteredEnvironments()) ids.push_back(spec.id);
-  EXPECT_THAT(ids, ElementsAre("Acrobot-v1", "BipedalWalker-v3", "BipedalWalkerHardcore-v3",
-                               "CartPole-v1", "CartPolePO-v1", "DictionaryMatch-v0",
-                               "LunarLander-v3", "LunarLanderContinuous-v3", "MaskedCorridor-v0",
+  EXPECT_THAT(ids, ElementsAre("Acrobot-v1", "CartPole-v1", "CartPolePO-v1", "DictionaryMatch-v0",
+                               "MaskedCorridor-v0", "MinAtar/Asterix-v0", "MinAtar/Asterix-v1",
+                               "MinAtar/Breakout-v0", "MinAtar/Breakout-v1", "MinAtar/Freeway-v0",
+                               "MinAtar/Freeway-v1", "MinAtar/Seaquest-v0", "MinAtar/Seaquest-v1",
+                               "MinAtar/SpaceInvaders-v0", "MinAtar/SpaceInvaders-v1",
                                "MountainCar-v0", "MountainCarContinuous-v0", "MultiBinaryMatch-v0",
                                "MultiDiscreteMatch-v0", "Pendulum-v1"));
 }
@@ -55,8 +57,10 @@ TEST(RegistryTest, AnUnknownIdIsAnsweredWithTheKnownOnes) {
             "unknown environment 'Chess-v0'; known: Acrobot-v1, BipedalWalker-v3, "
             "BipedalWalkerHardcore-v3, CartPole-v1, CartPolePO-v1, "
             "DictionaryMatch-v0, "
-            "LunarLander-v3, LunarLanderContinuous-v3, MaskedCorridor-v0, MountainCar-v0, "
-            "MountainCarContinuous-v0, MultiBinaryMatch-v0, "
+            "MaskedCorridor-v0, MinAtar/Asterix-v0, MinAtar/Asterix-v1, MinAtar/Breakout-v0, "
+            "MinAtar/Breakout-v1, MinAtar/Freeway-v0, MinAtar/Freeway-v1, MinAtar/Seaquest-v0, "
+            "MinAtar/Seaquest-v1, MinAtar/SpaceInvaders-v0, MinAtar/SpaceInvaders-v1, "
+            "MountainCar-v0, MountainCarContinuous-v0, MultiBinaryMatch-v0, "
             "MultiDiscreteMatch-v0, Pendulum-v1");
   EXPECT_EQ(MakeVectorEnvironment("Chess-v0", 1).status(), status);
 }
