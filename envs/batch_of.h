@@ -1,5 +1,6 @@
 // The VectorEnvironment of one concrete environment: the copies lie side by side,
-// and where E is final the compiler calls E::Step itself, not through its vtable.
+// and where E is final the compiler calls E::Step itself, not through its vtable. An E with StepAll
+// steps all of them in one call.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,8 @@ class BatchOf final : public VectorEnvironment {
  private:
   absl::Status CheckStarted() const;
   void StepOne(size_t i, absl::Span<const std::byte> actions);
+  // After the environment's own step.
+  void Finish(size_t i, const StepResult& result);
   void StartEpisode(size_t i);
 
   std::vector<E> environments_;
@@ -57,8 +60,9 @@ class BatchOf final : public VectorEnvironment {
   size_t action_bytes_;
   int64_t step_limit_;
 
-  std::vector<Random> random_;  // [N]; empty before the first Reset.
-  std::vector<int64_t> steps_;  // [N] of the running episode
+  std::vector<Random> random_;       // [N]; empty before the first Reset.
+  std::vector<int64_t> steps_;       // [N] of the running episode
+  std::vector<StepResult> results_;  // [N] if E steps many at once.
 
   ObservationBlocks observations_, final_observations_;
   std::vector<float> rewards_;                   // [N]
@@ -76,6 +80,7 @@ BatchOf<E>::BatchOf(std::vector<E> environments, int64_t max_episode_steps)
 
   const size_t n = environments_.size();
   steps_.resize(n);
+  if (StepsAll<E>) results_.resize(n);
   const std::vector<ObservationColumn> shown = ShownColumns(spec_.observation, spec_.action);
   observations_ = ObservationBlocks(shown, n);
   final_observations_ = ObservationBlocks(shown, n);
@@ -100,7 +105,15 @@ template <typename E>
 absl::Status BatchOf<E>::Step(absl::Span<const std::byte> actions) {
   CADRE_RETURN_IF_ERROR(CheckStarted());
   CADRE_RETURN_IF_ERROR(CheckActions(spec_.action, count(), actions));
-  for (size_t i = 0; i < environments_.size(); ++i) StepOne(i, actions);
+  if constexpr (StepsAll<E>) {
+    E::StepAll(absl::MakeSpan(environments_),
+               {.actions = actions,
+                .observations = absl::MakeSpan(observations_.bytes[0]),
+                .results = absl::MakeSpan(results_)});
+    for (size_t i = 0; i < environments_.size(); ++i) Finish(i, results_[i]);
+  } else {
+    for (size_t i = 0; i < environments_.size(); ++i) StepOne(i, actions);
+  }
   return absl::OkStatus();
 }
 
@@ -143,7 +156,11 @@ absl::Status BatchOf<E>::CheckStarted() const {
 template <typename E>
 void BatchOf<E>::StepOne(size_t i, absl::Span<const std::byte> actions) {
   const absl::Span<const std::byte> action(actions.data() + i * action_bytes_, action_bytes_);
-  const StepResult result = environments_[i].Step(action, random_[i], observations_.Row(i));
+  Finish(i, environments_[i].Step(action, random_[i], observations_.Row(i)));
+}
+
+template <typename E>
+void BatchOf<E>::Finish(size_t i, const StepResult& result) {
   const bool truncated = ++steps_[i] >= step_limit_ && !result.terminated;
   rewards_[i] = static_cast<float>(result.reward);
   terminated_[i] = result.terminated;

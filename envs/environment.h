@@ -53,6 +53,30 @@ class Environment {
   virtual absl::Status SetState(absl::Span<const double> state, ObservationRow observation);
 };
 
+// What several environments with one column of observations are given, and where their answers go.
+struct StepAllRows {
+  absl::Span<const std::byte> actions;  // [n, action bytes]
+  absl::Span<std::byte> observations;   // [n, column bytes]
+  absl::Span<StepResult> results;       // [n]
+};
+
+// An environment that draws no random numbers while it steps may step many at once, to the same
+// bits as each by itself. BatchOf calls it if it is there.
+template <typename E>
+concept StepsAll = requires(absl::Span<E> environments, const StepAllRows& rows) {
+  E::StepAll(environments, rows);
+};
+
+// Step() of one environment by its StepAll().
+template <StepsAll E>
+StepResult StepOne(E& environment, absl::Span<const std::byte> action,
+                   absl::Span<std::byte> observation) {
+  StepResult result;
+  E::StepAll(absl::MakeSpan(&environment, 1),
+             {.actions = action, .observations = observation, .results = {&result, 1}});
+  return result;
+}
+
 // INVALID_ARGUMENT unless `state` has `wanted` numbers.
 absl::Status CheckStateSize(const EnvironmentSpec& spec, absl::Span<const double> state,
                             size_t wanted);

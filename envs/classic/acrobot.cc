@@ -6,12 +6,17 @@
 
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "envs/classic/lanes.h"
 #include "envs/encoding.h"
 
 namespace cadre {
 namespace {
 
-using State = std::array<double, 4>;  // theta1, theta2, and their derivatives.
+// Named numbers, not an array: loops over its elements would keep those over lanes from
+// vectorising.
+struct State {
+  double theta1, theta2, dtheta1, dtheta2;
+};
 
 constexpr double kPi = std::numbers::pi;
 constexpr double kGravity = 9.8;           // [m/s^2]
@@ -29,20 +34,20 @@ constexpr double kResetBound = 0.1;        // Of each of the four numbers.
 
 // The time derivative of `s` under `torque` [N m]: Sutton and Barto 1998, figure
 // 11.4 with its equations of motion, in the same names.
-State Derivative(const State& s, double torque) {
+CADRE_LANE_INLINE State Derivative(const State& s, double torque) {
   const auto [theta1, theta2, dtheta1, dtheta2] = s;
-  const double sine2 = std::sin(theta2);
-  const double cosine2 = std::cos(theta2);
+  const double sine2 = Sin(theta2);
+  const double cosine2 = Cos(theta2);
   const double d1 =
       kMass1 * kCentre1 * kCentre1 +
       kMass2 * (kLength1 * kLength1 + kCentre2 * kCentre2 + 2 * kLength1 * kCentre2 * cosine2) +
       kInertia1 + kInertia2;
   const double d2 = kMass2 * (kCentre2 * kCentre2 + kLength1 * kCentre2 * cosine2) + kInertia2;
-  const double phi2 = kMass2 * kCentre2 * kGravity * std::cos(theta1 + theta2 - kPi / 2);
-  const double phi1 =
-      -kMass2 * kLength1 * kCentre2 * dtheta2 * dtheta2 * sine2 -
-      2 * kMass2 * kLength1 * kCentre2 * dtheta2 * dtheta1 * sine2 +
-      (kMass1 * kCentre1 + kMass2 * kLength1) * kGravity * std::cos(theta1 - kPi / 2) + phi2;
+  const double phi2 = kMass2 * kCentre2 * kGravity * Cos(theta1 + theta2 - kPi / 2);
+  const double phi1 = -kMass2 * kLength1 * kCentre2 * dtheta2 * dtheta2 * sine2 -
+                      2 * kMass2 * kLength1 * kCentre2 * dtheta2 * dtheta1 * sine2 +
+                      (kMass1 * kCentre1 + kMass2 * kLength1) * kGravity * Cos(theta1 - kPi / 2) +
+                      phi2;
   const double ddtheta2 =
       (torque + d2 / d1 * phi1 - kMass2 * kLength1 * kCentre2 * dtheta1 * dtheta1 * sine2 - phi2) /
       (kMass2 * kCentre2 * kCentre2 + kInertia2 - d2 * d2 / d1);
@@ -50,20 +55,24 @@ State Derivative(const State& s, double torque) {
   return {dtheta1, dtheta2, ddtheta1, ddtheta2};
 }
 
-State Moved(const State& s, double time, const State& derivative) {
-  State result;
-  for (size_t i = 0; i < s.size(); ++i) result[i] = s[i] + time * derivative[i];
-  return result;
+CADRE_LANE_INLINE State Moved(const State& s, double time, const State& derivative) {
+  return {s.theta1 + time * derivative.theta1, s.theta2 + time * derivative.theta2,
+          s.dtheta1 + time * derivative.dtheta1, s.dtheta2 + time * derivative.dtheta2};
 }
 
 // One step of the classic fourth-order Runge-Kutta method.
-State Integrate(const State& s, double torque) {
+CADRE_LANE_INLINE State Integrate(const State& s, double torque) {
   const State k1 = Derivative(s, torque);
   const State k2 = Derivative(Moved(s, kTimeStep / 2, k1), torque);
   const State k3 = Derivative(Moved(s, kTimeStep / 2, k2), torque);
   const State k4 = Derivative(Moved(s, kTimeStep, k3), torque);
-  State slope;
-  for (size_t i = 0; i < s.size(); ++i) slope[i] = k1[i] + 2 * k2[i] + 2 * k3[i] + k4[i];
+  const auto weighted = [](double a, double b, double c, double d) {
+    return a + 2 * b + 2 * c + d;
+  };
+  const State slope = {weighted(k1.theta1, k2.theta1, k3.theta1, k4.theta1),
+                       weighted(k1.theta2, k2.theta2, k3.theta2, k4.theta2),
+                       weighted(k1.dtheta1, k2.dtheta1, k3.dtheta1, k4.dtheta1),
+                       weighted(k1.dtheta2, k2.dtheta2, k3.dtheta2, k4.dtheta2)};
   return Moved(s, kTimeStep / 6, slope);
 }
 
@@ -73,6 +82,38 @@ double Wrap(double angle) {
   while (angle > kPi) angle -= 2 * kPi;
   while (angle < -kPi) angle += 2 * kPi;
   return angle;
+}
+
+struct Lanes {
+  double state[4][kLanes], torque[kLanes];
+  double tip_height[kLanes];
+  float shown[6][kLanes];
+};
+
+// All but the angles' wrapping.
+CADRE_VECTOR_VERSIONS void IntegrateLanes(Lanes& lanes, size_t count) {
+  auto& [theta1, theta2, dtheta1, dtheta2] = lanes.state;
+  for (size_t i = 0; i < count; ++i) {
+    const State next = Integrate({theta1[i], theta2[i], dtheta1[i], dtheta2[i]}, lanes.torque[i]);
+    theta1[i] = next.theta1;
+    theta2[i] = next.theta2;
+    dtheta1[i] = Clamped(next.dtheta1, -kMaxVelocity1, kMaxVelocity1);
+    dtheta2[i] = Clamped(next.dtheta2, -kMaxVelocity2, kMaxVelocity2);
+  }
+}
+
+CADRE_VECTOR_VERSIONS void ShowLanes(Lanes& lanes, size_t count) {
+  const auto& [theta1, theta2, dtheta1, dtheta2] = lanes.state;
+  for (size_t i = 0; i < count; ++i) {
+    const SineCosine first = SinCos(theta1[i]), second = SinCos(theta2[i]);
+    lanes.shown[0][i] = static_cast<float>(first.cosine);
+    lanes.shown[1][i] = static_cast<float>(first.sine);
+    lanes.shown[2][i] = static_cast<float>(second.cosine);
+    lanes.shown[3][i] = static_cast<float>(second.sine);
+    lanes.shown[4][i] = static_cast<float>(dtheta1[i]);
+    lanes.shown[5][i] = static_cast<float>(dtheta2[i]);
+    lanes.tip_height[i] = -first.cosine - Cos(theta2[i] + theta1[i]);
+  }
 }
 
 }  // namespace
@@ -103,19 +144,33 @@ void Acrobot::Reset(Random& random, ObservationRow observation) {
 
 StepResult Acrobot::Step(absl::Span<const std::byte> action, Random& /*random*/,
                          ObservationRow observation) {
-  const double torque = DiscreteAction(action) - 1;
-  const State next = Integrate(state_, torque);
-  state_ = {Wrap(next[0]), Wrap(next[1]), std::clamp(next[2], -kMaxVelocity1, kMaxVelocity1),
-            std::clamp(next[3], -kMaxVelocity2, kMaxVelocity2)};
-  Observe(observation);
-  const double tip_height = -std::cos(state_[0]) - std::cos(state_[1] + state_[0]);
-  const bool reached = tip_height > 1.0;
-  return {.reward = reached ? 0.0 : -1.0, .terminated = reached};
+  return StepOne(*this, action, observation[0]);
+}
+
+void Acrobot::StepAll(absl::Span<Acrobot> environments, const StepAllRows& rows) {
+  Lanes lanes;
+  for (size_t first = 0; first < environments.size(); first += kLanes) {
+    const size_t count = std::min(kLanes, environments.size() - first);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t k = 0; k < 4; ++k) lanes.state[k][i] = environments[first + i].state_[k];
+      lanes.torque[i] = DiscreteAction(rows.actions, first + i) - 1;
+    }
+    IntegrateLanes(lanes, count);
+    for (size_t k = 0; k < 2; ++k)
+      for (size_t i = 0; i < count; ++i) lanes.state[k][i] = Wrap(lanes.state[k][i]);
+    ShowLanes(lanes, count);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t k = 0; k < 4; ++k) environments[first + i].state_[k] = lanes.state[k][i];
+      WriteLane(lanes.shown, i, first + i, rows.observations);
+      const bool reached = lanes.tip_height[i] > 1.0;
+      rows.results[first + i] = {.reward = reached ? 0.0 : -1.0, .terminated = reached};
+    }
+  }
 }
 
 void Acrobot::Observe(ObservationRow observation) const {
-  WriteObservation(std::array{std::cos(state_[0]), std::sin(state_[0]), std::cos(state_[1]),
-                              std::sin(state_[1]), state_[2], state_[3]},
+  WriteObservation(std::array{Cos(state_[0]), Sin(state_[0]), Cos(state_[1]), Sin(state_[1]),
+                              state_[2], state_[3]},
                    observation[0]);
 }
 

@@ -20,6 +20,7 @@ class Acrobot final : public Environment {
   void Reset(Random& random, ObservationRow observation) override;
   StepResult Step(absl::Span<const std::byte> action, Random& random,
                   ObservationRow observation) override;
+  static void StepAll(absl::Span<Acrobot> environments, const StepAllRows& rows);
   absl::Status SetState(absl::Span<const double> state, ObservationRow observation) override;
 
   // Angle of the first link from hanging down and of the second from the first

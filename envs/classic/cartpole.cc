@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "envs/classic/lanes.h"
 #include "envs/encoding.h"
 
 namespace cadre {
@@ -22,6 +23,31 @@ constexpr double kTimeStep = 0.02;                               // [s]
 constexpr double kPositionLimit = 2.4;                           // [m]
 constexpr double kAngleLimit = 12 * 2 * std::numbers::pi / 360;  // [rad] 12 degrees
 constexpr double kResetBound = 0.05;                             // Of each of the four numbers.
+
+struct Lanes {
+  double state[4][kLanes], force[kLanes];
+};
+
+CADRE_VECTOR_VERSIONS void Advance(Lanes& lanes, size_t count) {
+  auto& [x, x_dot, theta, theta_dot] = lanes.state;
+  for (size_t i = 0; i < count; ++i) {
+    const auto [sine, cosine] = SinCos(theta[i]);
+
+    // Barto et al. 1983, appendix, without friction.
+    const double pushed =
+        (lanes.force[i] + kPoleMoment * (theta_dot[i] * theta_dot[i]) * sine) / kTotalMass;
+    const double theta_acceleration =
+        (kGravity * sine - cosine * pushed) /
+        (kHalfLength * (4.0 / 3.0 - kPoleMass * (cosine * cosine) / kTotalMass));
+    const double x_acceleration = pushed - kPoleMoment * theta_acceleration * cosine / kTotalMass;
+
+    // Explicit Euler: positions move with the velocities from before the step.
+    x[i] += kTimeStep * x_dot[i];
+    x_dot[i] += kTimeStep * x_acceleration;
+    theta[i] += kTimeStep * theta_dot[i];
+    theta_dot[i] += kTimeStep * theta_acceleration;
+  }
+}
 
 }  // namespace
 
@@ -49,24 +75,26 @@ void CartPole::Reset(Random& random, ObservationRow observation) {
 
 StepResult CartPole::Step(absl::Span<const std::byte> action, Random& /*random*/,
                           ObservationRow observation) {
-  const auto [x, x_dot, theta, theta_dot] = state_;
-  const double force = DiscreteAction(action) == 1 ? kForce : -kForce;
-  const double cosine = std::cos(theta);
-  const double sine = std::sin(theta);
+  return StepOne(*this, action, observation[0]);
+}
 
-  // Barto et al. 1983, appendix, without friction.
-  const double pushed = (force + kPoleMoment * (theta_dot * theta_dot) * sine) / kTotalMass;
-  const double theta_acceleration =
-      (kGravity * sine - cosine * pushed) /
-      (kHalfLength * (4.0 / 3.0 - kPoleMass * (cosine * cosine) / kTotalMass));
-  const double x_acceleration = pushed - kPoleMoment * theta_acceleration * cosine / kTotalMass;
-
-  // Explicit Euler: positions move with the velocities from before the step.
-  state_ = {x + kTimeStep * x_dot, x_dot + kTimeStep * x_acceleration,
-            theta + kTimeStep * theta_dot, theta_dot + kTimeStep * theta_acceleration};
-  WriteObservation(state_, observation[0]);
-  const bool fell = std::abs(state_[0]) > kPositionLimit || std::abs(state_[2]) > kAngleLimit;
-  return {.reward = 1.0, .terminated = fell};
+void CartPole::StepAll(absl::Span<CartPole> environments, const StepAllRows& rows) {
+  Lanes lanes;
+  for (size_t first = 0; first < environments.size(); first += kLanes) {
+    const size_t count = std::min(kLanes, environments.size() - first);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t k = 0; k < 4; ++k) lanes.state[k][i] = environments[first + i].state_[k];
+      lanes.force[i] = DiscreteAction(rows.actions, first + i) == 1 ? kForce : -kForce;
+    }
+    Advance(lanes, count);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t k = 0; k < 4; ++k) environments[first + i].state_[k] = lanes.state[k][i];
+      WriteLane(lanes.state, i, first + i, rows.observations);
+      const bool fell =
+          std::abs(lanes.state[0][i]) > kPositionLimit || std::abs(lanes.state[2][i]) > kAngleLimit;
+      rows.results[first + i] = {.reward = 1.0, .terminated = fell};
+    }
+  }
 }
 
 absl::Status CartPole::SetState(absl::Span<const double> state, ObservationRow observation) {

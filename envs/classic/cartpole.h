@@ -18,6 +18,7 @@ class CartPole final : public Environment {
   void Reset(Random& random, ObservationRow observation) override;
   StepResult Step(absl::Span<const std::byte> action, Random& random,
                   ObservationRow observation) override;
+  static void StepAll(absl::Span<CartPole> environments, const StepAllRows& rows);
   absl::Status SetState(absl::Span<const double> state, ObservationRow observation) override;
 
   // Position [m], velocity [m/s], angle from upright [rad], angular velocity [rad/s].

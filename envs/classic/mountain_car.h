@@ -19,6 +19,7 @@ class MountainCar final : public Environment {
   void Reset(Random& random, ObservationRow observation) override;
   StepResult Step(absl::Span<const std::byte> action, Random& random,
                   ObservationRow observation) override;
+  static void StepAll(absl::Span<MountainCar> environments, const StepAllRows& rows);
   absl::Status SetState(absl::Span<const double> state, ObservationRow observation) override;
 
   // Position and velocity.

@@ -21,6 +21,7 @@ class MountainCarContinuous final : public Environment {
   void Reset(Random& random, ObservationRow observation) override;
   StepResult Step(absl::Span<const std::byte> action, Random& random,
                   ObservationRow observation) override;
+  static void StepAll(absl::Span<MountainCarContinuous> environments, const StepAllRows& rows);
   absl::Status SetState(absl::Span<const double> state, ObservationRow observation) override;
 
   // Position and velocity: float64 after Reset, float32 values after any Step.

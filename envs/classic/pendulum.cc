@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "common/status_macros.h"
+#include "envs/classic/lanes.h"
 #include "envs/encoding.h"
 
 namespace cadre {
@@ -19,11 +20,51 @@ constexpr double kTimeStep = 0.05;  // [s]
 constexpr double kMaxSpeed = 8.0;   // [rad/s]
 constexpr float kMaxTorque = 2.0f;  // [N m]
 
-// The same angle in [-pi, pi).
-double Normalized(double angle) {
-  double turned = std::fmod(angle + kPi, 2 * kPi);
-  if (turned < 0) turned += 2 * kPi;
+// The same angle in [-pi, pi), by the exact remainder of a division by 2 pi as std::fmod has it,
+// for angles up to a million: 2 pi in two parts, whose products with a number of turns are exact.
+CADRE_LANE_INLINE double Normalized(double angle) {
+  constexpr double kTurn = 2 * kPi;
+  constexpr double kTurn1 = 0x1.921fb544p2;
+  constexpr double kTurn2 = kTurn - kTurn1;
+  constexpr double kRound = 0x1.8p52;  // Adding it rounds to an integer.
+  const double size = std::abs(angle + kPi);
+  const double turns = (size * (1 / kTurn) + kRound) - kRound;
+  double rest = (size - turns * kTurn1) - turns * kTurn2;
+  rest = rest < 0 ? rest + kTurn : rest;
+  const double turned = angle + kPi < 0 ? (rest == 0 ? 0.0 : kTurn - rest) : rest;
   return turned - kPi;
+}
+
+struct Lanes {
+  double state[2][kLanes];  // Angle and velocity.
+  float torque[kLanes];
+  double cost[kLanes];
+  float shown[3][kLanes];
+};
+
+CADRE_VECTOR_VERSIONS void Advance(Lanes& lanes, size_t count) {
+  auto& [angles, velocities] = lanes.state;
+  for (size_t i = 0; i < count; ++i) {
+    const double angle = angles[i], velocity = velocities[i];
+    const float torque = lanes.torque[i];
+    const double normalized = Normalized(angle);
+    // The torque's terms alone are float32, as NumPy computes them.
+    lanes.cost[i] =
+        normalized * normalized + 0.1 * (velocity * velocity) + 0.001f * (torque * torque);
+
+    // Rod about its end, semi-implicit Euler: the angle moves with the new velocity.
+    constexpr float kTorqueGain = static_cast<float>(3.0 / (kMass * kLength * kLength));
+    const double acceleration = 3 * kGravity / (2 * kLength) * Sin(angle) + kTorqueGain * torque;
+    const double next_velocity =
+        Clamped(velocity + acceleration * kTimeStep, -kMaxSpeed, kMaxSpeed);
+    const double next_angle = angle + next_velocity * kTimeStep;
+    angles[i] = next_angle;
+    velocities[i] = next_velocity;
+    const auto [sine, cosine] = SinCos(next_angle);
+    lanes.shown[0][i] = static_cast<float>(cosine);
+    lanes.shown[1][i] = static_cast<float>(sine);
+    lanes.shown[2][i] = static_cast<float>(next_velocity);
+  }
 }
 
 }  // namespace
@@ -52,25 +93,28 @@ void Pendulum::Reset(Random& random, ObservationRow observation) {
 
 StepResult Pendulum::Step(absl::Span<const std::byte> action, Random& /*random*/,
                           ObservationRow observation) {
-  const auto [angle, velocity] = state_;
-  const float torque = ContinuousAction(action, 0, -kMaxTorque, kMaxTorque);
-  const double normalized = Normalized(angle);
-  // The torque's terms alone are float32, as NumPy computes them.
-  const double cost =
-      normalized * normalized + 0.1 * (velocity * velocity) + 0.001f * (torque * torque);
+  return StepOne(*this, action, observation[0]);
+}
 
-  // Rod about its end, semi-implicit Euler: the angle moves with the new velocity.
-  constexpr float kTorqueGain = static_cast<float>(3.0 / (kMass * kLength * kLength));
-  const double acceleration = 3 * kGravity / (2 * kLength) * std::sin(angle) + kTorqueGain * torque;
-  const double next_velocity =
-      std::clamp(velocity + acceleration * kTimeStep, -kMaxSpeed, kMaxSpeed);
-  state_ = {angle + next_velocity * kTimeStep, next_velocity};
-  Observe(observation);
-  return {.reward = -cost, .terminated = false};
+void Pendulum::StepAll(absl::Span<Pendulum> environments, const StepAllRows& rows) {
+  Lanes lanes;
+  for (size_t first = 0; first < environments.size(); first += kLanes) {
+    const size_t count = std::min(kLanes, environments.size() - first);
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t k = 0; k < 2; ++k) lanes.state[k][i] = environments[first + i].state_[k];
+      lanes.torque[i] = ContinuousAction(rows.actions, first + i, -kMaxTorque, kMaxTorque);
+    }
+    Advance(lanes, count);
+    for (size_t i = 0; i < count; ++i) {
+      environments[first + i].state_ = {lanes.state[0][i], lanes.state[1][i]};
+      WriteLane(lanes.shown, i, first + i, rows.observations);
+      rows.results[first + i] = {.reward = -lanes.cost[i], .terminated = false};
+    }
+  }
 }
 
 void Pendulum::Observe(ObservationRow observation) const {
-  WriteObservation(std::array{std::cos(state_[0]), std::sin(state_[0]), state_[1]}, observation[0]);
+  WriteObservation(std::array{Cos(state_[0]), Sin(state_[0]), state_[1]}, observation[0]);
 }
 
 absl::Status Pendulum::SetState(absl::Span<const double> state, ObservationRow observation) {

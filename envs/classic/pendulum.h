@@ -19,6 +19,7 @@ class Pendulum final : public Environment {
   void Reset(Random& random, ObservationRow observation) override;
   StepResult Step(absl::Span<const std::byte> action, Random& random,
                   ObservationRow observation) override;
+  static void StepAll(absl::Span<Pendulum> environments, const StepAllRows& rows);
   absl::Status SetState(absl::Span<const double> state, ObservationRow observation) override;
 
   // Angle from upright [rad], never wrapped, and angular velocity [rad/s].
