@@ -179,7 +179,7 @@ class Actions {
 class VectorEnvironmentTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(VectorEnvironmentTest, EqualsALoopOverSingleEnvironments) {
-  constexpr int64_t kCount = 3, kLimit = 40;
+  constexpr int64_t kCount = 71, kLimit = 40;  // More than kLanes, and an odd rest.
   const auto vector = *MakeVectorEnvironment(GetParam(), kCount, kLimit);
   const size_t row = 4 * vector->spec().observation.elements();
   ASSERT_TRUE(vector->Reset(5).ok());
@@ -267,10 +267,10 @@ TEST(BatchOfTest, EveryColumnEqualsALoopOverSingleEnvironments) {
 
 TEST_P(VectorEnvironmentTest, AnEnvironmentDoesNotDependOnHowManyThereAre) {
   const auto few = *MakeVectorEnvironment(GetParam(), 2, 30);
-  const auto many = *MakeVectorEnvironment(GetParam(), 7, 30);
+  const auto many = *MakeVectorEnvironment(GetParam(), 77, 30);
   ASSERT_TRUE(few->Reset(3).ok());
   ASSERT_TRUE(many->Reset(3).ok());
-  Actions few_actions(few->spec().action, 2), many_actions(few->spec().action, 7);
+  Actions few_actions(few->spec().action, 2), many_actions(few->spec().action, 77);
   for (int step = 0; step < 200; ++step) {
     const absl::Span<const std::byte> rows = few->observations()[0];
     ASSERT_EQ(rows, many->observations()[0].subspan(0, rows.size())) << "at step " << step;
