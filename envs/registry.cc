@@ -18,11 +18,8 @@
 #include "envs/classic/mountain_car.h"
 #include "envs/classic/mountain_car_continuous.h"
 #include "envs/classic/pendulum.h"
-#include "envs/minatar/asterix.h"
-#include "envs/minatar/breakout.h"
-#include "envs/minatar/freeway.h"
-#include "envs/minatar/seaquest.h"
-#include "envs/minatar/space_invaders.h"
+#include "envs/mujoco/gymnasium_tasks.h"
+#include "envs/mujoco/mujoco.h"
 #include "envs/probe/masked_corridor.h"
 #include "envs/probe/match.h"
 
@@ -47,7 +44,8 @@ constexpr Registration Register() {
   };
 }
 
-// Sorted by id. A new environment is one more line here.
+// Sorted by id. A new environment is one more line here. MuJoCo's are in
+// mujoco/gymnasium_tasks.cc.
 constexpr Registration kRegistrations[] = {
     Register<Acrobot>(),          //
     Register<CartPole>(),         //
@@ -91,7 +89,7 @@ size_t EditDistance(absl::string_view a, absl::string_view b) {
 
 absl::Status UnknownEnvironment(absl::string_view id) {
   std::vector<std::string> ids;
-  for (const Registration& registration : kRegistrations) ids.push_back(registration.spec().id);
+  for (const EnvironmentSpec& spec : RegisteredEnvironments()) ids.push_back(spec.id);
   const std::string nearest =
       *std::min_element(ids.begin(), ids.end(), [id](const std::string& a, const std::string& b) {
         return EditDistance(id, a) < EditDistance(id, b);
@@ -115,22 +113,27 @@ absl::StatusOr<const Registration*> Find(absl::string_view id) {
 std::vector<EnvironmentSpec> RegisteredEnvironments() {
   std::vector<EnvironmentSpec> specs;
   for (const Registration& registration : kRegistrations) specs.push_back(registration.spec());
+  for (const GymnasiumTask& task : GymnasiumTasks()) specs.push_back(SpecOf(task));
+  std::sort(specs.begin(), specs.end(),
+            [](const EnvironmentSpec& a, const EnvironmentSpec& b) { return a.id < b.id; });
   return specs;
 }
 
 absl::StatusOr<EnvironmentSpec> FindEnvironment(absl::string_view id) {
+  if (const GymnasiumTask* task = FindGymnasiumTask(id)) return SpecOf(*task);
   CADRE_ASSIGN_OR_RETURN(const Registration* registration, Find(id));
   return registration->spec();
 }
 
 absl::StatusOr<std::unique_ptr<Environment>> MakeEnvironment(absl::string_view id) {
+  if (const GymnasiumTask* task = FindGymnasiumTask(id)) return MakeGymnasiumTask(*task);
   CADRE_ASSIGN_OR_RETURN(const Registration* registration, Find(id));
   return registration->make();
 }
 
 absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakeVectorEnvironment(
     absl::string_view id, int64_t count, int64_t max_episode_steps) {
-  CADRE_ASSIGN_OR_RETURN(const Registration* registration, Find(id));
+  CADRE_ASSIGN_OR_RETURN(const EnvironmentSpec spec, FindEnvironment(id));
   if (count < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("environment count is ", count, "; wanted at least 1"));
@@ -139,7 +142,10 @@ absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakeVectorEnvironment(
     return absl::InvalidArgumentError(
         absl::StrCat("max_episode_steps is ", max_episode_steps, "; wanted at least 0"));
   }
-  if (max_episode_steps == 0) max_episode_steps = registration->spec().max_episode_steps;
+  if (max_episode_steps == 0) max_episode_steps = spec.max_episode_steps;
+  if (const GymnasiumTask* task = FindGymnasiumTask(id))
+    return MakeGymnasiumTasks(*task, count, max_episode_steps);
+  CADRE_ASSIGN_OR_RETURN(const Registration* registration, Find(id));
   return registration->make_vector(count, max_episode_steps);
 }
 

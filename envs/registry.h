@@ -16,7 +16,8 @@ namespace cadre {
 // Sorted by id.
 std::vector<EnvironmentSpec> RegisteredEnvironments();
 
-// NOT_FOUND, with the known ids and the nearest one, where there is no such `id`.
+// NOT_FOUND, with the known ids and the nearest one, where there is no such `id`. Making one that
+// needs what this build does not have is a FAILED_PRECONDITION.
 absl::StatusOr<EnvironmentSpec> FindEnvironment(absl::string_view id);
 absl::StatusOr<std::unique_ptr<Environment>> MakeEnvironment(absl::string_view id);
 

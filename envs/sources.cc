@@ -5,7 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "envs/plugin/plugin_environment.h"
+#include "envs/mujoco/mujoco.h"
 #include "envs/registry.h"
 #include "envs/wrappers/time_limit.h"
 #include "envs/wrappers/wrap.h"
@@ -33,7 +33,7 @@ absl::StatusOr<EnvironmentSpec> SourceSpec(const EnvironmentConfig& config) {
     case EnvironmentConfig::kAtari:
       return NotThere("atari");
     case EnvironmentConfig::kMujoco:
-      return NotThere("mujoco");
+      return FindMujocoModel(config.mujoco());
     case EnvironmentConfig::kPlugin:
       return FindPlugin(config.plugin());
     case EnvironmentConfig::kRemote:
@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakeSource(const EnvironmentC
     case EnvironmentConfig::kAtari:
       return NotThere("atari");
     case EnvironmentConfig::kMujoco:
-      return NotThere("mujoco");
+      return MakeMujocoModels(config.mujoco(), count, config.max_episode_steps());
     case EnvironmentConfig::kPlugin:
       return MakePlugin(config.plugin(), count);
     case EnvironmentConfig::kRemote:

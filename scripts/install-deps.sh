@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Usage: scripts/install-deps.sh [--torch=debian|wheel]
+# Usage: scripts/install-deps.sh [--torch=debian|wheel] [--mujoco]
 # Installs what Cadre builds with, on Debian 12 and Ubuntu 24.04. Runs as root or
 # through sudo, and does nothing where everything is there already.
 #   --torch=debian  LibTorch from the distribution (default; CPU)
 #   --torch=wheel   the current LibTorch out of PyPI's torch wheel (scripts/torch-wheel.sh)
+#   --mujoco        MuJoCo, and Gymnasium for its models, into the virtual environment .venv
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-torch=debian
+torch=debian mujoco=no
 for argument in "$@"; do
   case "$argument" in
     --torch=debian | --torch=wheel) torch="${argument#--torch=}" ;;
-    *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
+    --mujoco) mujoco=yes ;;
+    *) sed -n '2,7s/^# //p' "$0" >&2; exit 2 ;;
   esac
 done
 
@@ -51,3 +53,13 @@ if ((${#missing[@]})); then
 fi
 scripts/box2d-2.3.sh || echo "install-deps: no Box2D 2.3; the build takes the distribution's" >&2
 if [[ "$torch" == wheel ]]; then scripts/torch-wheel.sh; fi
+if [[ "$mujoco" == yes ]]; then
+  # The library and its headers are in mujoco-core; Gymnasium's models need no extras.
+  wanted=("mujoco-core==4.0.0" "gymnasium==1.4.0")
+  [[ -x .venv/bin/pip ]] || python3 -m venv .venv
+  installed="$(.venv/bin/pip freeze --disable-pip-version-check)"
+  for package in "${wanted[@]}"; do
+    grep -qx "$package" <<<"$installed" && continue
+    .venv/bin/pip install -q --disable-pip-version-check "$package"
+  done
+fi
