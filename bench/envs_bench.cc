@@ -14,7 +14,7 @@
 namespace cadre {
 namespace {
 
-// `batches` batches of random actions, so that drawing them is not measured.
+// `batches` batches of random actions within their bounds, so that drawing them is not measured.
 std::vector<std::vector<std::byte>> RandomActions(const VectorEnvironment& environment,
                                                   int batches) {
   const ActionSpace& space = environment.spec().action;
@@ -23,13 +23,13 @@ std::vector<std::vector<std::byte>> RandomActions(const VectorEnvironment& envir
   for (std::vector<std::byte>& batch : result) {
     batch.resize(environment.count() * space.bytes());
     for (size_t offset = 0; offset < batch.size(); offset += 4) {
-      const int64_t count = space.discrete() ? space.counts[offset / 4 % space.counts.size()] : 1;
-      const int32_t discrete = static_cast<int32_t>(random.Below(count));
-      const float continuous = static_cast<float>(random.Uniform(-1, 1));
+      const size_t k = offset % space.bytes() / 4;
       if (space.discrete()) {
-        std::memcpy(&batch[offset], &discrete, 4);
+        const auto choice = static_cast<int32_t>(random.Below(space.counts[k]));
+        std::memcpy(&batch[offset], &choice, 4);
       } else {
-        std::memcpy(&batch[offset], &continuous, 4);
+        const auto number = static_cast<float>(random.Uniform(space.low[k], space.high[k]));
+        std::memcpy(&batch[offset], &number, 4);
       }
     }
   }
@@ -38,7 +38,8 @@ std::vector<std::vector<std::byte>> RandomActions(const VectorEnvironment& envir
 
 void BM_Step(benchmark::State& state, const std::string& id) {
   auto environment = MakeVectorEnvironment(id, state.range(0));
-  CADRE_CHECK(environment.ok() && (*environment)->Reset(1).ok());
+  if (!environment.ok()) return state.SkipWithError(environment.status().ToString().c_str());
+  CADRE_CHECK((*environment)->Reset(1).ok());
   const auto actions = RandomActions(**environment, 64);
   size_t batch = 0;
   for (auto _ : state) {
