@@ -17,7 +17,6 @@ namespace {
 using Bytes = std::vector<std::byte>;
 using Violations = std::vector<std::string>;
 
-constexpr int kSteps = 3000;
 constexpr size_t kGuard = 16;  // Bytes around an observation that nobody may write.
 
 Bytes RandomAction(const ActionSpace& space, Random& random) {
@@ -139,13 +138,13 @@ std::string ObservationFault(const Player& player, const std::vector<Bytes>& row
 }
 
 // Random episodes, each cut after at most 200 steps: sound numbers throughout.
-Violations CheckPlay(const EnvironmentFactory& make) {
+Violations CheckPlay(const EnvironmentFactory& make, int steps) {
   Player player(make, 1);
   Random choices(2);
   Violations violations;
   std::vector<Bytes> row = player.Reset();
   int64_t length = 0;
-  for (int step = 0; step < kSteps && violations.empty(); ++step) {
+  for (int step = 0; step < steps && violations.empty(); ++step) {
     const std::string fault = ObservationFault(player, row);
     if (!fault.empty()) violations.push_back(absl::StrCat(fault, " at step ", step));
     if (!player.GuardsIntact()) violations.push_back("writes outside its observation");
@@ -159,10 +158,10 @@ Violations CheckPlay(const EnvironmentFactory& make) {
 }
 
 // Two players that get the same actions; "" or where they part.
-std::string Difference(Player& a, Player& b) {
+std::string Difference(Player& a, Player& b, int steps) {
   Random choices(3);
   bool restart = true;
-  for (int step = 0; step < kSteps; ++step) {
+  for (int step = 0; step < steps; ++step) {
     if (restart) {
       if (a.Reset() != b.Reset()) return absl::StrCat("observations of Reset at step ", step);
       restart = false;
@@ -178,12 +177,12 @@ std::string Difference(Player& a, Player& b) {
   return "";
 }
 
-Violations CheckSeeds(const EnvironmentFactory& make) {
+Violations CheckSeeds(const EnvironmentFactory& make, int steps) {
   Violations violations;
   {
     // Different fills: bytes that are not written differ too.
     Player a(make, 7, 0x00), b(make, 7, 0xFF);
-    const std::string difference = Difference(a, b);
+    const std::string difference = Difference(a, b, steps);
     if (!difference.empty())
       violations.push_back(absl::StrCat("same seed and actions, different ", difference));
   }
@@ -200,16 +199,16 @@ Violations CheckSeeds(const EnvironmentFactory& make) {
       used.Step(action);
     }
     used.Reseed(9);
-    const std::string difference = Difference(used, fresh);
+    const std::string difference = Difference(used, fresh, steps);
     if (!difference.empty())
       violations.push_back(absl::StrCat("an earlier episode shows in ", difference));
   }
   Player a(make, 10), b(make, 11);
-  if (Difference(a, b).empty()) violations.push_back("different seeds, same episodes");
+  if (Difference(a, b, steps).empty()) violations.push_back("different seeds, same episodes");
   return violations;
 }
 
-Violations CheckClipping(const EnvironmentFactory& make) {
+Violations CheckClipping(const EnvironmentFactory& make, int /*steps*/) {
   const ActionSpace space = make()->spec().action;
   Violations violations;
   for (int64_t d = 0; d < space.dimensions; ++d) {
@@ -235,17 +234,17 @@ Violations CheckClipping(const EnvironmentFactory& make) {
 
 }  // namespace
 
-std::vector<std::string> ConformanceViolations(const EnvironmentFactory& make) {
-  Violations violations = SpecFaults(make()->spec());
+std::vector<std::string> ConformanceViolations(const EnvironmentFactory& make, int steps) {
+  Violations violations = CheckSpec(make()->spec());
   if (!violations.empty()) return violations;  // The rest relies on it.
   for (const auto& check : {CheckPlay, CheckSeeds, CheckClipping}) {
-    for (std::string& violation : check(make)) violations.push_back(std::move(violation));
+    for (std::string& violation : check(make, steps)) violations.push_back(std::move(violation));
   }
   return violations;
 }
 
-void CheckConformance(const EnvironmentFactory& make) {
-  EXPECT_THAT(ConformanceViolations(make), testing::IsEmpty());
+void CheckConformance(const EnvironmentFactory& make, int steps) {
+  EXPECT_THAT(ConformanceViolations(make, steps), testing::IsEmpty());
 }
 
 }  // namespace cadre

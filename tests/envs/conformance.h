@@ -14,9 +14,9 @@ using EnvironmentFactory = std::function<std::unique_ptr<Environment>()>;
 
 // Each way in which the environment breaks the contract of envs/environment.h, in
 // words; empty where it keeps it. Plays a few thousand random steps.
-std::vector<std::string> ConformanceViolations(const EnvironmentFactory& make);
+std::vector<std::string> ConformanceViolations(const EnvironmentFactory& make, int steps = 3000);
 
 // Fails the running test with those.
-void CheckConformance(const EnvironmentFactory& make);
+void CheckConformance(const EnvironmentFactory& make, int steps = 3000);
 
 }  // namespace cadre

@@ -10,6 +10,7 @@
 #include "envs/batch_of.h"
 #include "envs/conformance.h"
 #include "envs/encoding.h"
+#include "envs/mujoco/mujoco.h"
 #include "envs/registry.h"
 
 namespace cadre {
@@ -23,11 +24,9 @@ using ::testing::IsEmpty;
 class RegisteredEnvironmentTest : public testing::TestWithParam<EnvironmentSpec> {};
 
 TEST_P(RegisteredEnvironmentTest, Conforms) {
-  CheckConformance([] { return MakeEnvironment(GetParam().id).value(); });
-  const Conformance batch = CheckEnvironment(
-      [](int64_t count) { return MakeVectorEnvironment(GetParam().id, count); }, 500);
-  EXPECT_THAT(batch.faults, IsEmpty());
-  EXPECT_GE(batch.steps, 1500);
+  const bool mujoco = FindGymnasiumTask(GetParam().id) != nullptr;
+  if (mujoco && !MujocoBuiltIn()) GTEST_SKIP() << "built without MuJoCo";
+  CheckConformance([] { return MakeEnvironment(GetParam().id).value(); }, mujoco ? 150 : 3000);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RegisteredEnvironmentTest,

