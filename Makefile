@@ -3,12 +3,17 @@
 CONFIG ?= configs/ppo_cartpole.textproto
 JOBS ?= $(shell nproc)
 DEPS ?= install
+# What the config's environment needs besides.
+MUJOCO_TASKS = Ant|HalfCheetah|Hopper|Humanoid|HumanoidStandup|InvertedDoublePendulum|$\
+  InvertedPendulum|Pusher|Reacher|Swimmer|Walker2d
+DEPS_OF_CONFIG = $(shell grep -qsE '^[^\#]*("($(MUJOCO_TASKS))-v[45]"|mujoco *\{)' $(CONFIG) && \
+  echo --mujoco)
 
 .PHONY: build train test bench format deps
 
 deps:
 ifneq ($(DEPS),skip)
-	scripts/install-deps.sh
+	scripts/install-deps.sh $(DEPS_OF_CONFIG)
 endif
 
 build: deps
