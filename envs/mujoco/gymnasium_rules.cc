@@ -192,10 +192,10 @@ void ObserveHumanoid(int version, const mjModel& model, const mjData& data, Writ
 
 // --- Reacher and Pusher: version 4 judges where things were before the step. ---
 
-// A point that is at least (or at most) so far from the origin.
+// Draws points in a rectangle until one's distance from the origin is accepted.
 template <typename Accept>
-void PlaceTwo(Random& random, double low_x, double high_x, double low_y, double high_y,
-              mjtNum* position, Accept accept) {
+void PlacePoint(Random& random, double low_x, double high_x, double low_y, double high_y,
+                mjtNum* position, Accept accept) {
   do {
     position[0] = random.Uniform(low_x, high_x);
     position[1] = random.Uniform(low_y, high_y);
@@ -203,8 +203,8 @@ void PlaceTwo(Random& random, double low_x, double high_x, double low_y, double 
 }
 
 void PlaceReacher(const mjModel& model, Random& random, mjData* data) {
-  PlaceTwo(random, -0.2, 0.2, -0.2, 0.2, data->qpos + model.nq - 2,
-           [](double distance) { return distance < 0.2; });
+  PlacePoint(random, -0.2, 0.2, -0.2, 0.2, data->qpos + model.nq - 2,
+             [](double distance) { return distance < 0.2; });
   std::fill_n(data->qvel + model.nv - 2, 2, 0.0);
 }
 
@@ -229,7 +229,7 @@ void ObserveReacher(int version, const mjModel& model, const mjData& data, Write
 
 void PlacePusher(const mjModel& model, Random& random, mjData* data) {
   mjtNum* object = data->qpos + model.nq - 4;
-  PlaceTwo(random, -0.3, 0, -0.2, 0.2, object, [](double distance) { return distance > 0.17; });
+  PlacePoint(random, -0.3, 0, -0.2, 0.2, object, [](double distance) { return distance > 0.17; });
   std::fill_n(object + 2, 2, 0.0);  // The goal.
   std::fill_n(data->qvel + model.nv - 4, 4, 0.0);
 }
@@ -318,7 +318,7 @@ Family FamilyOf(GymnasiumTask::Family family) {
   return {};
 }
 
-// Ant-v4 alone pays nothing for contacts; what else has them in sight?
+// Of the others, neither observation nor reward has them.
 bool NeedsContactForces(const GymnasiumTask& task) {
   using enum GymnasiumTask::Family;
   return task.family == kHumanoid || task.family == kHumanoidStandup ||
