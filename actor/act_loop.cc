@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "actor/delayed_parameter_source.h"
+#include "actor/paced_environment.h"
 #include "common/config/replay_config.h"
 #include "common/experience/experience_spec.h"
 #include "common/status_macros.h"
@@ -46,12 +47,8 @@ absl::StatusOr<std::unique_ptr<ActLoop>> ActLoop::Create(const ExperimentConfig&
   CADRE_ASSIGN_OR_RETURN(
       auto environments,
       MakeVectorEnvironment(config.environment(), config.actors().environments_per_actor()));
-  PacedEnvironment* paced = nullptr;
-  if (pace > pace.zero()) {
-    auto slow = std::make_unique<PacedEnvironment>(std::move(environments), pace);
-    paced = slow.get();
-    environments = std::move(slow);
-  }
+  if (pace > pace.zero())
+    environments = std::make_unique<PacedEnvironment>(std::move(environments), pace);
   const EnvironmentSpec& spec = environments->spec();
   // One beyond the config's actors explores as one of them does.
   const int64_t place_of = index % config.actors().count();
@@ -61,7 +58,6 @@ absl::StatusOr<std::unique_ptr<ActLoop>> ActLoop::Create(const ExperimentConfig&
                          MakeActingPolicy(config, spec.observation, spec.action, place));
   std::unique_ptr<ActLoop> loop(
       new ActLoop(config, index, source, sink, std::move(environments), std::move(policy)));
-  loop->paced_ = paced;
   return loop;
 }
 
@@ -90,7 +86,7 @@ ActLoop::ActLoop(const ExperimentConfig& config, int32_t index, ParameterSource*
 
 void ActLoop::RequestStop() {
   stop_requested_ = true;
-  if (paced_ != nullptr) paced_->Stop();
+  environments_->Stop();
 }
 
 absl::Status ActLoop::Run() {
@@ -177,16 +173,21 @@ absl::Status ActLoop::Step() {
   if (state_column_ >= 0) builder_.AddColumn(state_column_, Bytes(policy_->states()));
 
   times_.Enter(ActStage::kEnvironment);
-  CADRE_RETURN_IF_ERROR(environments_->Step(actions_));
+  const absl::Status stepped = environments_->Step(actions_);
+  LogFaults();
+  CADRE_RETURN_IF_ERROR(stepped);
 
   times_.Enter(ActStage::kBuild);
   recorder_->AddRewards(environments_->rewards(), builder_);
   episodes_.AddRewards(environments_->rewards());
   builder_.EndStep(environments_->terminated(), environments_->truncated(),
-                   environments_->final_observations());
+                   environments_->final_observations(), environments_->skipped());
+  SkipRows();
   EndEpisodes();
-  progress_.OnSteps(environments_->count());
-  steps_.fetch_add(environments_->count(), std::memory_order_relaxed);
+  const absl::Span<const uint8_t> skipped = environments_->skipped();
+  const int64_t steps = environments_->count() - std::count(skipped.begin(), skipped.end(), 1);
+  progress_.OnSteps(steps);
+  steps_.fetch_add(steps, std::memory_order_relaxed);
   return absl::OkStatus();
 }
 
@@ -207,6 +208,26 @@ absl::StatusOr<int64_t> ActLoop::ChooseActions() {
   CADRE_RETURN_IF_ERROR(CheckActed(spec.action, actions_, recorder_->log_probs(),
                                    {policy_->version(), policy_steps_}));
   return policy_->version();
+}
+
+void ActLoop::LogFaults() {
+  for (const std::string& fault : environments_->TakeFaults()) {
+    restarts_.fetch_add(1, std::memory_order_relaxed);
+    const int64_t count = faults_.Count(0, fault, RepeatedEvents::Time::clock::now());
+    if (count > 0)
+      spdlog::warn("actor {}: {}; it is replaced, and its episodes are lost{}", index_, fault,
+                   TimesText(count));
+  }
+}
+
+void ActLoop::SkipRows() {
+  const absl::Span<const uint8_t> skipped = environments_->skipped();
+  for (size_t e = 0; e < skipped.size(); ++e) {
+    if (!skipped[e]) continue;
+    episodes_.Forget(static_cast<int64_t>(e));
+    recorder_->EndEpisode(static_cast<int64_t>(e));
+    policy_->EndEpisode(static_cast<int64_t>(e));
+  }
 }
 
 void ActLoop::EndEpisodes() {

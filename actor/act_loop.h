@@ -1,7 +1,7 @@
 // What an actor does: take parameters, step its environments, send rollouts, until
 // the run is finished. Knows the rest of the system only through the ports. Run()
-// belongs to one thread; times(), steps() and
-// version() may be read from any.
+// belongs to one thread; times(), steps(),
+// restarts() and version() may be read from any.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "actor/paced_environment.h"
 #include "actor/run_progress.h"
 #include "actor/running_episodes.h"
 #include "actor/segment_builder.h"
@@ -62,6 +61,8 @@ class ActLoop {
 
   const ActTimes& times() const { return times_; }
   int64_t steps() const { return steps_.load(std::memory_order_relaxed); }
+  // How often environments broke and were replaced.
+  int64_t restarts() const { return restarts_.load(std::memory_order_relaxed); }
   int64_t version() const { return version_.load(std::memory_order_relaxed); }  // In use.
 
  private:
@@ -78,6 +79,9 @@ class ActLoop {
   // The step's actions. Returns the version that chose them, 0 where they are random.
   absl::StatusOr<int64_t> ChooseActions();
   void EndEpisodes();
+  // Forgets the episodes of environments that did not step.
+  void SkipRows();
+  void LogFaults();
 
   const ExperimentConfig config_;
   const int32_t index_;
@@ -86,7 +90,6 @@ class ActLoop {
   ParameterSource* const source_;
   ExperienceSink* const sink_;
   const std::unique_ptr<VectorEnvironment> environments_;
-  PacedEnvironment* paced_ = nullptr;  // environments_, if it is one.
   const std::unique_ptr<ActingPolicy> policy_;
   const std::unique_ptr<StepRecorder> recorder_;
   SegmentBuilder builder_;
@@ -100,10 +103,11 @@ class ActLoop {
   bool refused_ = false;            // The last rollout was.
   uint64_t rollouts_ = 0;           // That were appended.
   RefusedInARow refused_in_a_row_;
-  RepeatedEvents refusals_;  // For the log.
+  RepeatedEvents refusals_, faults_;  // For the log.
 
   ActTimes times_;
   std::atomic<int64_t> steps_ = 0;
+  std::atomic<int64_t> restarts_ = 0;
   std::atomic<int64_t> version_ = 0;
   std::atomic<bool> stop_requested_ = false;
 };

@@ -30,6 +30,11 @@ std::vector<prometheus::MetricFamily> ActorMetrics::Collect() const {
   steps.metric.push_back(Value(static_cast<double>(loop_->steps())));
   families.push_back(std::move(steps));
 
+  prometheus::MetricFamily restarts =
+      Counter("cadre_actor_environment_restarts_total", "Environments that broke, replaced");
+  restarts.metric.push_back(Value(static_cast<double>(loop_->restarts())));
+  families.push_back(std::move(restarts));
+
   prometheus::MetricFamily seconds =
       Counter("cadre_actor_stage_seconds_total", "Where the time goes");
   for (const auto& [stage, name] : kActStageNames) {

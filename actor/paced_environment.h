@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -26,14 +28,18 @@ class PacedEnvironment final : public VectorEnvironment {
   absl::Status Reset(uint64_t seed) override { return environment_->Reset(seed); }
   absl::Status Step(absl::Span<const std::byte> actions) override;
 
-  // Ends a Step's wait, and each later one, with CANCELLED. From any thread.
-  void Stop() { stopped_.Notify(); }
+  void Stop() override {
+    stopped_.Notify();
+    environment_->Stop();
+  }
+  std::vector<std::string> TakeFaults() override { return environment_->TakeFaults(); }
 
   ShownBlocks observations() const override { return environment_->observations(); }
   ShownBlocks final_observations() const override { return environment_->final_observations(); }
   absl::Span<const float> rewards() const override { return environment_->rewards(); }
   absl::Span<const uint8_t> terminated() const override { return environment_->terminated(); }
   absl::Span<const uint8_t> truncated() const override { return environment_->truncated(); }
+  absl::Span<const uint8_t> skipped() const override { return environment_->skipped(); }
 
  private:
   const std::unique_ptr<VectorEnvironment> environment_;

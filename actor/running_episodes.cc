@@ -20,6 +20,11 @@ void RunningEpisodes::End(int64_t environment) {
   lengths_[environment] = 0;
 }
 
+void RunningEpisodes::Forget(int64_t environment) {
+  total_rewards_[environment] = 0;
+  lengths_[environment] = 0;
+}
+
 void RunningEpisodes::MoveFinishedTo(v1::Rollout& rollout) {
   for (v1::Episode& episode : finished_) *rollout.add_episodes() = std::move(episode);
   finished_.clear();

@@ -24,6 +24,9 @@ class RunningEpisodes {
   // The episode of `environment` ended with that step.
   void End(int64_t environment);
 
+  // The episode of `environment` is lost, and with it the step that was just added.
+  void Forget(int64_t environment);
+
   // Moves the episodes that ended, in their order, to `rollout`.
   void MoveFinishedTo(v1::Rollout& rollout);
 

@@ -5,7 +5,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "envs/mujoco/mujoco.h"
+#include "envs/plugin/plugin_environment.h"
+#include "envs/python/python_source.h"
 #include "envs/registry.h"
 #include "envs/wrappers/time_limit.h"
 #include "envs/wrappers/wrap.h"
@@ -29,9 +30,8 @@ absl::StatusOr<EnvironmentSpec> SourceSpec(const EnvironmentConfig& config) {
     case EnvironmentConfig::kId:
       return FindEnvironment(config.id());
     case EnvironmentConfig::kGymnasium:
-      return NotThere("gymnasium");
     case EnvironmentConfig::kAtari:
-      return NotThere("atari");
+      return DescribePython(config);
     case EnvironmentConfig::kMujoco:
       return FindMujocoModel(config.mujoco());
     case EnvironmentConfig::kPlugin:
@@ -50,9 +50,8 @@ absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakeSource(const EnvironmentC
     case EnvironmentConfig::kId:
       return MakeVectorEnvironment(config.id(), count, config.max_episode_steps());
     case EnvironmentConfig::kGymnasium:
-      return NotThere("gymnasium");
     case EnvironmentConfig::kAtari:
-      return NotThere("atari");
+      return MakePython(config, count);
     case EnvironmentConfig::kMujoco:
       return MakeMujocoModels(config.mujoco(), count, config.max_episode_steps());
     case EnvironmentConfig::kPlugin:

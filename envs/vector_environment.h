@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -44,12 +45,23 @@ class VectorEnvironment {
   // See Environment::SetState. `index` in [0, N).
   virtual absl::Status SetState(int64_t index, absl::Span<const double> state);
 
+  // Ends a Step's wait, and each later one, with CANCELLED. From any thread.
+  virtual void Stop() {}
+
+  // What broke and was replaced since the last call, a line each. Empty for most environments.
+  virtual std::vector<std::string> TakeFaults() { return {}; }
+
   // Of the last Reset or Step. Valid until the next one.
   virtual ShownBlocks observations() const = 0;              // Each [N, shape...].
   virtual ShownBlocks final_observations() const = 0;        // Set for rows whose episode ended.
   virtual absl::Span<const float> rewards() const = 0;       // [N]
   virtual absl::Span<const uint8_t> terminated() const = 0;  // [N] 0 or 1
   virtual absl::Span<const uint8_t> truncated() const = 0;   // [N] 0 or 1, never both
+
+  // [N] 0 or 1, or empty: all 0. Where it is 1 the action was not carried out: there is no
+  // transition, and neither reward nor flags. The row shows the first observation of an
+  // episode; one that was running is lost, with all that follows its last step.
+  virtual absl::Span<const uint8_t> skipped() const { return {}; }
 };
 
 }  // namespace cadre

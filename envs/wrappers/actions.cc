@@ -49,7 +49,7 @@ absl::Status StickyActions::Advance(absl::Span<const std::byte> actions,
   }
   CADRE_RETURN_IF_ERROR(AdvanceInner(actions_, stepped));
   for (size_t i = 0; i < started_.size(); ++i)
-    if (stepped.empty() || stepped[i]) started_[i] = !ended(i);
+    if (stepped.empty() || stepped[i]) started_[i] = !ended(i) && !skips(i);
   return absl::OkStatus();
 }
 
@@ -61,7 +61,8 @@ RepeatedActions::RepeatedActions(std::unique_ptr<VectorEnvironment> inner, Envir
       running_(count()),
       rewards_(count()),
       terminated_(count()),
-      truncated_(count()) {}
+      truncated_(count()),
+      skipped_(count()) {}
 
 EnvironmentSpec RepeatedActions::Spec(EnvironmentSpec inner, int64_t times) {
   inner.max_episode_steps = (inner.max_episode_steps + times - 1) / times;
@@ -72,6 +73,7 @@ absl::Status RepeatedActions::Reset(uint64_t seed) {
   std::fill(rewards_.begin(), rewards_.end(), 0);
   std::fill(terminated_.begin(), terminated_.end(), 0);
   std::fill(truncated_.begin(), truncated_.end(), 0);
+  std::fill(skipped_.begin(), skipped_.end(), 0);
   return inner().Reset(seed);
 }
 
@@ -81,13 +83,20 @@ absl::Status RepeatedActions::Advance(absl::Span<const std::byte> actions,
   for (size_t i = 0; i < n; ++i) {
     running_[i] = stepped.empty() || stepped[i];
     rewards_[i] = 0;
-    terminated_[i] = truncated_[i] = 0;
+    terminated_[i] = truncated_[i] = skipped_[i] = 0;
   }
   for (int64_t time = 0; time < times_; ++time) {
     CADRE_RETURN_IF_ERROR(inner().StepSome(actions, running_));
     bool any = false;
     for (size_t i = 0; i < n; ++i) {
       if (!running_[i]) continue;
+      if (skips(i)) {
+        // The repetitions before are lost with their episode.
+        rewards_[i] = 0;
+        skipped_[i] = 1;
+        running_[i] = 0;
+        continue;
+      }
       rewards_[i] += inner().rewards()[i];
       if (ended(i)) {
         terminated_[i] = inner().terminated()[i];

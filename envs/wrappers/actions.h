@@ -46,6 +46,7 @@ class RepeatedActions final : public EnvironmentWrapper {
   absl::Span<const float> rewards() const override { return rewards_; }
   absl::Span<const uint8_t> terminated() const override { return terminated_; }
   absl::Span<const uint8_t> truncated() const override { return truncated_; }
+  absl::Span<const uint8_t> skipped() const override { return skipped_; }
 
  private:
   absl::Status Advance(absl::Span<const std::byte> actions,
@@ -53,9 +54,9 @@ class RepeatedActions final : public EnvironmentWrapper {
 
   const int64_t times_;
   ObservationBlocks final_observations_;
-  std::vector<uint8_t> running_;                 // [N]
-  std::vector<float> rewards_;                   // [N]
-  std::vector<uint8_t> terminated_, truncated_;  // [N]
+  std::vector<uint8_t> running_;                           // [N]
+  std::vector<float> rewards_;                             // [N]
+  std::vector<uint8_t> terminated_, truncated_, skipped_;  // [N]
 };
 
 // The agent's actions are in [-1, 1], and are mapped onto the environment's bounds, linearly.

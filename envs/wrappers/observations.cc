@@ -60,6 +60,10 @@ absl::Status ObservationWrapper::Advance(absl::Span<const std::byte> actions,
   for (size_t i = 0; i < static_cast<size_t>(count()); ++i) {
     if (!stepped.empty() && !stepped[i]) continue;
     const ObservationRow row = observations_.Row(i);
+    if (skips(i)) {
+      Begin(i, inner().observations(), row);
+      continue;
+    }
     if (!ended(i)) {
       Continue(i, inner().observations(), row);
       continue;

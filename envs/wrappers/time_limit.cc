@@ -41,6 +41,10 @@ absl::Status TimeLimit::Advance(absl::Span<const std::byte> actions,
     truncated_[i] = inner().truncated()[i];
     too_long_[i] = 0;
     if (!stepped.empty() && !stepped[i]) continue;
+    if (skips(i)) {
+      steps_[i] = 0;
+      continue;
+    }
     ++steps_[i];
     if (ended(i)) {
       final_observations_.CopyRow(i, inner().final_observations());
@@ -52,7 +56,11 @@ absl::Status TimeLimit::Advance(absl::Span<const std::byte> actions,
       any_too_long = true;
     }
   }
-  return any_too_long ? inner().Restart(too_long_) : absl::OkStatus();
+  if (!any_too_long) return absl::OkStatus();
+  CADRE_RETURN_IF_ERROR(inner().Restart(too_long_));
+  for (size_t i = 0; i < steps_.size(); ++i)
+    if (skips(i)) truncated_[i] = 0;  // Lost in the attempt to restart it.
+  return absl::OkStatus();
 }
 
 }  // namespace cadre

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -39,6 +41,9 @@ class EnvironmentWrapper : public VectorEnvironment {
   absl::Span<const float> rewards() const override { return inner_->rewards(); }
   absl::Span<const uint8_t> terminated() const override { return inner_->terminated(); }
   absl::Span<const uint8_t> truncated() const override { return inner_->truncated(); }
+  absl::Span<const uint8_t> skipped() const override { return inner_->skipped(); }
+  void Stop() override { inner_->Stop(); }
+  std::vector<std::string> TakeFaults() override { return inner_->TakeFaults(); }
 
  protected:
   // `stepped` empty: all of them.
@@ -51,6 +56,7 @@ class EnvironmentWrapper : public VectorEnvironment {
     return stepped.empty() ? inner_->Step(actions) : inner_->StepSome(actions, stepped);
   }
   bool ended(size_t i) const { return inner_->terminated()[i] | inner_->truncated()[i]; }
+  bool skips(size_t i) const { return !inner_->skipped().empty() && inner_->skipped()[i]; }
   VectorEnvironment& inner() { return *inner_; }
   const VectorEnvironment& inner() const { return *inner_; }
 

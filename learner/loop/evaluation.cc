@@ -63,6 +63,12 @@ absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
     CADRE_RETURN_IF_ERROR(environments->Step(actions));
     for (int64_t i = 0; i < n; ++i) {
       if (over[i]) continue;
+      if (!environments->skipped().empty() && environments->skipped()[i]) {
+        // The episode is lost; the next one counts.
+        returns[i] = 0;
+        lengths[i] = 0;
+        continue;
+      }
       returns[i] += environments->rewards()[i];
       ++lengths[i];
       if (environments->terminated()[i] | environments->truncated()[i] ||
