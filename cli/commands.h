@@ -46,6 +46,15 @@ struct EnvironmentCheckOptions {
 // FAILED_PRECONDITION with their number; else prints what was played.
 absl::Status CheckOneEnvironment(const EnvironmentCheckOptions& options);
 
+struct ServeEnvironmentsOptions {
+  std::string environment;  // As of CheckOneEnvironment.
+  int64_t count = 1;
+  int control = -1;  // Descriptors that the process inherited: a stream socket, and a file to
+  int memory = -1;   // share memory by.
+};
+// Until the other end of the socket is closed. See envs/python/environment_server.h.
+absl::Status ServeLocalEnvironments(const ServeEnvironmentsOptions& options);
+
 struct ConfigCheckOptions {
   std::string config;
   std::vector<std::string> overrides;

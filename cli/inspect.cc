@@ -10,6 +10,7 @@
 #include "common/status_macros.h"
 #include "envs/conformance.h"
 #include "envs/experiment.h"
+#include "envs/python/environment_server.h"
 #include "envs/registry.h"
 #include "envs/sources.h"
 #include "policy/acting/acting_policy.h"
@@ -67,6 +68,18 @@ absl::Status CheckOneEnvironment(const EnvironmentCheckOptions& options) {
   std::printf("%s keeps the rules: %s, actions %s; %lld steps, %lld episodes\n", spec.id.c_str(),
               Describe(spec.observation).c_str(), Describe(spec.action).c_str(),
               static_cast<long long>(result.steps), static_cast<long long>(result.episodes));
+  return absl::OkStatus();
+}
+
+absl::Status ServeLocalEnvironments(const ServeEnvironmentsOptions& options) {
+  LineSocket control(options.control);
+  absl::StatusOr<std::unique_ptr<VectorEnvironment>> environments;
+  const absl::StatusOr<EnvironmentConfig> config = NamedEnvironment(options.environment);
+  environments = config.ok() ? MakeVectorEnvironment(*config, options.count) : config.status();
+  absl::Status status = environments.status();
+  if (status.ok()) status = ServeEnvironments(**environments, control, options.memory);
+  // Whoever asked reports it.
+  if (!status.ok()) RefuseEnvironments(status, control);
   return absl::OkStatus();
 }
 

@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
   command->add_flag("--stochastic", eval.stochastic, "Sample actions");
   command->callback([&] { run = [&] { return cadre::Eval(eval); }; });
 
-  CLI::App* envs = app.add_subcommand("envs", "List the environments, or check one");
+  CLI::App* envs = app.add_subcommand("envs", "List the environments; check or serve one");
   envs->require_subcommand(0, 1);
   envs->callback([&] {
     if (envs->get_subcommands().empty()) run = cadre::ListEnvironments;
@@ -89,6 +89,15 @@ int main(int argc, char** argv) {
   command->add_option("--steps", env_check.steps, "Of each of three environments")
       ->check(CLI::PositiveNumber);
   command->callback([&] { run = [&] { return cadre::CheckOneEnvironment(env_check); }; });
+
+  cadre::ServeEnvironmentsOptions env_serve;
+  command = envs->add_subcommand(
+      "serve", "Environments for the Python process that started this one (cadre.make_vec)");
+  command->add_option("environment", env_serve.environment, "As of check")->required();
+  command->add_option("--num_envs", env_serve.count, "Copies")->check(CLI::PositiveNumber);
+  command->add_option("--control", env_serve.control, "Descriptor of a socket")->required();
+  command->add_option("--memory", env_serve.memory, "Descriptor of a file")->required();
+  command->callback([&] { run = [&] { return cadre::ServeLocalEnvironments(env_serve); }; });
 
   cadre::ConfigCheckOptions check;
   CLI::App* config = app.add_subcommand("config", "Work with experiment files");

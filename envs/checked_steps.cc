@@ -11,9 +11,8 @@
 namespace cadre {
 namespace {
 
-absl::Status Wrong(const VectorEnvironment& environment, size_t i, absl::string_view what) {
-  return absl::InternalError(
-      absl::StrCat("environment ", i, " of '", environment.spec().id, "': ", what));
+absl::Status Wrong(const EnvironmentSpec& spec, size_t i, absl::string_view what) {
+  return absl::InternalError(absl::StrCat("environment ", i, " of '", spec.id, "': ", what));
 }
 
 // The first element of row i that is no finite number; -1 where all are.
@@ -27,16 +26,15 @@ int64_t NotFinite(absl::Span<const std::byte> row) {
   return -1;
 }
 
-absl::Status CheckMask(const VectorEnvironment& environment, size_t i,
-                       absl::Span<const std::byte> row) {
+absl::Status CheckMask(const EnvironmentSpec& spec, size_t i, absl::Span<const std::byte> row) {
   size_t first = 0;
-  const std::vector<int64_t>& counts = environment.spec().action.counts;
+  const std::vector<int64_t>& counts = spec.action.counts;
   for (size_t k = 0; k < counts.size(); ++k) {
     bool any = false;
     for (int64_t a = 0; a < counts[k]; ++a) any |= row[first + a] != std::byte{0};
     if (!any)
       return Wrong(
-          environment, i,
+          spec, i,
           absl::StrCat("its mask allows no alternative of choice ", k, "; wanted at least one"));
     first += counts[k];
   }
@@ -47,8 +45,11 @@ absl::Status CheckMask(const VectorEnvironment& environment, size_t i,
 
 absl::Status CheckObservations(const VectorEnvironment& environment,
                                absl::Span<const uint8_t> which) {
-  const EnvironmentSpec& spec = environment.spec();
-  const ShownBlocks blocks = environment.observations();
+  return CheckShown(environment.spec(), environment.observations(), which);
+}
+
+absl::Status CheckShown(const EnvironmentSpec& spec, ShownBlocks blocks,
+                        absl::Span<const uint8_t> which) {
   const std::vector<ObservationColumn> shown = ShownColumns(spec.observation, spec.action);
   for (size_t c = 0; c < shown.size(); ++c) {
     const size_t size = shown[c].bytes();
@@ -56,7 +57,7 @@ absl::Status CheckObservations(const VectorEnvironment& environment,
       if (!which[i]) continue;
       const absl::Span<const std::byte> row = blocks[c].subspan(i * size, size);
       if (c >= spec.observation.columns.size()) {
-        CADRE_RETURN_IF_ERROR(CheckMask(environment, i, row));
+        CADRE_RETURN_IF_ERROR(CheckMask(spec, i, row));
         continue;
       }
       if (shown[c].dtype != v1::DTYPE_FLOAT32) continue;
@@ -64,7 +65,7 @@ absl::Status CheckObservations(const VectorEnvironment& environment,
       if (element < 0) continue;
       float value;
       std::memcpy(&value, row.data() + element * sizeof(value), sizeof(value));
-      return Wrong(environment, i,
+      return Wrong(spec, i,
                    absl::StrCat("element ", element, " of its observation '", shown[c].name,
                                 "' is ", value, "; wanted a finite number"));
     }
@@ -78,10 +79,10 @@ absl::Status CheckStep(const VectorEnvironment& environment, absl::Span<const ui
     const float reward = environment.rewards()[i];
     const int terminated = environment.terminated()[i], truncated = environment.truncated()[i];
     if (!std::isfinite(reward))
-      return Wrong(environment, i,
+      return Wrong(environment.spec(), i,
                    absl::StrCat("its reward is ", reward, "; wanted a finite number"));
     if (terminated > 1 || truncated > 1 || terminated + truncated > 1)
-      return Wrong(environment, i,
+      return Wrong(environment.spec(), i,
                    absl::StrCat("terminated is ", terminated, " and truncated is ", truncated,
                                 "; wanted 0 or 1, and at most one of them 1"));
   }

@@ -15,6 +15,10 @@ namespace cadre {
 absl::Status CheckObservations(const VectorEnvironment& environment,
                                absl::Span<const uint8_t> which);
 
+// The same of any blocks that an environment with `spec` shows, [which] rows each.
+absl::Status CheckShown(const EnvironmentSpec& spec, ShownBlocks blocks,
+                        absl::Span<const uint8_t> which);
+
 // INTERNAL unless, moreover, their rewards are finite, and their flags are 0 or 1 and not both 1.
 // Before episodes are started anew: observations() has the last of those that ended.
 absl::Status CheckStep(const VectorEnvironment& environment, absl::Span<const uint8_t> which);

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "common/check.h"
 #include "common/status_macros.h"
 #include "envs/batch_of.h"
+#include "envs/checked_steps.h"
 #include "envs/python/spec_json.h"
 #include "nlohmann/json.hpp"
 
@@ -47,7 +47,11 @@ PythonEnvironments::PythonEnvironments(PythonSource source, int64_t count)
   const int64_t workers = std::min<int64_t>(source_.workers, count);
   for (int64_t w = 0, first = 0; w < workers; ++w) {
     const int64_t share = count / workers + (w < count % workers);
-    workers_.push_back({.first = first, .count = share});
+    Worker& worker = workers_.emplace_back();
+    worker.first = first;
+    worker.count = share;
+    worker.rows.resize(count);
+    std::fill_n(worker.rows.begin() + first, share, 1);
     first += share;
   }
 }
@@ -82,6 +86,7 @@ absl::Status PythonEnvironments::Begin(Worker& worker) {
   CADRE_ASSIGN_OR_RETURN(worker.process, WorkerProcess::Start(memory_, &wake_));
   nlohmann::json request = nlohmann::json::parse(source_.request);
   request["protocol"] = kPythonProtocol;
+  request["first"] = worker.first;
   request["count"] = worker.count;
   return worker.process->Send(request.dump());
 }
@@ -115,8 +120,8 @@ absl::StatusOr<EnvironmentSpec> PythonEnvironments::ReadSpec(Worker& worker) {
 }
 
 absl::Status PythonEnvironments::ShareBlock(Worker& worker) {
-  CADRE_RETURN_IF_ERROR(worker.process->Send(absl::StrCat(
-      R"({"layout":)", LayoutJson(block_->layout()), R"(,"first":)", worker.first, "}")));
+  CADRE_RETURN_IF_ERROR(
+      worker.process->Send(absl::StrCat(R"({"layout":)", LayoutJson(block_->layout()), "}")));
   return Expect(worker, MonotonicTime::Now() + source_.timeout);
 }
 
@@ -166,7 +171,7 @@ absl::Status PythonEnvironments::Exchange(absl::string_view line) {
   for (Worker& worker : workers_) {
     if (worker.fault.ok()) worker.fault = Expect(worker, deadline);
     if (absl::IsCancelled(worker.fault)) return worker.fault;
-    if (worker.fault.ok()) worker.fault = CheckFinite(worker);
+    if (worker.fault.ok()) worker.fault = CheckRows(worker);
     if (worker.fault.ok() && AnyEnded(worker)) worker.restarts_in_a_row = 0;
   }
   for (Worker& worker : workers_)
@@ -187,35 +192,13 @@ absl::Status PythonEnvironments::Expect(Worker& worker, MonotonicTime deadline) 
                     : error;
 }
 
-absl::Status PythonEnvironments::CheckFinite(const Worker& worker) const {
-  const auto number = [](absl::Span<const std::byte> block, size_t index) {
-    float value;
-    std::memcpy(&value, &block[index * sizeof(value)], sizeof(value));
-    return value;
-  };
-  const auto bad = [this, &worker](int64_t row, const std::string& what, float got) {
-    return absl::InvalidArgumentError(absl::StrCat("environment ", row - worker.first, " of '",
-                                                   source_.name, "': ", what, " is ", got,
-                                                   "; wanted a finite number"));
-  };
-  for (int64_t i = worker.first; i < worker.first + worker.count; ++i) {
-    if (!std::isfinite(block_->rewards()[i])) return bad(i, "reward", block_->rewards()[i]);
-    const bool ended = block_->terminated()[i] | block_->truncated()[i];
-    for (size_t c = 0; c < spec_.observation.columns.size(); ++c) {
-      const ObservationColumn& column = spec_.observation.columns[c];
-      if (column.dtype != v1::DTYPE_FLOAT32) continue;
-      const int64_t elements = column.elements();
-      for (int64_t e = 0; e < elements; ++e) {
-        const size_t index = i * elements + e;
-        const float shown = number(block_->observations()[c], index);
-        const float last = ended ? number(block_->final_observations()[c], index) : 0;
-        if (std::isfinite(shown) && std::isfinite(last)) continue;
-        return bad(i, absl::StrCat("element ", e, " of observation '", column.name, "'"),
-                   std::isfinite(shown) ? last : shown);
-      }
-    }
-  }
-  return absl::OkStatus();
+absl::Status PythonEnvironments::CheckRows(const Worker& worker) const {
+  CADRE_RETURN_IF_ERROR(CheckStep(*this, worker.rows));
+  if (!AnyEnded(worker)) return absl::OkStatus();
+  std::vector<uint8_t> ended(count_, 0);
+  for (int64_t i = worker.first; i < worker.first + worker.count; ++i)
+    ended[i] = block_->terminated()[i] | block_->truncated()[i];
+  return CheckShown(spec_, block_->final_observations(), ended);
 }
 
 bool PythonEnvironments::AnyEnded(const Worker& worker) const {
@@ -254,7 +237,7 @@ absl::Status PythonEnvironments::StartAnew(Worker& worker) {
   Seed(worker);
   CADRE_RETURN_IF_ERROR(worker.process->Send("reset"));
   CADRE_RETURN_IF_ERROR(Expect(worker, MonotonicTime::Now() + source_.timeout));
-  return CheckFinite(worker);
+  return CheckRows(worker);
 }
 
 void PythonEnvironments::Seed(const Worker& worker) {

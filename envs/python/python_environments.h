@@ -67,7 +67,8 @@ class PythonEnvironments final : public VectorEnvironment {
 
  private:
   struct Worker {
-    int64_t first, count;  // Its rows.
+    int64_t first, count;       // Its rows.
+    std::vector<uint8_t> rows;  // The same as a mask, [N].
     std::unique_ptr<WorkerProcess> process;
     int restarts_in_a_row = 0;
     absl::Status fault;  // Of the current call.
@@ -84,7 +85,7 @@ class PythonEnvironments final : public VectorEnvironment {
   // Sends `line` to all and waits for them; replaces those that broke.
   absl::Status Exchange(absl::string_view line);
   absl::Status Expect(Worker& worker, MonotonicTime deadline);
-  absl::Status CheckFinite(const Worker& worker) const;
+  absl::Status CheckRows(const Worker& worker) const;
   bool AnyEnded(const Worker& worker) const;
   absl::Status Replace(Worker& worker);
   absl::Status StartAnew(Worker& worker);

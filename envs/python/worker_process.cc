@@ -16,6 +16,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/memory/memory.h"
@@ -150,42 +152,27 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(int memory,
 }
 
 WorkerProcess::~WorkerProcess() {
-  ::close(socket_);
   if (reaped_) return;
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
 }
 
 absl::Status WorkerProcess::Send(absl::string_view line) {
-  std::string whole = absl::StrCat(line, "\n");
-  for (size_t sent = 0; sent < whole.size();) {
-    const ssize_t n = ::send(socket_, whole.data() + sent, whole.size() - sent, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Ended();
-    sent += n;
-  }
-  return absl::OkStatus();
+  return control_.Send(line) ? absl::OkStatus() : Ended();
 }
 
 absl::StatusOr<std::string> WorkerProcess::Receive(MonotonicTime deadline) {
   while (true) {
-    if (const size_t end = received_.find('\n'); end != std::string::npos) {
-      std::string line = received_.substr(0, end);
-      received_.erase(0, end + 1);
-      return line;
-    }
+    if (std::optional<std::string> line = control_.TakeLine(); line.has_value())
+      return *std::move(line);
     const int64_t left = absl::ToInt64Milliseconds(deadline - MonotonicTime::Now());
-    pollfd waits[] = {{.fd = socket_, .events = POLLIN},
+    pollfd waits[] = {{.fd = control_.descriptor(), .events = POLLIN},
                       {.fd = wake_->descriptor(), .events = POLLIN}};
     const int ready = ::poll(waits, 2, static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX)));
     if (ready < 0 && errno == EINTR) continue;
     if (waits[1].revents != 0) return absl::CancelledError("the environment was stopped");
     if (ready == 0) return absl::DeadlineExceededError("it did not answer");
-    char buffer[4096];
-    const ssize_t n = ::recv(socket_, buffer, sizeof(buffer), 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return Ended();
-    received_.append(buffer, n);
+    if (!control_.ReadMore()) return Ended();
   }
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/process/monotonic_time.h"
+#include "envs/python/line_socket.h"
 
 namespace cadre {
 
@@ -53,15 +54,14 @@ class WorkerProcess {
   pid_t pid() const { return pid_; }
 
  private:
-  WorkerProcess(pid_t pid, int socket, const WakeUp* wake)
-      : pid_(pid), socket_(socket), wake_(wake) {}
+  WorkerProcess(pid_t pid, int control, const WakeUp* wake)
+      : pid_(pid), control_(control), wake_(wake) {}
 
   absl::Status Ended();
 
   const pid_t pid_;
-  const int socket_;
+  LineSocket control_;
   const WakeUp* const wake_;
-  std::string received_;  // Begin of the next line.
   bool reaped_ = false;
 };
 

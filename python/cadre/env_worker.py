@@ -81,18 +81,19 @@ def make_environments(request: Dict[str, Any]) -> Environments:
     from cadre.vector_environments import VectorEnvironments
     kwargs = {name: parsed(value) for name, value in request["kwargs"].items()}
     name = f"'{request.get('id') or request['entry_point']}'"
-    count = request["count"]
+    first, count = request["first"], request["count"]
     if request["vector"]:
-        return VectorEnvironments(lambda: make_vector(request, dict(kwargs), count), name, count)
+        return VectorEnvironments(lambda: make_vector(request, dict(kwargs), count), name, first,
+                                  count)
     if request.get("entry_point"):
         return SingleEnvironments(lambda: function_of(request["entry_point"])(**kwargs), name,
-                                  count)
+                                  first, count)
 
     def make() -> Any:
         # Cadre checks what environments return, and actions before they come.
         return gymnasium().make(request["id"], disable_env_checker=True, **kwargs)
 
-    return SingleEnvironments(make, name, count)
+    return SingleEnvironments(make, name, first, count)
 
 
 def begin(request: Union[str, Dict[str, Any]]) -> Environments:
@@ -122,8 +123,7 @@ def serve(channel: Any, memory: int) -> None:
         elif message == "reset":
             environments.reset()
         elif isinstance(message, dict) and "layout" in message:
-            layout = message["layout"]
-            environments.use(Block(memory, layout, spec), message["first"])
+            environments.use(Block(memory, message["layout"], spec))
         else:
             raise RuntimeError(f"got message {message!r}; wanted a step or a reset")
         channel.send("ok")

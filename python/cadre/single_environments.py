@@ -55,8 +55,8 @@ class Masks:
 class SingleEnvironments:
     """`make()` makes one of them. Rows [first, first + count) of the block are theirs."""
 
-    def __init__(self, make: Callable[[], Any], name: str, count: int):
-        self._name = name
+    def __init__(self, make: Callable[[], Any], name: str, first: int, count: int):
+        self._name, self._first = name, first
         self._envs: List[Any] = []
         for i in range(count):
             self._envs.append(self._call(i, "making it", make))
@@ -83,8 +83,9 @@ class SingleEnvironments:
         return {"shown": shown, "masked": self.masked, "action": self._action.to_json(),
                 **limits_of(getattr(self._envs[0], "spec", None))}
 
-    def use(self, block: Block, first: int) -> None:
-        self._block, self._first = block, first
+    def use(self, block: Block) -> None:
+        first = self._first
+        self._block = block
         rows = range(first, first + len(self._envs))
         # Views of single rows, made once.
         self._rows = [[column[i] for column in block.observations] for i in rows]
@@ -170,7 +171,7 @@ class SingleEnvironments:
     def _broken(self, i: int, what: str, error: Exception) -> Broken:
         # What an environment returned is not the fault of the line that noticed it.
         text = str(error) if isinstance(error, WrongValue) else where(error)
-        return Broken(f"environment {i} of {self._name}, {what}: {text}")
+        return Broken(f"environment {self._first + i} of {self._name}, {what}: {text}")
 
 
 def limits_of(spec: Any) -> Dict[str, Any]:

@@ -30,8 +30,8 @@ def autoreset_mode(env: Any) -> str:
 class VectorEnvironments:
     """What `make()` returns, of `count` environments. Rows [first, first + count) are theirs."""
 
-    def __init__(self, make: Callable[[], Any], name: str, count: int):
-        self._name, self._count = name, count
+    def __init__(self, make: Callable[[], Any], name: str, first: int, count: int):
+        self._name, self._first, self._count = name, first, count
         self._env = self._call("making it", make)
         env = self._env
         for attribute in ("num_envs", "single_observation_space", "single_action_space"):
@@ -55,7 +55,8 @@ class VectorEnvironments:
         return {"shown": shown, "masked": self.masked, "action": self._action.to_json(),
                 **limits_of(getattr(self._env, "spec", None))}
 
-    def use(self, block: Block, first: int) -> None:
+    def use(self, block: Block) -> None:
+        first = self._first
         self._block = block
         self._own = slice(first, first + self._count)
         self._rows = [column[self._own] for column in block.observations]
@@ -106,7 +107,11 @@ class VectorEnvironments:
     def _start(self, chosen: np.ndarray) -> None:
         observations, info = self._call("reset", self._env.reset,
                                         options={"reset_mask": chosen.copy()})
+        # What is shown of the others may be anything.
+        others = [rows[~chosen] for rows in self._rows]
         self._put(observations, info)
+        for rows, shown in zip(self._rows, others):
+            rows[~chosen] = shown
 
     def _rewards(self, rewards: Any) -> np.ndarray:
         array = np.asarray(rewards)
