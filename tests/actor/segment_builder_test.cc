@@ -30,7 +30,7 @@ v1::ExperienceSpec Spec() {
   return spec;
 }
 
-enum class End : uint8_t { kNone, kTerminated, kTruncated };
+enum class End : uint8_t { kNone, kTerminated, kTruncated, kSkipped };
 
 std::string Bytes(int64_t n, Random& random) {
   std::string bytes(n, '\0');
@@ -66,6 +66,34 @@ class NaiveRecorder {
     segment.end = end == End::kTerminated ? v1::SEGMENT_END_TERMINATED : v1::SEGMENT_END_TRUNCATED;
   }
 
+  // No step. What was recorded of the episode ends in the observation that it would have begun
+  // with; if all of that is in earlier rollouts, the step has to be recorded for it.
+  void Skip(int64_t environment, const std::vector<std::string>& rows) {
+    if (environment >= static_cast<int64_t>(segments_.size())) segments_.resize(environment + 1);
+    open_.resize(segments_.size());
+    std::vector<Recorded>& segments = segments_[environment];
+    if (!segments.empty() && segments.back().end == v1::SEGMENT_END_CUT) {
+      for (size_t c = 0; c < 2; ++c)
+        segments.back().columns[c] += rows[c].substr(environment * row_bytes_[c], row_bytes_[c]);
+      segments.back().end = v1::SEGMENT_END_TRUNCATED;
+    } else if (segments.empty() && open_[environment] && !skipped_[environment]) {
+      Step(environment, rows, End::kTruncated, {rows[0], rows[1]});
+    }
+    skipped_[environment] = true;
+  }
+
+  void Begin(int64_t environments) {
+    skipped_.assign(environments, false);
+    open_.resize(environments);
+    segments_.resize(environments);
+  }
+  int64_t steps() const {
+    int64_t steps = 0;
+    for (const auto& segments : segments_)
+      for (const Recorded& segment : segments) steps += segment.length;
+    return steps;
+  }
+
   v1::Rollout Finish(const std::vector<std::string>& observations) {
     v1::Rollout rollout;
     for (size_t i = 0; i < row_bytes_.size(); ++i) rollout.add_columns();
@@ -80,6 +108,8 @@ class NaiveRecorder {
         out.set_end(segment.end);
         out.set_environment(static_cast<int32_t>(e));
       }
+    for (size_t e = 0; e < segments_.size(); ++e)
+      open_[e] = !segments_[e].empty() && segments_[e].back().end == v1::SEGMENT_END_CUT;
     segments_.clear();
     return rollout;
   }
@@ -92,30 +122,37 @@ class NaiveRecorder {
   };
   std::vector<int64_t> row_bytes_;
   std::vector<std::vector<Recorded>> segments_;  // By environment.
+  std::vector<bool> open_, skipped_;             // By environment.
 };
 
-// Records one rollout with both; `ends` [T][N].
-void CheckRollout(SegmentBuilder& builder, const std::vector<std::vector<End>>& ends,
+// Records one rollout with both; `ends` [T][N]. Where steps are skipped there are more, without.
+void CheckRollout(SegmentBuilder& builder, NaiveRecorder& naive, std::vector<std::vector<End>> ends,
                   Random& random) {
   const v1::ExperienceSpec spec = Spec();
   const int64_t n = static_cast<int64_t>(ends[0].size());
-  NaiveRecorder naive(spec);
-  for (size_t t = 0; t < ends.size(); ++t) {
+  const int64_t wanted = static_cast<int64_t>(ends.size()) * n;
+  naive.Begin(n);
+  for (size_t t = 0; naive.steps() < wanted; ++t) {
     ASSERT_EQ(builder.steps(), t);
     ASSERT_FALSE(builder.full());
+    if (t == ends.size()) ends.emplace_back(n, End::kNone);
     std::vector<std::string> rows;
     for (const v1::ColumnSpec& column : spec.columns())
       rows.push_back(Bytes(n * RowBytes(column), random));
     const std::vector<std::string> finals = {Bytes(n * 3, random), Bytes(n * 2, random)};
-    std::vector<uint8_t> terminated, truncated;
+    std::vector<uint8_t> terminated, truncated, skipped;
     for (int64_t e = 0; e < n; ++e) {
+      skipped.push_back(ends[t][e] == End::kSkipped);
       terminated.push_back(ends[t][e] == End::kTerminated);
       truncated.push_back(ends[t][e] == End::kTruncated);
-      naive.Step(e, rows, ends[t][e], finals);
+      if (ends[t][e] == End::kSkipped)
+        naive.Skip(e, rows);
+      else
+        naive.Step(e, rows, ends[t][e], finals);
     }
     builder.AddObservations({Span(rows[0]), Span(rows[1])});
     for (int i = 2; i < spec.columns_size(); ++i) builder.AddColumn(i, Span(rows[i]));
-    builder.EndStep(terminated, truncated, {Span(finals[0]), Span(finals[1])});
+    builder.EndStep(terminated, truncated, {Span(finals[0]), Span(finals[1])}, skipped);
   }
   ASSERT_TRUE(builder.full());
   const std::vector<std::string> observations = {Bytes(n * 3, random), Bytes(n * 2, random)};
@@ -134,12 +171,13 @@ void CheckRollout(SegmentBuilder& builder, const std::vector<std::vector<End>>& 
 TEST(SegmentBuilderTest, EveryPatternOfEndsOfOneEnvironment) {
   constexpr int kSteps = 5;
   SegmentBuilder builder(Spec(), 1, kSteps);
+  NaiveRecorder naive(Spec());
   Random random(1);
-  for (int pattern = 0; pattern < 3 * 3 * 3 * 3 * 3; ++pattern) {
+  for (int pattern = 0; pattern < 4 * 4 * 4 * 4 * 4; ++pattern) {
     std::vector<std::vector<End>> ends;
-    for (int t = 0, rest = pattern; t < kSteps; ++t, rest /= 3)
-      ends.push_back({static_cast<End>(rest % 3)});
-    ASSERT_NO_FATAL_FAILURE(CheckRollout(builder, ends, random)) << "pattern " << pattern;
+    for (int t = 0, rest = pattern; t < kSteps; ++t, rest /= 4)
+      ends.push_back({static_cast<End>(rest % 4)});
+    ASSERT_NO_FATAL_FAILURE(CheckRollout(builder, naive, ends, random)) << "pattern " << pattern;
   }
 }
 
@@ -148,6 +186,7 @@ TEST(SegmentBuilderTest, RandomEpisodesOfSeveralEnvironments) {
   for (const auto& [n, steps] :
        std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {5, 1}, {1, 9}, {2, 3}, {7, 13}, {13, 7}}) {
     SegmentBuilder builder(Spec(), n, steps);
+    NaiveRecorder naive(Spec());
     for (int round = 0; round < 60; ++round) {
       // From never to always.
       const double probability = (round % 6) / 5.0;
@@ -155,10 +194,49 @@ TEST(SegmentBuilderTest, RandomEpisodesOfSeveralEnvironments) {
       for (std::vector<End>& step : ends)
         for (End& end : step)
           if (random.Uniform() < probability)
-            end = random.Below(2) == 0 ? End::kTerminated : End::kTruncated;
-      ASSERT_NO_FATAL_FAILURE(CheckRollout(builder, ends, random)) << n << " x " << steps;
+            end = static_cast<End>(1 + random.Below(round % 2 == 0 ? 2 : 3));
+      ASSERT_NO_FATAL_FAILURE(CheckRollout(builder, naive, ends, random)) << n << " x " << steps;
     }
   }
+}
+
+TEST(SegmentBuilderTest, ASkippedStepByHand) {
+  v1::ExperienceSpec spec;
+  spec.add_columns()->set_name("obs");
+  spec.mutable_columns(0)->set_dtype(v1::DTYPE_UINT8);
+  spec.mutable_columns(0)->set_per_observation(true);
+  spec.add_columns()->set_name("action");
+  spec.mutable_columns(1)->set_dtype(v1::DTYPE_UINT8);
+  SegmentBuilder builder(spec, 2, 2);
+  const auto step = [&](const std::string& obs, const std::string& action,
+                        std::vector<uint8_t> skipped) {
+    builder.AddObservations({Span(obs)});
+    builder.AddColumn(1, Span(action));
+    builder.EndStep({{0, 0}}, {{0, 0}}, {Span("??")}, skipped);
+  };
+  // The first environment breaks in its second step, and has a new episode, X; the rollout takes
+  // one more step of both.
+  step("Ap", "12", {0, 0});
+  step("Bq", "34", {1, 0});
+  EXPECT_FALSE(builder.full());
+  step("Xr", "56", {0, 0});
+  ASSERT_TRUE(builder.full());
+  v1::Rollout rollout = builder.Finish({Span("Ys")});
+  EXPECT_EQ(rollout.columns(0), "ABXYpqrs");
+  EXPECT_EQ(rollout.columns(1), "15246");
+  ASSERT_EQ(rollout.segments_size(), 3);
+  EXPECT_EQ(rollout.segments(0).end(), v1::SEGMENT_END_TRUNCATED);
+  EXPECT_EQ(rollout.segments(1).end(), v1::SEGMENT_END_CUT);
+  EXPECT_EQ(rollout.segments(2).length(), 3);
+
+  // It breaks again, before anything of its episode is in this rollout, where it was cut.
+  step("Ys", "78", {1, 0});
+  step("Zt", "90", {0, 0});
+  ASSERT_TRUE(builder.full());
+  rollout = builder.Finish({Span("!u")});
+  EXPECT_EQ(rollout.columns(0), "YYZ!stu");
+  EXPECT_EQ(rollout.segments(0).end(), v1::SEGMENT_END_TRUNCATED);
+  EXPECT_EQ(rollout.segments(0).length(), 1);
 }
 
 TEST(SegmentBuilderTest, ByHand) {
