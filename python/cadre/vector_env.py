@@ -57,7 +57,14 @@ class CadreVectorEnv(VectorEnv):
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
         self._start(id, num_envs)
         self._closed = False
-        answer = self._receive()
+        try:
+            self._describe()
+        except Exception:
+            self.close()
+            raise
+
+    def _describe(self) -> None:
+        answer, num_envs = self._receive(), self.num_envs
         if answer.get("protocol") != VERSION:
             raise CadreError(f"{self._process.args[0]} speaks version {answer.get('protocol')} "
                              f"of the protocol; wanted {VERSION}")
@@ -128,9 +135,10 @@ class CadreVectorEnv(VectorEnv):
         os.close(self._memory)
 
     def _start(self, id: str, num_envs: int) -> None:
+        binary = find_binary()
         ours, theirs = socket.socketpair()
         self._memory = os.memfd_create("cadre-environments")
-        command = [find_binary(), "envs", "serve", id, "--num_envs", str(num_envs),
+        command = [binary, "envs", "serve", id, "--num_envs", str(num_envs),
                    "--control", str(theirs.fileno()), "--memory", str(self._memory)]
         with theirs:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL,

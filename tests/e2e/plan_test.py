@@ -23,7 +23,9 @@ class PlanTest(cadre_run.CadreTest):
             self.assertGreater(plan["seconds_per_step"][cost], 0, plan)
 
     def test_every_config(self):
-        configs = sorted(path.stem for path in cadre_run.CONFIGS.glob("*.textproto"))
+        # Those in Python need an interpreter with their packages: python_environments_test.
+        configs = sorted(path.stem for path in cadre_run.CONFIGS.glob("*.textproto")
+                         if "gymnasium {" not in path.read_text())
         self.assertGreater(len(configs), 10)
         for config in configs:
             with self.subTest(config):

@@ -47,6 +47,10 @@ class PythonEnvironmentsTest(cadre_run.CadreTest):
                 self.assertTrue(run.summary()["solved"], run.summary())
         self.assert_greedy(run, 475, episodes=20)
 
+    def test_is_planned(self):
+        process = self.finish("cadre", "plan", CONFIG, "--json")
+        self.assertEqual(process.code, 0, process)
+
     def test_a_killed_worker_is_replaced(self):
         process = self.start("cadre", "train", self.faulty(steps=200_000), "--out",
                              self.folder / "run")
