@@ -214,7 +214,7 @@ absl::Status PythonEnvironments::Replace(Worker& worker) {
     const std::string line = absl::StrCat("Python worker ", number, " of '", source_.name,
                                           "' broke: ", worker.fault.message());
     if (worker.restarts_in_a_row >= source_.max_restarts)
-      return absl::UnavailableError(
+      return absl::InternalError(
           absl::StrCat(line, "; it was replaced ", worker.restarts_in_a_row,
                        " times in a row, gymnasium.max_restarts permits no more"));
     ++worker.restarts_in_a_row;

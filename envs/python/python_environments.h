@@ -45,7 +45,7 @@ class PythonEnvironments final : public VectorEnvironment {
   const EnvironmentSpec& spec() const override { return spec_; }
   int64_t count() const override { return count_; }
 
-  // Besides what the interface says: UNAVAILABLE where a worker broke more often than
+  // Besides what the interface says: INTERNAL where a worker broke more often than
   // `max_restarts` permits, CANCELLED after Stop.
   absl::Status Reset(uint64_t seed) override;
   absl::Status Step(absl::Span<const std::byte> actions) override;

@@ -68,11 +68,6 @@ absl::StatusOr<PythonSource> SourceOf(const EnvironmentConfig& config) {
   return SourceOf(config.gymnasium());
 }
 
-absl::Status InField(const EnvironmentConfig& config, const absl::Status& status) {
-  const char* const field = config.has_atari() ? "environment.atari: " : "environment.gymnasium: ";
-  return absl::Status(status.code(), absl::StrCat(field, status.message()));
-}
-
 struct Remembered {
   absl::Mutex mutex;
   std::map<std::string, EnvironmentSpec> specs ABSL_GUARDED_BY(mutex);  // By request.
@@ -86,26 +81,21 @@ Remembered& RememberedSpecs() {
 }  // namespace
 
 absl::StatusOr<EnvironmentSpec> DescribePython(const EnvironmentConfig& config) {
-  absl::StatusOr<PythonSource> source = SourceOf(config);
-  if (!source.ok()) return InField(config, source.status());
-  source->workers = 1;
-  const std::string key = source->request;
+  CADRE_ASSIGN_OR_RETURN(PythonSource source, SourceOf(config));
+  source.workers = 1;
+  const std::string key = source.request;
   Remembered& remembered = RememberedSpecs();
   absl::MutexLock lock(&remembered.mutex);
   if (const auto found = remembered.specs.find(key); found != remembered.specs.end())
     return found->second;
-  auto environment = PythonEnvironments::Create(*std::move(source), 1);
-  if (!environment.ok()) return InField(config, environment.status());
-  return remembered.specs[key] = (*environment)->spec();
+  CADRE_ASSIGN_OR_RETURN(const auto environment, PythonEnvironments::Create(std::move(source), 1));
+  return remembered.specs[key] = environment->spec();
 }
 
 absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakePython(const EnvironmentConfig& config,
                                                               int64_t count) {
-  absl::StatusOr<PythonSource> source = SourceOf(config);
-  if (!source.ok()) return InField(config, source.status());
-  auto environments = PythonEnvironments::Create(*std::move(source), count);
-  if (!environments.ok()) return InField(config, environments.status());
-  return *std::move(environments);
+  CADRE_ASSIGN_OR_RETURN(PythonSource source, SourceOf(config));
+  return PythonEnvironments::Create(std::move(source), count);
 }
 
 }  // namespace cadre

@@ -12,7 +12,7 @@
 namespace cadre {
 
 // `config` has one of the two as its source. Starts a worker for it once; the process remembers
-// its answer. Fails as PythonEnvironments::Create does; naming the field.
+// its answer. Fails as PythonEnvironments::Create does.
 absl::StatusOr<EnvironmentSpec> DescribePython(const EnvironmentConfig& config);
 
 absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakePython(const EnvironmentConfig& config,

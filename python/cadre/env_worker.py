@@ -5,7 +5,9 @@ other end of the socket is closed. What environments print goes to the standard 
 """
 
 import argparse
+import functools
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -13,10 +15,6 @@ import socket
 import sys
 from typing import Any, Callable, Dict, Union
 
-try:
-    import numpy  # noqa: F401
-except ImportError:
-    numpy = None
 
 Environments = Any  # SingleEnvironments or VectorEnvironments
 
@@ -46,11 +44,13 @@ def gymnasium() -> Any:
 
 
 def make_vector(request: Dict[str, Any], kwargs: Dict[str, Any], count: int) -> Any:
-    """With autoreset_mode DISABLED where it takes one, unless the config says another."""
+    """With the first autoreset_mode that it takes, unless the config says which."""
     entry_point = request.get("entry_point")
-    if not entry_point:
-        gym = gymnasium()
-        name = request["id"]
+    if entry_point:
+        own = function_of(entry_point)
+        make = functools.partial(own, num_envs=count)
+    else:
+        gym, name = gymnasium(), request["id"]
         if ":" in name:
             importlib.import_module(name.partition(":")[0])
         own = gym.spec(name).vector_entry_point
@@ -58,15 +58,17 @@ def make_vector(request: Dict[str, Any], kwargs: Dict[str, Any], count: int) -> 
             mode = kwargs.pop("autoreset_mode", "Disabled")
             return gym.make_vec(name, num_envs=count, vectorization_mode="sync",
                                 vector_kwargs={"autoreset_mode": mode}, **kwargs)
-        make = own if callable(own) else function_of(own)
-    else:
-        make = function_of(entry_point)
-    if "autoreset_mode" not in kwargs and "autoreset_mode" in parameters_of(make):
-        kwargs["autoreset_mode"] = gymnasium().vector.AutoresetMode.DISABLED
-    if not entry_point:
-        return gym.make_vec(name, num_envs=count, vectorization_mode="vector_entry_point",
-                            **kwargs)
-    return make(num_envs=count, **kwargs)
+        own = own if callable(own) else function_of(own)
+        make = functools.partial(gym.make_vec, name, num_envs=count,
+                                 vectorization_mode="vector_entry_point")
+    if "autoreset_mode" not in kwargs and "autoreset_mode" in parameters_of(own):
+        modes = gymnasium().vector.AutoresetMode
+        for mode in (modes.DISABLED, modes.SAME_STEP):
+            try:
+                return make(autoreset_mode=mode, **kwargs)
+            except (ValueError, AssertionError, NotImplementedError):
+                pass  # That mode, or something else that shows below.
+    return make(**kwargs)
 
 
 def parameters_of(make: Callable[..., Any]) -> Any:
@@ -83,8 +85,8 @@ def make_environments(request: Dict[str, Any]) -> Environments:
     name = f"'{request.get('id') or request['entry_point']}'"
     first, count = request["first"], request["count"]
     if request["vector"]:
-        return VectorEnvironments(lambda: make_vector(request, dict(kwargs), count), name, first,
-                                  count)
+        return VectorEnvironments(
+            lambda **more: make_vector(request, {**kwargs, **more}, count), name, first, count)
     if request.get("entry_point"):
         return SingleEnvironments(lambda: function_of(request["entry_point"])(**kwargs), name,
                                   first, count)
@@ -135,7 +137,7 @@ def main() -> int:
     parser.add_argument("--memory", type=int, required=True)
     flags = parser.parse_args()
     connection = socket.socket(fileno=flags.control)
-    if numpy is None:
+    if importlib.util.find_spec("numpy") is None:
         text = (f"No module named 'numpy'; wanted {sys.executable} -m pip install numpy")
         connection.sendall(json.dumps({"error": text}).encode() + b"\n")
         return 1

@@ -1,7 +1,7 @@
 """Environments with Gymnasium's interface, one after the other, as rows of a shared block."""
 
 import traceback
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 
@@ -103,7 +103,7 @@ class SingleEnvironments:
         assert block is not None
         actions = self._action.of_rows(block.actions[self._own])
         self._clear_results()
-        chosen = range(len(self._envs))
+        chosen: Iterable[int] = range(len(self._envs))
         if masked:
             chosen = np.flatnonzero(block.stepped[self._own]).tolist()
         rewards = [0.0] * len(self._envs)

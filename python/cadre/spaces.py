@@ -126,6 +126,10 @@ class BitsColumn(Column):
         row[...] = bits
 
 
+def part_getter(whole: Callable[[Any], Any], key: Any) -> Callable[[Any], Any]:
+    return lambda value: whole(value)[key]
+
+
 class Observation:
     """The columns of an observation space, and where each is in an observation."""
 
@@ -148,7 +152,7 @@ class Observation:
             items = parts.items() if kind == "Dict" else enumerate(parts)
             for key, part in items:
                 inner = f"{name}.{key}" if name else str(key)
-                self._add(part, inner, lambda value, key=key: getter(value)[key])
+                self._add(part, inner, part_getter(getter, key))
             return
         if kind == "Box" and np.dtype(space.dtype).kind in "fiub":
             column = BoxColumn(leaf, space)
@@ -200,10 +204,11 @@ class Action:
         self.kind = {"Discrete": "discrete", "MultiDiscrete": "multi_discrete",
                      "MultiBinary": "multi_binary", "Box": "continuous"}.get(kind_of(space), "")
         self._shape = tuple(getattr(space, "shape", None) or ())
+        self._starts: Any
         self._dtype = getattr(space, "dtype", None) or np.int64
         if self.kind == "discrete":
             self.counts = [int(space.n)]
-            self._starts = int(getattr(space, "start", 0))
+            self._starts = np.int64(getattr(space, "start", 0))
         elif self.kind == "multi_discrete":
             self.counts = np.asarray(space.nvec).reshape(-1).tolist()
             self._starts = starts_of(space)

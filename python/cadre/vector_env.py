@@ -66,7 +66,7 @@ class CadreVectorEnv(VectorEnv):
     def _describe(self) -> None:
         answer, num_envs = self._receive(), self.num_envs
         if answer.get("protocol") != VERSION:
-            raise CadreError(f"{self._process.args[0]} speaks version {answer.get('protocol')} "
+            raise CadreError(f"{find_binary()} speaks version {answer.get('protocol')} "
                              f"of the protocol; wanted {VERSION}")
         self._spec = answer["spec"]
         self._block = Block(self._memory, answer["layout"], self._spec)

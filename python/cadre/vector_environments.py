@@ -7,7 +7,7 @@ With NEXT_STEP an environment that ended ignores the action that comes next, and
 episode instead: such a row is marked as skipped, and is no transition.
 """
 
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -30,8 +30,9 @@ def autoreset_mode(env: Any) -> str:
 class VectorEnvironments:
     """What `make()` returns, of `count` environments. Rows [first, first + count) are theirs."""
 
-    def __init__(self, make: Callable[[], Any], name: str, first: int, count: int):
+    def __init__(self, make: Callable[..., Any], name: str, first: int, count: int):
         self._name, self._first, self._count = name, first, count
+        self._make = make
         self._env = self._call("making it", make)
         env = self._env
         for attribute in ("num_envs", "single_observation_space", "single_action_space"):
@@ -43,7 +44,8 @@ class VectorEnvironments:
         self._mode = autoreset_mode(env)
         self._observation = Observation(env.single_observation_space)
         self._action = Action(env.single_action_space)
-        info = self._call("reset", env.reset, seed=[0] * count)[1]
+        self._one_seed = False
+        info = self._reset([0] * count)[1]
         self.masked = self._action.kind != "continuous" and MASK_COLUMN in info
         self._ended = np.zeros(count, bool)  # In the step before.
 
@@ -64,12 +66,25 @@ class VectorEnvironments:
 
     def reset(self) -> None:
         seeds = self._block.seeds[self._own].tolist()
-        observations, info = self._call("reset", self._env.reset, seed=seeds)
+        if type(self._env).__module__.startswith("envpool"):
+            # Its seeds are fixed when it is made.
+            self._env.close()
+            self._env = self._call("making it", self._make, seed=seeds[0])
+        observations, info = self._reset(seeds)
         self._put(observations, info)
         self._ended[:] = False
         for results in (self._block.rewards, self._block.terminated, self._block.truncated,
                         self._block.skipped):
             results[self._own] = 0
+
+    def _reset(self, seeds: List[int]) -> Tuple[Any, Dict[str, Any]]:
+        """Some take a seed for each environment, some one for all."""
+        if not self._one_seed:
+            try:
+                return self._env.reset(seed=seeds)
+            except Exception:  # Whatever they say to it.
+                self._one_seed = True
+        return self._call("reset", self._env.reset, seed=seeds[0])
 
     def step(self, masked: bool) -> None:
         if masked:
