@@ -68,8 +68,9 @@ class PythonEnvironmentsTest(cadre_run.CadreTest):
     def test_no_fault_reaches_the_learner(self):
         for fault in ("nan", "raise", "reward", "exit"):
             with self.subTest(fault):
-                # Each process of a worker breaks once, in its 50th step.
-                process = self.finish("cadre", "train", self.faulty(fault=fault, at=50, length=9),
+                # Each process of a worker breaks, in its 50th step.
+                process = self.finish("cadre", "train",
+                                      self.faulty(steps=512, fault=fault, at=50, length=9),
                                       "--out", self.folder / fault)
                 self.assertEqual(process.code, 0, process)
                 run = cadre_run.Run(self.folder / fault)
