@@ -7,8 +7,10 @@ envs/python/README.md describes both; envs/python/shared_block.h is the other en
 
 import json
 import mmap
+import os
 import socket
 import struct
+import time
 from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
@@ -24,10 +26,13 @@ class Closed(Exception):
 
 
 class Channel:
-    """One end of the socket. Not thread-safe."""
+    """One end of the socket. Not thread-safe.
 
-    def __init__(self, connection: socket.socket):
-        self._socket = connection
+    Before it sleeps it asks for `spin_seconds`: to be woken up takes as long as many a native step.
+    """
+
+    def __init__(self, connection: socket.socket, spin_seconds: float = 0):
+        self._socket, self._spin_seconds = connection, spin_seconds
         self._received = b""
 
     def send(self, message: Message) -> None:
@@ -39,16 +44,25 @@ class Channel:
 
     def receive(self) -> Message:
         while b"\n" not in self._received:
-            try:
-                more = self._socket.recv(1 << 16)
-            except ConnectionResetError:
-                more = b""
+            more = self._read()
             if not more:
                 raise Closed
             self._received += more
         line, _, self._received = self._received.partition(b"\n")
         text = line.decode()
         return json.loads(text) if text.startswith("{") else text
+
+    def _read(self) -> bytes:
+        try:
+            deadline = time.perf_counter() + self._spin_seconds
+            while self._spin_seconds > 0 and time.perf_counter() < deadline:
+                try:
+                    return self._socket.recv(1 << 16, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    os.sched_yield()
+            return self._socket.recv(1 << 16)
+        except ConnectionResetError:
+            return b""
 
     def close(self) -> None:
         self._socket.close()

@@ -19,6 +19,10 @@ from cadre.protocol import VERSION, Block, Channel, Closed
 from cadre.spaces import MASK_COLUMN
 
 
+# Most native steps take less.
+SPIN_SECONDS = 50e-6
+
+
 class CadreError(RuntimeError):
     """What the process says is wrong, or that it has ended."""
 
@@ -143,7 +147,7 @@ class CadreVectorEnv(VectorEnv):
         with theirs:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                              pass_fds=(theirs.fileno(), self._memory))
-        self._channel = Channel(ours)
+        self._channel = Channel(ours, SPIN_SECONDS)
 
     def _do(self, message: Union[str, Dict[str, Any]]) -> None:
         if self._closed:
