@@ -306,8 +306,8 @@ TEST_F(PythonEnvironmentsTest, SaysWhatCannotBeMade) {
   const auto says = [](const EnvironmentConfig& config) {
     return std::string(FindEnvironment(config).status().message());
   };
-  EXPECT_THAT(says(Config("Missing")),
-              AllOf(HasSubstr("'faulty_environment:Missing'"), HasSubstr("has no attribute 'Missing'")));
+  EXPECT_THAT(says(Config("Missing")), AllOf(HasSubstr("'faulty_environment:Missing'"),
+                                             HasSubstr("has no attribute 'Missing'")));
   EXPECT_THAT(says(Config("Counter", {{"fault", "making"}})), HasSubstr("cannot be made"));
   EXPECT_THAT(says(Config("Counter", {{"speed", "2"}})), HasSubstr("'speed'"));
   EXPECT_THAT(says(Config("Unsupported")), HasSubstr("observation space Text(5); wanted Box"));
