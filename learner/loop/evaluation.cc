@@ -35,9 +35,8 @@ EnvironmentConfig EvaluatedIn(EnvironmentConfig environment) {
 absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
                                     const v1::Parameters& parameters,
                                     const EvaluationOptions& options) {
-  CADRE_ASSIGN_OR_RETURN(auto environments,
-                         MakeVectorEnvironment(EvaluatedIn(config.environment()),
-                                               options.episodes));
+  CADRE_ASSIGN_OR_RETURN(auto environments, MakeVectorEnvironment(EvaluatedIn(config.environment()),
+                                                                  options.episodes));
   const EnvironmentSpec& spec = environments->spec();
   CADRE_ASSIGN_OR_RETURN(auto policy, MakeActingPolicy(config, spec.observation, spec.action));
   CADRE_RETURN_IF_ERROR(policy->Load(parameters));
