@@ -116,6 +116,8 @@ std::vector<Meaning> WeightMeaning(const ExperimentConfig& config,
   if (!environment.action.discrete() && !deterministic)
     for (absl::string_view field : {"min_log_std", "max_log_std"})
       meanings.AddField(absl::StrCat("model.mlp.", field));
+  if (!environment.action.discrete() && TraitsOf(config).policy() == AlgorithmTraits::ACTOR_CRITIC)
+    meanings.AddField("model.mlp.state_dependent_log_std");
   const NormalizationConfig& normalization = config.normalization();
   meanings.AddField("normalization.observations");
   meanings.AddField("normalization.rewards");

@@ -55,15 +55,33 @@ Heads ActorCritic::Forward(const ObservationBatch& observations) {
     slot_count_ = observations.sequences->starts.size(0);
   }
   const std::vector<torch::Tensor>& heads = both_->Forward(Inputs(observations));
-  return {Masked(RowsOf(heads[0], observations), mask_), RowsOf(heads[1], observations).squeeze(1),
-          LogStd(parameters()), counts_};
+  const torch::Tensor policy = RowsOf(heads[0], observations);
+  const torch::Tensor value = RowsOf(heads[1], observations).squeeze(1);
+  if (!network_.state_dependent_log_std)
+    return {Masked(policy, mask_), value, LogStd(parameters()), counts_};
+  const int64_t size = network_.action.dimensions;
+  const LogDeviationBounds& bounds = network_.log_deviation;
+  free_log_std_ = policy.narrow(1, size, size);
+  return {policy.narrow(1, 0, size).contiguous(), value,
+          free_log_std_.clamp(bounds.min, bounds.max).contiguous(), counts_};
+}
+
+torch::Tensor ActorCritic::PolicyGradient(const Heads& gradient) const {
+  if (!network_.state_dependent_log_std) return MaskedGradient(gradient.policy, mask_);
+  const LogDeviationBounds& bounds = network_.log_deviation;
+  const torch::Tensor& slope = gradient.log_std;
+  const torch::Tensor leads_out =
+      free_log_std_.gt(bounds.max)
+          .logical_and(slope.lt(0))
+          .logical_or(free_log_std_.lt(bounds.min).logical_and(slope.gt(0)));
+  return torch::cat({gradient.policy, slope.masked_fill(leads_out, 0)}, 1);
 }
 
 void ActorCritic::Backward(const Heads& gradient) {
   torch::NoGradGuard no_graph;
   model_->gradient().zero_();
   both_->Backward(
-      {SlotsOf(MaskedGradient(gradient.policy, mask_)),
+      {SlotsOf(PolicyGradient(gradient)),
        SlotsOf(gradient.value.defined() ? gradient.value.unsqueeze(1) : torch::Tensor())});
   if (network_.log_std >= 0) LogStd(model_->gradient()).copy_(gradient.log_std);
 }

@@ -16,12 +16,17 @@ namespace cadre {
 
 // Outputs of the network for B observations, or gradients with respect to them.
 struct Heads {
-  torch::Tensor policy;   // [B, D] float32: logits, of each choice in turn, or means.
-  torch::Tensor value;    // [B] float32; an undefined gradient is zero.
-  torch::Tensor log_std;  // [A] float32; undefined for discrete actions.
+  torch::Tensor policy;  // [B, D] float32: logits, of each choice in turn, or means.
+  torch::Tensor value;   // [B] float32; an undefined gradient is zero.
+  // [A] float32, or [B, A] if the deviation depends on the state; undefined for discrete actions.
+  torch::Tensor log_std;
   // ActionSpace::counts if there are several choices at once; empty for a single choice.
   std::vector<int64_t> counts = {};
 };
+
+inline bool StateDependentDeviation(const Heads& heads) {
+  return heads.log_std.defined() && heads.log_std.dim() == 2;
+}
 
 // The alternatives of each choice of a discrete action.
 inline std::vector<int64_t> CountsOf(const Heads& heads) {
@@ -66,6 +71,8 @@ class ActorCritic final : public FlatModel {
   torch::Tensor SlotsOf(const torch::Tensor& gradient) const;
   // The part of a flat vector that holds log deviations; undefined for discrete actions.
   torch::Tensor LogStd(const torch::Tensor& flat) const;
+  // The gradient with respect to the policy's head as the network has it.
+  torch::Tensor PolicyGradient(const Heads& gradient) const;
 
   const ActorCriticNetwork network_;
   const std::unique_ptr<Model> model_;
@@ -73,7 +80,8 @@ class ActorCritic final : public FlatModel {
   const std::vector<int64_t> counts_;  // Heads::counts.
   // Of the last Forward.
   torch::Tensor mask_;
-  torch::Tensor slots_;  // [B]; undefined if the batch was by slots.
+  torch::Tensor free_log_std_;  // [B, A], before it is clamped; if it depends on the state.
+  torch::Tensor slots_;         // [B]; undefined if the batch was by slots.
   int64_t slot_count_ = 0;
 };
 

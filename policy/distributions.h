@@ -1,6 +1,6 @@
 // Action distributions on plain rows, for acting and for closed-form gradients:
 // categorical over D logits, a product of categoricals for several choices at once, and
-// diagonal Gaussian with means [A] and state-independent log deviations [A]. Pure functions. Their
+// diagonal Gaussian with means [A] and log deviations [A]. Pure functions. Their
 // LibTorch twins, for autograd, are in torch_distributions.h; a test holds the two together.
 #pragma once
 

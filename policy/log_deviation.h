@@ -4,9 +4,9 @@
 //   PPO, A2C, ...  The log deviations are parameters of their own. The model moves them
 //                  back onto their bounds after every step, so that they are never beyond
 //                  them, and the next gradient that leads inside takes effect at once.
-//   SAC            The log deviations are outputs of the network and are clamped where they
-//                  are used (Haarnoja et al. 2018, arXiv:1812.05905, appendix C). Beyond a
-//                  bound only gradients that lead back inside pass.
+//   SAC, and the   The log deviations are outputs of the network and are clamped where they
+//   others with    are used (Haarnoja et al. 2018, arXiv:1812.05905, appendix C). Beyond a
+//   state_dependent_log_std   bound only gradients that lead back inside pass.
 #pragma once
 
 #include <algorithm>

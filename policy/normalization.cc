@@ -58,20 +58,22 @@ absl::Status RestoreMoments(const v1::Parameters& parameters, const std::string&
 
 }  // namespace
 
-RowMoments MomentsOf(absl::Span<const float> rows, int64_t size) {
+RowMoments MomentsOf(absl::Span<const float> rows, int64_t size, absl::Span<const float> weights) {
   const int64_t count = static_cast<int64_t>(rows.size()) / size;
   CADRE_CHECK(count * size == static_cast<int64_t>(rows.size()));
-  RowMoments moments{.count = static_cast<double>(count),
-                     .mean = std::vector<double>(size, 0.0),
+  CADRE_CHECK(weights.empty() || static_cast<int64_t>(weights.size()) == count);
+  RowMoments moments{.mean = std::vector<double>(size, 0.0),
                      .squares = std::vector<double>(size, 0.0)};
-  if (count == 0) return moments;
+  const auto weight = [&](int64_t i) { return weights.empty() ? 1.0 : double{weights[i]}; };
+  for (int64_t i = 0; i < count; ++i) moments.count += weight(i);
+  if (moments.count == 0) return moments;
   for (int64_t i = 0; i < count; ++i)
-    for (int64_t j = 0; j < size; ++j) moments.mean[j] += rows[i * size + j];
+    for (int64_t j = 0; j < size; ++j) moments.mean[j] += weight(i) * rows[i * size + j];
   for (double& m : moments.mean) m /= moments.count;
   for (int64_t i = 0; i < count; ++i)
     for (int64_t j = 0; j < size; ++j) {
       const double deviation = rows[i * size + j] - moments.mean[j];
-      moments.squares[j] += deviation * deviation;
+      moments.squares[j] += weight(i) * deviation * deviation;
     }
   return moments;
 }
@@ -143,6 +145,11 @@ void Normalizer::MergeObservations(const RowMoments& observations) {
 
 void Normalizer::MergeReturns(const RowMoments& discounted_returns) {
   if (config_.rewards()) discounted_return_.Merge(discounted_returns);
+}
+
+void Normalizer::LimitCounts(double most) {
+  observation_.LimitCount(most);
+  discounted_return_.LimitCount(most);
 }
 
 ObservationTransform Normalizer::observation_transform() const {

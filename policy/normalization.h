@@ -1,8 +1,11 @@
 // Running normalisation of observations and rewards. The learner owns the
-// statistics, updates them from what it consumes, and publishes them beside the
-// weights; actors and evaluation only apply them. Not thread-safe.
+// statistics, updates them from what it consumes, and publishes them with the
+// weights; actors and evaluation only apply them. On-policy each step counts once, when it
+// is consumed; from replay the statistics are those of the table
+// (learner/loop/replay_normalizer.h). Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -20,8 +23,10 @@ struct RowMoments {
   std::vector<double> mean, squares;
 };
 
-// `rows` [rows, size], row-major.
-RowMoments MomentsOf(absl::Span<const float> rows, int64_t size);
+// `rows` [rows, size], row-major. `weights` [rows], 0 or more: how often each row counts; empty:
+// once.
+RowMoments MomentsOf(absl::Span<const float> rows, int64_t size,
+                     absl::Span<const float> weights = {});
 
 // Mean and variance of a stream of rows, merged batch by batch (Chan, Golub and
 // LeVeque 1979): exact whatever the batch sizes.
@@ -33,6 +38,8 @@ class RunningMoments {
   void Update(absl::Span<const float> rows);
   // The same with moments that were taken elsewhere.
   void Merge(const RowMoments& rows);
+  // From here on the rows so far count as at most `most`, so that newer ones count for more.
+  void LimitCount(double most) { count_ = std::min(count_, most); }
 
   double count() const { return count_; }
   const std::vector<double>& mean() const { return mean_; }
@@ -85,6 +92,8 @@ class Normalizer {
   // give the same bits everywhere.
   void MergeObservations(const RowMoments& observations);
   void MergeReturns(const RowMoments& discounted_returns);
+  // RunningMoments::LimitCount of both.
+  void LimitCounts(double most);
 
   ObservationTransform observation_transform() const;
   // In place: r -> clip(r / sqrt(variance + 1e-8)).

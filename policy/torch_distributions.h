@@ -1,7 +1,7 @@
 // Action distributions for autograd: the LibTorch twins of distributions.h.
 // Categorical over logits [B, D] with actions [B] int64, or a product of categoricals, choice
-// k over counts[k] of the logits, with actions [B, K]; diagonal Gaussian with means [B, A],
-// state-independent log deviations [A] and actions [B, A]. Pure.
+// k over counts[k] of the logits, with actions [B, K]; diagonal Gaussian with means [B, A], log
+// deviations [A] or [B, A] and actions [B, A]. Pure.
 #pragma once
 
 #include <torch/types.h>
@@ -20,7 +20,7 @@ torch::Tensor CategoricalProbabilities(const torch::Tensor& logits, c10::IntArra
 
 torch::Tensor GaussianLogProb(const torch::Tensor& mean, const torch::Tensor& log_std,
                               const torch::Tensor& actions);  // [B]
-torch::Tensor GaussianEntropy(const torch::Tensor& log_std);  // []
+torch::Tensor GaussianEntropy(const torch::Tensor& log_std);  // [] or [B]
 torch::Tensor GaussianKl(const torch::Tensor& old_mean, const torch::Tensor& old_log_std,
                          const torch::Tensor& mean, const torch::Tensor& log_std);  // [B]
 

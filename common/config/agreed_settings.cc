@@ -48,9 +48,12 @@ constexpr const char* kCommon[] = {"environment.id",
                                    "model.separate_encoders",
                                    "model.mlp.shared_trunk",
                                    "model.mlp.min_log_std",
-                                   "model.mlp.max_log_std"};
-constexpr const char* kOnPolicy[] = {"actors.delay_versions", "normalization.observations",
-                                     "normalization.rewards", "normalization.clip"};
+                                   "model.mlp.max_log_std",
+                                   "model.mlp.state_dependent_log_std",
+                                   "normalization.observations",
+                                   "normalization.rewards",
+                                   "normalization.clip"};
+constexpr const char* kOnPolicy[] = {"actors.delay_versions"};
 constexpr const char* kDqn[] = {"dqn.dueling", "dqn.distributional.atoms",
                                 "dqn.distributional.min_value", "dqn.distributional.max_value"};
 constexpr const char* kReplay[] = {"replay.n_step"};

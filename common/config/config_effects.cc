@@ -54,14 +54,18 @@ struct Rule {
 // A field that is not here has an effect whenever its algorithm is chosen. Limits are not here
 // either: the bytes of a queue, or the oldest checkpoint that is kept.
 constexpr Rule kRules[] = {
-    // A deviation of its own, for every state the same: all on-policy algorithms' of continuous
-    // actions. SAC's is an output of its network.
+    // Where on-policy algorithms' deviations begin. SAC's is an output of its network, whose bias
+    // begins at 0.
     {"model.mlp.initial_log_std", [](E e) { return e.continuous() && e.on_policy(); },
      "for continuous actions and algorithms other than sac, ddpg and td3"},
     {"model.mlp.min_log_std", [](E e) { return e.continuous() && e.gaussian(); },
      "for continuous actions and algorithms other than ddpg and td3"},
     {"model.mlp.max_log_std", [](E e) { return e.continuous() && e.gaussian(); },
      "for continuous actions and algorithms other than ddpg and td3"},
+    {"model.mlp.state_dependent_log_std",
+     [](E e) { return e.continuous() && e.traits().policy() == AlgorithmTraits::ACTOR_CRITIC; },
+     "for continuous actions and on-policy algorithms with a Gaussian policy; sac's deviation "
+     "always depends on the state, and ddpg and td3 have none"},
     {"model.mlp.shared_trunk",
      [](E e) { return e.traits().policy() != AlgorithmTraits::ACTION_VALUES || !e.on_policy(); },
      "for algorithms that learn a policy and a value; n_step_q and n_step_sarsa have one network"},

@@ -196,6 +196,8 @@ void CheckTemperature(const ExperimentConfig& config, ErrorList* errors) {
 // version int64.
 constexpr int64_t kStepColumns = 3;
 constexpr int64_t kRewardAndVersionBytes = 4 + 8;
+// And where rewards are normalised the discounted return, float32.
+constexpr int64_t kDiscountedReturnBytes = 4;
 
 void CheckCapacity(const ExperimentConfig& config, const StepBytes& bytes, ErrorList* errors) {
   const ReplayConfig& replay = config.replay();
@@ -206,19 +208,20 @@ void CheckCapacity(const ExperimentConfig& config, const StepBytes& bytes, Error
   const std::string steps = CapacityStepsError(config);
   if (!steps.empty()) return errors->Add(steps);
   if (bytes.observation == 0) return;
-  const std::string too_few = CapacityBytesError(
-      config, bytes.observation_columns + kStepColumns + (LearnsSequences(config) ? 1 : 0),
-      bytes.observation + bytes.action + kRewardAndVersionBytes +
-          static_cast<int64_t>(sizeof(float)) * RecurrentStateSize(config));
+  const bool normalizes_rewards = config.normalization().rewards();
+  const std::string too_few =
+      CapacityBytesError(config,
+                         bytes.observation_columns + kStepColumns + (normalizes_rewards ? 1 : 0) +
+                             (LearnsSequences(config) ? 1 : 0),
+                         bytes.observation + bytes.action + kRewardAndVersionBytes +
+                             (normalizes_rewards ? kDiscountedReturnBytes : 0) +
+                             static_cast<int64_t>(sizeof(float)) * RecurrentStateSize(config));
   if (!too_few.empty()) errors->Add(too_few);
 }
 
 void CheckReplay(const ExperimentConfig& config, const StepBytes& bytes, ErrorList* errors) {
   CheckOnlyFor(config, "replay", config.has_replay(), /*for_replay=*/true, errors);
   CheckOnlyFor(config, "queue", config.has_queue(), /*for_replay=*/false, errors);
-  const NormalizationConfig& normalization = config.normalization();
-  CheckOnlyFor(config, "normalization", normalization.observations() || normalization.rewards(),
-               /*for_replay=*/false, errors);
   const MlpConfig& mlp = config.model().mlp();
   CheckOnlyFor(config, "model.mlp.shared_trunk", mlp.shared_trunk(), /*for_replay=*/false, errors);
   if (!UsesReplay(config)) return;

@@ -96,14 +96,15 @@ absl::StatusOr<OffPolicyBatch> CollateSequences(const ReplaySpaces& spaces,
 }  // namespace
 
 ReplaySpaces::ReplaySpaces(ObservationSpace observation_space, ActionSpace action_space,
-                           int64_t sequence_steps, int64_t memory_size)
+                           int64_t sequence_steps, int64_t memory_size, bool normalizes_rewards)
     : observation(std::move(observation_space)),
       action(std::move(action_space)),
       steps(sequence_steps),
       state_size(memory_size),
       shown(ShownColumns(observation, action)),
-      columns(static_cast<int>(shown.size())),
+      columns(static_cast<int>(shown.size()), normalizes_rewards),
       read({{columns.action, "action"}, {columns.reward, "reward"}}) {
+  if (normalizes_rewards) read.emplace_back(columns.discounted_return, "discounted_return");
   if (sequences())
     read.emplace_back(columns.state, kStateColumn);
   else
@@ -141,6 +142,9 @@ absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& b
       batch, columns.action, "action", action.discrete() ? v1::DTYPE_INT32 : v1::DTYPE_FLOAT32,
       steps * (action.discrete() ? action.choices() : action.dimensions)));
   CADRE_RETURN_IF_ERROR(CheckColumn(batch, columns.reward, "reward", v1::DTYPE_FLOAT32, steps));
+  if (columns.discounted_return >= 0)
+    CADRE_RETURN_IF_ERROR(CheckColumn(batch, columns.discounted_return, "discounted_return",
+                                      v1::DTYPE_FLOAT32, steps));
   if (!spaces.sequences())
     return CheckColumn(batch, columns.discount, "discount", v1::DTYPE_FLOAT32, 1);
   CADRE_RETURN_IF_ERROR(
@@ -167,6 +171,14 @@ absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const R
   out.discounts = Wrap(batch.columns[columns.discount].As<float>(), {batch.items});
   out.weights = Wrap(batch.weights, {batch.items});
   return out;
+}
+
+torch::Tensor DiscountedReturns(const ReplaySpaces& spaces, const ReplayBatch& batch) {
+  const int column = spaces.columns.discounted_return;
+  if (column < 0) return {};
+  const int64_t rows = batch.items * (spaces.sequences() ? spaces.steps : 1);
+  const torch::Tensor returns = Wrap(batch.columns[column].As<float>(), {rows});
+  return spaces.sequences() ? StepByStep(returns, batch.items) : returns;
 }
 
 }  // namespace cadre

@@ -18,7 +18,7 @@ namespace cadre {
 // What there is to know of the items of a table, found once.
 struct ReplaySpaces {
   ReplaySpaces(ObservationSpace observation, ActionSpace action, int64_t steps = 0,
-               int64_t state_size = 0);
+               int64_t state_size = 0, bool normalizes_rewards = false);
 
   ObservationSpace observation;
   ActionSpace action;
@@ -39,5 +39,9 @@ absl::Status CheckReplayColumns(const ReplaySpaces& spaces, const ReplayBatch& b
 // CheckReplayColumns, or where an action is not one of the space's. Whether numbers are finite
 // was seen to before (usable_items.h).
 absl::StatusOr<OffPolicyBatch> CollateReplay(const ReplaySpaces& spaces, const ReplayBatch& batch);
+
+// The discounted return of each step, [B] or [L B] float32, in the order of CollateReplay's
+// rewards; undefined if there is no such column. `batch` is one that CollateReplay has accepted.
+torch::Tensor DiscountedReturns(const ReplaySpaces& spaces, const ReplayBatch& batch);
 
 }  // namespace cadre

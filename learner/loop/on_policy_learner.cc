@@ -150,7 +150,8 @@ absl::StatusOr<UpdateShare> OnPolicyLearner::Agree(const absl::StatusOr<Collated
 }
 
 absl::Status OnPolicyLearner::UpdateReturns(const torch::Tensor& discounted_returns) {
-  CADRE_ASSIGN_OR_RETURN(const auto all, GatherMoments(collective_, Flat(discounted_returns), 1));
+  CADRE_ASSIGN_OR_RETURN(const auto all,
+                         GatherMoments(collective_, MomentsOf(Flat(discounted_returns), 1)));
   for (const RowMoments& moments : all) normalizer_.MergeReturns(moments);
   return absl::OkStatus();
 }
@@ -158,7 +159,8 @@ absl::Status OnPolicyLearner::UpdateReturns(const torch::Tensor& discounted_retu
 absl::Status OnPolicyLearner::UpdateObservations(const ObservationBatch& raw_observations) {
   if (!normalizer_.normalizes_observations()) return absl::OkStatus();
   const torch::Tensor rows = FloatRows(raw_observations);
-  CADRE_ASSIGN_OR_RETURN(const auto all, GatherMoments(collective_, Flat(rows), rows.size(1)));
+  CADRE_ASSIGN_OR_RETURN(const auto all,
+                         GatherMoments(collective_, MomentsOf(Flat(rows), rows.size(1))));
   for (const RowMoments& moments : all) normalizer_.MergeObservations(moments);
   return absl::OkStatus();
 }

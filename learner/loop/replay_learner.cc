@@ -20,6 +20,7 @@
 #include "learner/loop/batch_learner.h"
 #include "learner/loop/dropped_experience.h"
 #include "learner/loop/part_times.h"
+#include "learner/loop/replay_normalizer.h"
 #include "learner/loop/usable_items.h"
 #include "learner/parallel/update_agreement.h"
 #include "learner/temperature_bound.h"
@@ -47,9 +48,10 @@ class ReplayLearner final : public BatchLearner {
         warm_size_(ReplayTable(config).rate_limiter().min_size()),
         spaces_(environment.observation, environment.action,
                 LearnsSequences(config) ? ReplayWindow(config).length : 0,
-                RecurrentStateSize(config)),
-        spec_(
-            OffPolicySpec(environment.observation, environment.action, RecurrentStateSize(config))),
+                RecurrentStateSize(config), config.normalization().rewards()),
+        spec_(OffPolicySpec(environment.observation, environment.action, RecurrentStateSize(config),
+                            config.normalization().rewards())),
+        normalizer_(config.normalization(), &spaces_),
         algorithm_(std::move(algorithm)),
         staging_(MakeStagingBuffers(device)),
         times_(times),
@@ -103,9 +105,9 @@ class ReplayLearner final : public BatchLearner {
   const ParameterLayout& layout() const override { return algorithm_->acting_layout(); }
   torch::Tensor parameters() override { return algorithm_->acting_parameters(); }
   void ParametersChanged() override { algorithm_->ActingParametersChanged(); }
-  void AddStatistics(v1::Parameters& /*parameters*/) const override {}
-  absl::Status RestoreStatistics(const v1::Parameters& /*parameters*/) override {
-    return absl::OkStatus();
+  void AddStatistics(v1::Parameters& parameters) const override { normalizer_.AddTo(parameters); }
+  absl::Status RestoreStatistics(const v1::Parameters& parameters) override {
+    return normalizer_.Restore(parameters);
   }
 
   void Save(TensorMap& state) const override {
@@ -155,6 +157,7 @@ class ReplayLearner final : public BatchLearner {
   const int64_t warm_size_;  // Items in the table before the first update.
   const ReplaySpaces spaces_;
   const v1::ExperienceSpec spec_;
+  ReplayNormalizer normalizer_;
   const std::unique_ptr<OffPolicyAlgorithm> algorithm_;
   const std::unique_ptr<StagingBuffers> staging_;
   LearnTimes* const times_;
@@ -280,9 +283,10 @@ absl::Status ReplayLearner::Update(const ExperiencePorts& ports, const RunPositi
   ReplayBatch& batch = *sampled;
   times_->Enter(LearnStage::kCollate);
   RescaleWeights(largest_weight, all.largest_weight, weights_, batch);
-  CADRE_ASSIGN_OR_RETURN(const OffPolicyBatch tensors, CollateReplay(spaces_, batch));
+  CADRE_ASSIGN_OR_RETURN(OffPolicyBatch tensors, CollateReplay(spaces_, batch));
   if (config_.replay().has_prioritized()) priorities_.resize(batch.items);
   updating_ = true;
+  CADRE_RETURN_IF_ERROR(normalizer_.Normalize(batch, all.table_items, collective_, tensors));
   CADRE_RETURN_IF_ERROR(
       algorithm_->Update(staging_->StageBatch(tensors), progress, absl::MakeSpan(priorities_)));
   updating_ = false;

@@ -45,13 +45,14 @@ std::string WhyUnusable(const ReplaySpaces& spaces, const ReplayBatch& batch, in
 struct Copied {
   std::shared_ptr<const void> original;
   std::vector<std::vector<std::byte>> columns;
-  std::vector<float> weights;
+  std::vector<float> probabilities, weights;
 };
 
 // Items `from` in place of `to`, in memory of its own.
 void Replace(const std::vector<int64_t>& to, const std::vector<int64_t>& from, ReplayBatch* batch) {
   auto copied = std::make_shared<Copied>();
   copied->original = batch->owner;
+  copied->probabilities.assign(batch->probabilities.begin(), batch->probabilities.end());
   copied->weights.assign(batch->weights.begin(), batch->weights.end());
   for (TensorView& view : batch->columns) {
     std::vector<std::byte>& bytes =
@@ -60,9 +61,12 @@ void Replace(const std::vector<int64_t>& to, const std::vector<int64_t>& from, R
     for (size_t k = 0; k < to.size(); ++k)
       std::memcpy(&bytes[to[k] * size], &bytes[from[k % from.size()] * size], size);
   }
-  for (size_t k = 0; k < to.size(); ++k)
+  for (size_t k = 0; k < to.size(); ++k) {
+    copied->probabilities[to[k]] = copied->probabilities[from[k % from.size()]];
     copied->weights[to[k]] = copied->weights[from[k % from.size()]];
+  }
   for (size_t c = 0; c < batch->columns.size(); ++c) batch->columns[c].bytes = copied->columns[c];
+  batch->probabilities = copied->probabilities;
   batch->weights = copied->weights;
   batch->owner = std::move(copied);
 }

@@ -94,8 +94,8 @@ absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mi
 }
 
 absl::StatusOr<std::vector<RowMoments>> GatherMoments(Collective* collective,
-                                                      absl::Span<const float> rows, int64_t size) {
-  RowMoments mine = MomentsOf(rows, size);
+                                                      const RowMoments& mine) {
+  const int64_t size = static_cast<int64_t>(mine.mean.size());
   std::vector<double> row{mine.count};
   row.insert(row.end(), mine.mean.begin(), mine.mean.end());
   row.insert(row.end(), mine.squares.begin(), mine.squares.end());

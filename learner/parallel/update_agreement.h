@@ -34,9 +34,9 @@ struct UpdateShare {
 // the least of what each knows of the table; episodes in the order of ranks.
 absl::StatusOr<UpdateShare> CombineShares(Collective* collective, UpdateShare mine);
 
-// Of each learner's rows, in the order of ranks.
+// Of each learner, in the order of ranks; all are of rows of one size.
 absl::StatusOr<std::vector<RowMoments>> GatherMoments(Collective* collective,
-                                                      absl::Span<const float> rows, int64_t size);
+                                                      const RowMoments& mine);
 
 // INVALID_ARGUMENT, on each learner, unless all compute on the CPU's kernels or none does:
 // the two do not make the same sums. Before any other.

@@ -1,16 +1,27 @@
 #include "policy/acting/acting_inputs.h"
 
+#include <utility>
+
 #include "common/check.h"
+#include "common/status_macros.h"
 #include "common/tensor_view.h"
 
 namespace cadre {
 
-ActingInputs::ActingInputs(const ObservationSpace& observation, const ActionSpace& action)
+ActingInputs::ActingInputs(const ObservationSpace& observation, const ActionSpace& action,
+                           const NormalizationConfig& normalization)
     : columns_(observation.columns),
+      floats_(observation.floats()),
       masked_(action.masked),
       alternatives_(action.alternatives()),
+      normalization_(normalization),
       rows_(columns_.size()),
       changed_(columns_.size()) {}
+
+absl::Status ActingInputs::Load(const v1::Parameters& parameters) {
+  CADRE_ASSIGN_OR_RETURN(transform_, TransformFrom(parameters, normalization_, floats_));
+  return absl::OkStatus();
+}
 
 int64_t ActingInputs::Set(ShownBlocks shown) {
   CADRE_CHECK(shown.size() == columns_.size() + (masked_ ? 1 : 0));

@@ -3,21 +3,25 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "common/spaces.h"
 #include "policy/normalization.h"
+#include "proto/config.pb.h"
+#include "proto/parameters.pb.h"
 
 namespace cadre {
 
 class ActingInputs {
  public:
-  ActingInputs(const ObservationSpace& observation, const ActionSpace& action);
+  ActingInputs(const ObservationSpace& observation, const ActionSpace& action,
+               const NormalizationConfig& normalization);
 
-  // What float32 columns go through; its elements are theirs, one column after the other.
-  void set_transform(ObservationTransform transform) { transform_ = std::move(transform); }
+  // Normalises float32 columns with the statistics of `parameters` from here on. DATA_LOSS if they
+  // lack what the config normalises with, and nothing has changed.
+  absl::Status Load(const v1::Parameters& parameters);
 
   // Looks at `shown`, which must outlive the use of what follows. Returns B.
   int64_t Set(ShownBlocks shown);
@@ -33,8 +37,10 @@ class ActingInputs {
 
  private:
   const std::vector<ObservationColumn> columns_;
+  const int64_t floats_;  // Elements of the float32 columns.
   const bool masked_;
   const int64_t alternatives_;
+  const NormalizationConfig normalization_;
   ObservationTransform transform_;
   std::vector<const void*> rows_;            // By column.
   std::vector<std::vector<float>> changed_;  // By column: those that are not as they were shown.

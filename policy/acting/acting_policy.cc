@@ -25,11 +25,12 @@ Result MakeOnPolicy(const ExperimentConfig& config, const ObservationSpace& obse
   return std::make_unique<OnPolicyActing>(std::move(network), config.normalization());
 }
 
-Result MakeActionValue(const ModelConfig& model, const DqnConfig& dqn,
+Result MakeActionValue(const ExperimentConfig& config, const DqnConfig& dqn,
                        const ObservationSpace& observation, const ActionSpace& action,
                        const ActingPlace& place) {
-  CADRE_ASSIGN_OR_RETURN(auto network, MakeActionValueNetwork(model, dqn, observation, action));
-  return std::make_unique<ActionValueActing>(std::move(network),
+  CADRE_ASSIGN_OR_RETURN(auto network,
+                         MakeActionValueNetwork(config.model(), dqn, observation, action));
+  return std::make_unique<ActionValueActing>(std::move(network), config.normalization(),
                                              MakeActionValueExploration(dqn, place));
 }
 
@@ -44,26 +45,28 @@ DqnConfig ActionValueSettings(const ExperimentConfig& config) {
   return settings;
 }
 
-Result MakeDeterministic(const ModelConfig& model, const ActionNoiseConfig& noise,
-                         const ObservationSpace& observation, const ActionSpace& action) {
-  CADRE_ASSIGN_OR_RETURN(auto network,
-                         MakeContinuousPolicy(model, /*gaussian=*/false, observation, action));
+Result MakeDeterministic(const ExperimentConfig& config, const ObservationSpace& observation,
+                         const ActionSpace& action) {
+  const ActionNoiseConfig& noise = config.has_td3() ? config.td3().noise() : config.ddpg().noise();
+  CADRE_ASSIGN_OR_RETURN(
+      auto network, MakeContinuousPolicy(config.model(), /*gaussian=*/false, observation, action));
   CADRE_ASSIGN_OR_RETURN(auto range, ActionRange::Create(action));
-  return std::make_unique<ContinuousActing>(std::move(network), std::move(range),
+  return std::make_unique<ContinuousActing>(std::move(network), config.normalization(),
+                                            std::move(range),
                                             MakeActionNoise(noise, action.dimensions));
 }
 
-Result MakeSoftPolicy(const ModelConfig& model, const ObservationSpace& observation,
+Result MakeSoftPolicy(const ExperimentConfig& config, const ObservationSpace& observation,
                       const ActionSpace& action) {
   if (action.discrete()) {
-    CADRE_ASSIGN_OR_RETURN(auto network, MakeDiscretePolicy(model, observation, action));
-    return std::make_unique<CategoricalActing>(std::move(network));
+    CADRE_ASSIGN_OR_RETURN(auto network, MakeDiscretePolicy(config.model(), observation, action));
+    return std::make_unique<CategoricalActing>(std::move(network), config.normalization());
   }
-  CADRE_ASSIGN_OR_RETURN(auto network,
-                         MakeContinuousPolicy(model, /*gaussian=*/true, observation, action));
+  CADRE_ASSIGN_OR_RETURN(
+      auto network, MakeContinuousPolicy(config.model(), /*gaussian=*/true, observation, action));
   CADRE_ASSIGN_OR_RETURN(auto range, ActionRange::Create(action));
-  return std::make_unique<ContinuousActing>(std::move(network), std::move(range),
-                                            /*noise=*/nullptr);
+  return std::make_unique<ContinuousActing>(std::move(network), config.normalization(),
+                                            std::move(range), /*noise=*/nullptr);
 }
 
 }  // namespace
@@ -76,14 +79,11 @@ absl::StatusOr<std::unique_ptr<ActingPolicy>> MakeActingPolicy(const ExperimentC
     case AlgorithmTraits::ACTOR_CRITIC:
       return MakeOnPolicy(config, observation, action);
     case AlgorithmTraits::ACTION_VALUES:
-      return MakeActionValue(config.model(), ActionValueSettings(config), observation, action,
-                             place);
+      return MakeActionValue(config, ActionValueSettings(config), observation, action, place);
     case AlgorithmTraits::DETERMINISTIC:
-      return MakeDeterministic(config.model(),
-                               config.has_td3() ? config.td3().noise() : config.ddpg().noise(),
-                               observation, action);
+      return MakeDeterministic(config, observation, action);
     case AlgorithmTraits::MAXIMUM_ENTROPY:
-      return MakeSoftPolicy(config.model(), observation, action);
+      return MakeSoftPolicy(config, observation, action);
   }
   CADRE_CHECK(false);
 }

@@ -13,15 +13,17 @@
 namespace cadre {
 
 ActionValueActing::ActionValueActing(ActionValueNetwork network,
+                                     const NormalizationConfig& normalization,
                                      std::unique_ptr<ActionValueExploration> exploration)
     : network_(std::move(network)),
       exploration_(std::move(exploration)),
-      inputs_(network_.observation, network_.action),
+      inputs_(network_.observation, network_.action, normalization),
       values_(network_.network) {}
 
 absl::Status ActionValueActing::Load(const v1::Parameters& parameters) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
                          PublishedValues(parameters, network_.layout()));
+  CADRE_RETURN_IF_ERROR(inputs_.Load(parameters));
   values_.Load(values);
   version_ = parameters.version();
   return absl::OkStatus();

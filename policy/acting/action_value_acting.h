@@ -21,7 +21,7 @@ namespace cadre {
 
 class ActionValueActing final : public ActingPolicy {
  public:
-  ActionValueActing(ActionValueNetwork network,
+  ActionValueActing(ActionValueNetwork network, const NormalizationConfig& normalization,
                     std::unique_ptr<ActionValueExploration> exploration);
   ActionValueActing(const ActionValueActing&) = delete;
   ActionValueActing& operator=(const ActionValueActing&) = delete;

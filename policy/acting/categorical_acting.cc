@@ -11,15 +11,17 @@
 
 namespace cadre {
 
-CategoricalActing::CategoricalActing(DiscretePolicyNetwork network)
+CategoricalActing::CategoricalActing(DiscretePolicyNetwork network,
+                                     const NormalizationConfig& normalization)
     : network_(std::move(network)),
-      inputs_(network_.observation, network_.action),
+      inputs_(network_.observation, network_.action, normalization),
       policy_(network_.network),
       row_(network_.actions) {}
 
 absl::Status CategoricalActing::Load(const v1::Parameters& parameters) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
                          PublishedValues(parameters, network_.layout()));
+  CADRE_RETURN_IF_ERROR(inputs_.Load(parameters));
   policy_.Load(values);
   version_ = parameters.version();
   return absl::OkStatus();

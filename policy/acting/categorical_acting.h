@@ -18,7 +18,7 @@ namespace cadre {
 
 class CategoricalActing final : public ActingPolicy {
  public:
-  explicit CategoricalActing(DiscretePolicyNetwork network);
+  CategoricalActing(DiscretePolicyNetwork network, const NormalizationConfig& normalization);
   CategoricalActing(const CategoricalActing&) = delete;
   CategoricalActing& operator=(const CategoricalActing&) = delete;
 

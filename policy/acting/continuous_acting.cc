@@ -12,18 +12,20 @@
 
 namespace cadre {
 
-ContinuousActing::ContinuousActing(ContinuousPolicyNetwork network, ActionRange range,
+ContinuousActing::ContinuousActing(ContinuousPolicyNetwork network,
+                                   const NormalizationConfig& normalization, ActionRange range,
                                    std::unique_ptr<ActionNoise> noise)
     : network_(std::move(network)),
       range_(std::move(range)),
       noise_(std::move(noise)),
-      inputs_(network_.observation, network_.action),
+      inputs_(network_.observation, network_.action, normalization),
       policy_(network_.network),
       log_std_(network_.action.dimensions) {}
 
 absl::Status ContinuousActing::Load(const v1::Parameters& parameters) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
                          PublishedValues(parameters, network_.layout()));
+  CADRE_RETURN_IF_ERROR(inputs_.Load(parameters));
   policy_.Load(values);
   version_ = parameters.version();
   return absl::OkStatus();

@@ -23,8 +23,8 @@ class ContinuousActing final : public ActingPolicy {
  public:
   // `range` is that of the network's actions. `noise` is added unless greedy; null:
   // none, as a Gaussian policy explores by itself.
-  ContinuousActing(ContinuousPolicyNetwork network, ActionRange range,
-                   std::unique_ptr<ActionNoise> noise);
+  ContinuousActing(ContinuousPolicyNetwork network, const NormalizationConfig& normalization,
+                   ActionRange range, std::unique_ptr<ActionNoise> noise);
   ContinuousActing(const ContinuousActing&) = delete;
   ContinuousActing& operator=(const ContinuousActing&) = delete;
 

@@ -13,24 +13,21 @@ namespace cadre {
 
 OnPolicyActing::OnPolicyActing(ActorCriticNetwork network, const NormalizationConfig& normalization)
     : network_(std::move(network)),
-      normalization_(normalization),
-      inputs_(network_.observation, network_.action),
+      inputs_(network_.observation, network_.action, normalization),
       policy_(network_.network, ActorCriticNetwork::kPolicy),
+      log_std_(network_.action.dimensions),
       scratch_(network_.policy_outputs) {}
 
 absl::Status OnPolicyActing::Load(const v1::Parameters& parameters) {
   CADRE_ASSIGN_OR_RETURN(const std::vector<float> values,
                          PublishedValues(parameters, network_.layout()));
-  CADRE_ASSIGN_OR_RETURN(ObservationTransform transform,
-                         TransformFrom(parameters, normalization_, network_.observation.floats()));
-  inputs_.set_transform(std::move(transform));
+  CADRE_RETURN_IF_ERROR(inputs_.Load(parameters));
   policy_.Load(values);
   if (network_.log_std >= 0) {
     log_std_.assign(values.begin() + network_.log_std,
                     values.begin() + network_.log_std + network_.action.dimensions);
     // The learner's are within their bounds, but the parameter server knows none.
-    const BoundedParameters& bounds = network_.network.bounded.at(0);
-    for (float& log_std : log_std_) log_std = std::clamp(log_std, bounds.min, bounds.max);
+    for (float& log_std : log_std_) log_std = network_.log_deviation.Clamp(log_std);
   }
   version_ = parameters.version();
   return absl::OkStatus();
@@ -58,27 +55,35 @@ float OnPolicyActing::Choose(int64_t row, absl::Span<const float> logits, bool g
   return log_prob;
 }
 
+absl::Span<const float> OnPolicyActing::Gaussian(absl::Span<const float> row) {
+  const size_t size = log_std_.size();
+  if (network_.state_dependent_log_std)
+    for (size_t a = 0; a < size; ++a) log_std_[a] = network_.log_deviation.Clamp(row[size + a]);
+  return row.first(size);
+}
+
 void OnPolicyActing::Act(ShownBlocks shown, const ActMode& mode, Random& random,
                          absl::Span<std::byte> actions, absl::Span<float> log_probs) {
   const int64_t batch = inputs_.Set(shown);
   CADRE_CHECK(version_ > 0);
   CADRE_CHECK(log_probs.empty() || static_cast<int64_t>(log_probs.size()) == batch);
   const float* heads = policy_.Run(inputs_.columns(), batch);
-  const int64_t outputs = network_.policy_outputs;
+  const int64_t width = network_.policy_head(), outputs = network_.policy_outputs;
   for (int64_t b = 0; b < batch; ++b) {
-    const absl::Span<const float> row(heads + b * outputs, outputs);
+    const absl::Span<const float> row(heads + b * width, width);
     if (network_.discrete()) {
       const float log_prob =
           Choose(b, row, mode.greedy, random, &actions[b * network_.action.bytes()]);
       if (!log_probs.empty()) log_probs[b] = log_prob;
     } else {
+      const absl::Span<const float> mean = Gaussian(row);
       const absl::Span<float> action = absl::MakeSpan(scratch_);
       if (mode.greedy)
-        std::copy(row.begin(), row.end(), action.begin());
+        std::copy(mean.begin(), mean.end(), action.begin());
       else
-        SampleGaussian(row, log_std_, random, action);
+        SampleGaussian(mean, log_std_, random, action);
       std::memcpy(&actions[b * outputs * 4], action.data(), outputs * 4);
-      if (!log_probs.empty()) log_probs[b] = GaussianLogProb(row, log_std_, action);
+      if (!log_probs.empty()) log_probs[b] = GaussianLogProb(mean, log_std_, action);
     }
   }
 }

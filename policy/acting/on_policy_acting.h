@@ -43,11 +43,13 @@ class OnPolicyActing final : public ActingPolicy {
   float Choose(int64_t row, absl::Span<const float> logits, bool greedy, Random& random,
                std::byte* action);
 
+  // Of continuous actions, from a row of the head: means [A], and sets log_std_.
+  absl::Span<const float> Gaussian(absl::Span<const float> row);
+
   const ActorCriticNetwork network_;
-  const NormalizationConfig normalization_;
   ActingInputs inputs_;
   ActingNetwork policy_;
-  std::vector<float> log_std_;  // [A]
+  std::vector<float> log_std_;  // [A], of the current row if it depends on the state.
   std::vector<float> scratch_;  // [D]
   int64_t version_ = 0;
 };

@@ -130,6 +130,34 @@ TEST(ActLoopOffPolicyTest, RolloutsHaveTheColumnsOfReplay) {
   EXPECT_GE(episodes, kEnvironments);  // 28 steps of at most 15 each.
 }
 
+TEST(ActLoopOffPolicyTest, NormalisedRewardsBringTheDiscountedReturnOfEachStep) {
+  ExperimentConfig config = Dqn();
+  config.mutable_dqn()->set_gamma(0.5);
+  config.mutable_normalization()->set_rewards(true);
+  FakeRun run(config);
+  const auto rollouts = Act(config, run, 4);
+  const v1::ExperienceSpec spec =
+      OffPolicySpec(VectorSpace(4), DiscreteActions(2), 0, /*normalizes_rewards=*/true);
+  const Columns columns(1, /*normalizes_rewards=*/true);
+  std::vector<double> returns(kEnvironments, 0.0);
+  int64_t ended = 0;
+  for (const v1::Rollout& rollout : rollouts) {
+    ASSERT_TRUE(ValidateRollout(spec, rollout).ok()) << ValidateRollout(spec, rollout);
+    const auto got = ColumnAs<float>(rollout.columns(columns.discounted_return));
+    const auto rewards = ColumnAs<float>(rollout.columns(columns.reward));
+    int64_t step = 0;
+    for (const v1::Segment& segment : rollout.segments()) {
+      double& sum = returns[segment.environment()];
+      for (int t = 0; t < segment.length(); ++t, ++step)
+        EXPECT_NEAR(got[step], sum = rewards[step] + 0.5 * sum, 1e-6);
+      if (segment.end() == v1::SEGMENT_END_CUT) continue;
+      sum = 0;
+      ++ended;
+    }
+  }
+  EXPECT_GT(ended, 0);
+}
+
 TEST(ActLoopOffPolicyTest, ActionsAreRandomUntilTheRunIsWarm) {
   ExperimentConfig config = Dqn();
   // The first round, and of the second the steps at 0, 6, 12 and 18 of the run's.

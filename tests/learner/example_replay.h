@@ -14,12 +14,14 @@
 namespace cadre {
 
 // Of CartPole's shapes: 4 float32 observed, 2 actions.
-inline std::vector<v1::ColumnSpec> CartPoleBatchColumns() {
-  return *BatchColumns(TableConfig(), OffPolicySpec({{{.shape = {4}}}}, ActionSpace::Discrete(2)));
+inline std::vector<v1::ColumnSpec> CartPoleBatchColumns(bool normalizes_rewards = false) {
+  return *BatchColumns(TableConfig(), OffPolicySpec({{{.shape = {4}}}}, ActionSpace::Discrete(2),
+                                                    /*state_size=*/0, normalizes_rewards));
 }
 
-inline BatchInMaking ExampleReplayBatch(BatchMemoryPool& pool, int64_t items, Random& random) {
-  const std::vector<v1::ColumnSpec> columns = CartPoleBatchColumns();
+inline BatchInMaking ExampleReplayBatch(BatchMemoryPool& pool, int64_t items, Random& random,
+                                        bool normalizes_rewards = false) {
+  const std::vector<v1::ColumnSpec> columns = CartPoleBatchColumns(normalizes_rewards);
   BatchInMaking made = AllocateBatch(pool, columns, items);
   for (int64_t i = 0; i < items; ++i) {
     made.keys[i] = random.Below(1000);
@@ -39,8 +41,8 @@ inline BatchInMaking ExampleReplayBatch(BatchMemoryPool& pool, int64_t items, Ra
     if (view.dtype == v1::DTYPE_INT64)
       for (int64_t& value : MutableColumnAs<int64_t>(bytes)) value = 1;
   }
-  for (float& discount : MutableColumnAs<float>(
-           absl::MakeSpan(made.columns[OffPolicyColumns().discount], items * sizeof(float))))
+  for (float& discount : MutableColumnAs<float>(absl::MakeSpan(
+           made.columns[OffPolicyColumns(1, normalizes_rewards).discount], items * sizeof(float))))
     discount = random.Below(4) == 0 ? 0.0f : 0.99f;
   return made;
 }
@@ -60,7 +62,7 @@ class FakeReplay final : public ReplaySource {
     }
     ReplayBatch batch;
     if (options.items > 0) {
-      BatchInMaking made = ExampleReplayBatch(pool_, options.items, random_);
+      BatchInMaking made = ExampleReplayBatch(pool_, options.items, random_, normalizes_rewards);
       if (change) change(made);
       batch = std::move(made.batch);
     }
@@ -78,6 +80,7 @@ class FakeReplay final : public ReplaySource {
   }
   void Close() override { closed = true; }
 
+  bool normalizes_rewards = false;
   int64_t steps_per_batch = 0;
   int64_t inserted_steps = 0;
   int64_t lose_at = 0;  // With so many steps there are `left` instead, once. 0: never.

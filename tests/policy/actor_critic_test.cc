@@ -32,6 +32,10 @@ std::vector<Example> Examples() {
       {"SharedRelu", MlpModelConfig({31, 17}, RELU, true), 7, DiscreteActions(5), 33},
       {"SeparateContinuous", MlpModelConfig({13}), 3, ContinuousActions(1), 19},
       {"SharedContinuous", MlpModelConfig({13, 9, 5}, TANH, true), 11, ContinuousActions(3), 19},
+      {"DeviationOfTheState", WithStateDependentLogStd(MlpModelConfig({13})), 3,
+       ContinuousActions(2), 19},
+      {"SharedDeviationOfTheState", WithStateDependentLogStd(MlpModelConfig({13, 9}, RELU, true)),
+       5, ContinuousActions(1), 8},
       {"BatchOfOne", MlpModelConfig({5}), 1, DiscreteActions(3), 1},
       {"SharedBatchOfOne", MlpModelConfig({1}, RELU, true), 2, ContinuousActions(2), 1},
   };
@@ -187,6 +191,32 @@ TEST(BoundedLogStdTest, EveryRunnerKeepsItWithinItsBoundsAndLetsItBackInside) {
     model->parameters().sub_(model->gradient(), 0.5);
     model->ParametersChanged();
     EXPECT_TRUE(torch::allclose(log_std, torch::tensor({-0.25f, -1.0f, -0.375f}))) << log_std;
+  }
+}
+
+TEST(StateDependentLogStdTest, IsClampedAndLetBackInsideOnly) {
+  ModelConfig model = WithStateDependentLogStd(MlpModelConfig({}));
+  model.mutable_mlp()->set_linear(true);
+  model.mutable_mlp()->set_min_log_std(kMinLogStd);
+  model.mutable_mlp()->set_max_log_std(kMaxLogStd);
+  const ActorCriticNetwork network = ExampleNetwork(model, 1, ContinuousActions(1));
+  for (const Runner runner : {Runner::kKernels, Runner::kGraph}) {
+    ActorCritic policy(network, runner);
+    // A policy of one observation x: mean x, log deviation x before it is clamped.
+    std::vector<float> parameters(network.layout().size(), 0.0f);
+    parameters[0] = parameters[1] = 1;
+    SetParameters(policy, parameters);
+    const torch::Tensor x = torch::tensor({-3.0f, -1.0f, 0.1f, 2.0f}).view({4, 1});
+    for (const float slope : {1.0f, -1.0f}) {
+      const Heads heads = policy.Forward(x);
+      EXPECT_TRUE(torch::equal(heads.policy, x));
+      EXPECT_TRUE(torch::equal(heads.log_std, x.clamp(kMinLogStd, kMaxLogStd)));
+      policy.Backward({torch::zeros({4, 1}), {}, torch::full({4, 1}, slope)});
+      // The bias has the sum of the slopes that pass: descent raises what is below the minimum,
+      // and lowers what is above the maximum.
+      const torch::Tensor bias = policy.gradient().narrow(0, 2, 2);
+      EXPECT_TRUE(torch::equal(bias, torch::tensor({0.0f, 3 * slope}))) << bias;
+    }
   }
 }
 

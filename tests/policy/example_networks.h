@@ -45,6 +45,11 @@ inline ModelConfig MlpModelConfig(std::initializer_list<int32_t> hidden,
   return model;
 }
 
+inline ModelConfig WithStateDependentLogStd(ModelConfig model) {
+  model.mutable_mlp()->set_state_dependent_log_std(true);
+  return model;
+}
+
 inline ActorCriticNetwork ExampleNetwork(const ModelConfig& model, int64_t observation_size,
                                          const ActionSpace& action) {
   auto network = MakeActorCritic(model, VectorSpace(observation_size), action);

@@ -60,6 +60,33 @@ TEST(RunningMomentsTest, ByHand) {
   EXPECT_THAT(moments.variance(), ElementsAre(testing::DoubleNear(8.0 / 3, 1e-15)));
 }
 
+TEST(RunningMomentsTest, AWeightIsHowOftenARowCounts) {
+  Random random(6);
+  const std::vector<float> rows = RandomFloats(2 * 5, random, 3);
+  const std::vector<float> weights = {2, 0, 1, 3, 1};
+  std::vector<float> repeated;
+  for (size_t i = 0; i < weights.size(); ++i)
+    for (int k = 0; k < static_cast<int>(weights[i]); ++k)
+      repeated.insert(repeated.end(), rows.begin() + 2 * i, rows.begin() + 2 * i + 2);
+  const RowMoments got = MomentsOf(rows, 2, weights), wanted = MomentsOf(repeated, 2);
+  EXPECT_EQ(got.count, 7);
+  for (int j = 0; j < 2; ++j) {
+    EXPECT_NEAR(got.mean[j], wanted.mean[j], 1e-12);
+    EXPECT_NEAR(got.squares[j], wanted.squares[j], 1e-12);
+  }
+}
+
+TEST(RunningMomentsTest, ALimitedCountMakesNewerRowsCountForMore) {
+  RunningMoments moments(1);
+  moments.Update(std::vector<float>(100, 0.0f));
+  moments.LimitCount(1);
+  moments.Update(std::vector<float>{4});
+  EXPECT_THAT(moments.mean(), ElementsAre(2));
+  EXPECT_THAT(moments.variance(), ElementsAre(4));
+  moments.LimitCount(10);
+  EXPECT_EQ(moments.count(), 2);
+}
+
 TEST(RunningMomentsTest, GoesOnFromRestoredMomentsBitForBit) {
   Random random(2);
   RunningMoments moments(5);

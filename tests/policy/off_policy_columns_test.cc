@@ -30,6 +30,24 @@ TEST(OffPolicySpecTest, TheColumnsStandWhereTheirNamesSay) {
   EXPECT_EQ(ColumnIndex(spec, "version"), OffPolicyColumns().version);
 }
 
+TEST(OffPolicySpecTest, NormalisedRewardsBringTheDiscountedReturn) {
+  const v1::ExperienceSpec spec =
+      OffPolicySpec(VectorSpace(3), DiscreteActions(2), /*state_size=*/5,
+                    /*normalizes_rewards=*/true);
+  EXPECT_EQ(DescribeSpec(spec),
+            "obs float32[3] per observation, action int32[], reward float32[], version int64[], "
+            "discounted_return float32[], state float32[5]");
+  const OffPolicyColumns columns(1, /*normalizes_rewards=*/true);
+  EXPECT_EQ(ColumnIndex(spec, "discounted_return"), columns.discounted_return);
+  EXPECT_EQ(ColumnIndex(spec, "state"), columns.state);
+  EXPECT_EQ(OffPolicyColumns().discounted_return, -1);
+  const auto batch = BatchColumns(TableConfig(), OffPolicySpec(VectorSpace(3), DiscreteActions(2),
+                                                               0, /*normalizes_rewards=*/true));
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  EXPECT_EQ(batch->at(columns.next_observation).name(), "next_obs");
+  EXPECT_EQ(batch->at(columns.discount).name(), "discount");
+}
+
 TEST(OffPolicySpecTest, ADictionaryAndAMaskComeBeforeTheOtherColumns) {
   const ObservationSpace dictionary{{{.name = "image", .dtype = v1::DTYPE_UINT8, .shape = {4, 4}},
                                      {.name = "reading", .shape = {1}}}};

@@ -45,6 +45,7 @@ bool StepColumns::Assign(const OnPolicyBatch& batch, const Estimates& estimates)
   moved |= Assign(estimates.returns, returns_);
   moved |= Assign(estimates.values, values_);
   if (estimates.old_policy.defined()) moved |= Assign(estimates.old_policy, old_policy_);
+  if (estimates.old_log_std.defined()) moved |= Assign(estimates.old_log_std, old_log_std_);
   if (estimates.weights.defined()) moved |= Assign(estimates.weights, weights_);
   if (estimates.starts.defined()) {
     moved |= Assign(estimates.starts, starts_);
@@ -67,6 +68,7 @@ void StepColumns::Gather(const torch::Tensor& rows, int64_t sequences, PpoMiniba
   GatherRows(returns_, rows, minibatch.returns);
   GatherRows(values_, rows, minibatch.values);
   if (old_policy_.defined()) GatherRows(old_policy_, rows, minibatch.old_policy);
+  if (old_log_std_.defined()) GatherRows(old_log_std_, rows, minibatch.old_log_std);
   if (weights_.defined()) GatherRows(weights_, rows, minibatch.weights);
   if (!starts_.defined()) return;
   GatherRows(starts_, rows, minibatch_sequences_->starts);

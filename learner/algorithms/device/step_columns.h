@@ -23,6 +23,7 @@ class StepColumns {
   struct Estimates {
     torch::Tensor advantages, returns, values;  // [N]
     torch::Tensor old_policy;                   // [N, D], or undefined.
+    torch::Tensor old_log_std;                  // [N, A], or undefined.
     // [N], or undefined: what the ratios are taken to, instead of the policy that acted, and the
     // weights of the steps.
     torch::Tensor log_probs, weights;
@@ -47,7 +48,7 @@ class StepColumns {
   ObservationBatch observations_;   // `room` rows, all observations.
   torch::Tensor observation_rows_;  // [room] int64, the observation row of each step.
   torch::Tensor starts_, states_, actions_, log_probs_, advantages_, returns_, values_, old_policy_,
-      weights_;                               // [room, ...]
+      old_log_std_, weights_;                 // [room, ...]
   torch::Tensor minibatch_observation_rows_;  // [B]
   const std::shared_ptr<Sequences> minibatch_sequences_ = std::make_shared<Sequences>();
 };

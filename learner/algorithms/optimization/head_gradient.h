@@ -27,7 +27,7 @@ float CategoricalLogProb(absl::Span<const int64_t> counts, absl::Span<const floa
                          absl::Span<const int64_t> action);
 
 // Of slope log p(a), times `scale`: into `out` [A] with respect to the means, added to
-// `log_std_out` [A]. The entropy, which is the same for all steps, is the caller's.
+// `log_std_out` [A]. The entropy is the caller's.
 void GaussianHeadGradient(absl::Span<const float> mean, absl::Span<const float> log_std,
                           absl::Span<const float> action, double slope, double scale,
                           absl::Span<float> out, absl::Span<float> log_std_out);

@@ -61,16 +61,21 @@ double GaussianGradient(const Heads& heads, const torch::Tensor& actions, double
                         const SlopeOf& slope_of, Heads& out) {
   const int64_t steps = heads.policy.size(0), width = heads.policy.size(1);
   const absl::Span<const float> means = Flat(heads.policy), taken = Flat(actions);
-  const absl::Span<const float> log_std = Flat(heads.log_std);
-  Reserve(out.log_std, {width});
-  out.log_std.fill_(-entropy);
+  const absl::Span<const float> log_stds = Flat(heads.log_std);
+  // One row for all steps, or each its own.
+  const bool own = StateDependentDeviation(heads);
+  Reserve(out.log_std, heads.log_std.sizes());
+  out.log_std.fill_(own ? -entropy / static_cast<double>(steps) : -entropy);
+  double sum = 0;
   for (int64_t i = 0; i < steps; ++i) {
     const absl::Span<const float> mean = RowOf(means, i, width), action = RowOf(taken, i, width);
+    const absl::Span<const float> log_std = RowOf(log_stds, own ? i : 0, width);
     GaussianHeadGradient(mean, log_std, action, slope_of(i, GaussianLogProb(mean, log_std, action)),
                          1.0 / static_cast<double>(steps), RowOf(Flat(out.policy), i, width),
-                         Flat(out.log_std));
+                         RowOf(Flat(out.log_std), own ? i : 0, width));
+    sum += GaussianEntropy(log_std);
   }
-  return GaussianEntropy(log_std);
+  return sum / static_cast<double>(steps);
 }
 
 // The value's gradient; returns the mean squared error.
@@ -139,7 +144,7 @@ ActorCriticLoss ComputeActorCriticLoss(const Heads& heads, const ActorCriticTarg
   loss.value = targets.returns.defined() ? (heads.value - targets.returns).square().mean()
                                          : torch::zeros({}, heads.policy.options());
   loss.entropy = Discrete(heads) ? CategoricalEntropy(heads.policy, heads.counts).mean()
-                                 : GaussianEntropy(heads.log_std);
+                                 : GaussianEntropy(heads.log_std).mean();
   loss.total = loss.policy - coefficients.entropy * loss.entropy + coefficients.value * loss.value;
   return loss;
 }
@@ -167,7 +172,9 @@ void ActionLogProbs(const Heads& heads, const torch::Tensor& actions, torch::Ten
                                         RowOf(absl::Span<const int64_t>(Flat<int64_t>(actions)), i,
                                               static_cast<int64_t>(counts.size())));
     } else {
-      log_probs[i] = GaussianLogProb(RowOf(policy, i, width), Flat(heads.log_std),
+      const absl::Span<const float> log_stds = Flat(heads.log_std);
+      log_probs[i] = GaussianLogProb(RowOf(policy, i, width),
+                                     RowOf(log_stds, StateDependentDeviation(heads) ? i : 0, width),
                                      RowOf(absl::Span<const float>(Flat(actions)), i, width));
     }
   }

@@ -127,7 +127,7 @@ class Ppo final : public OnPolicyAlgorithm {
 
   // State of the current update; members so that they are allocated once.
   torch::Tensor advantages_, returns_;  // [N], on the CPU
-  Heads old_heads_;                     // [N, D], [A], with the KL penalty or decoupled.
+  Heads old_heads_;                     // [N, D], [A] or [N, A], with the KL penalty or decoupled.
   // [N], on the CPU; decoupled only: of the policy before the update, and how much likelier it
   // makes each action than the policy that acted.
   torch::Tensor proximal_log_probs_, weights_;
@@ -203,7 +203,9 @@ double Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
     const Heads heads = model_->Forward(batch.observations);
     old_heads_.policy = heads.policy.index_select(0, batch.observation_rows);
     old_heads_.counts = heads.counts;
-    if (heads.log_std.defined()) {
+    if (StateDependentDeviation(heads)) {
+      old_heads_.log_std = heads.log_std.index_select(0, batch.observation_rows);
+    } else if (heads.log_std.defined()) {
       if (!old_heads_.log_std.defined()) old_heads_.log_std = torch::empty_like(heads.log_std);
       old_heads_.log_std.copy_(heads.log_std);
       minibatch_.old_log_std = old_heads_.log_std;
@@ -211,9 +213,12 @@ double Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
     if (config_.decoupled()) SetProximalPolicy(old_heads_, batch);
   }
   if (columns_.Assign(
-          batch, {advantages_, returns_, step_values,
-                  penalised() ? old_heads_.policy : torch::Tensor(), proximal_log_probs_, weights_,
-                  remembers() ? StartsOfSteps(batch.segments, batch.steps()) : torch::Tensor()}))
+          batch,
+          {advantages_, returns_, step_values, penalised() ? old_heads_.policy : torch::Tensor(),
+           penalised() && StateDependentDeviation(old_heads_) ? old_heads_.log_std
+                                                              : torch::Tensor(),
+           proximal_log_probs_, weights_,
+           remembers() ? StartsOfSteps(batch.segments, batch.steps()) : torch::Tensor()}))
     gradient_graph_->Forget();
   return ExplainedVariance(Flat(step_values), Flat(returns_));
 }
@@ -345,7 +350,9 @@ double Ppo::KlOfUpdate(const OnPolicyBatch& batch) {
   const Heads heads = model_->Forward(batch.observations);
   return MeanKl(old_heads_, {heads.policy.index_select(0, batch.observation_rows),
                              {},
-                             heads.log_std,
+                             StateDependentDeviation(heads)
+                                 ? heads.log_std.index_select(0, batch.observation_rows)
+                                 : heads.log_std,
                              heads.counts})
       .item<double>();
 }

@@ -37,6 +37,11 @@ absl::Span<const float> Row(const torch::Tensor& matrix, int64_t row) {
   return {matrix.data_ptr<float>() + row * width, static_cast<size_t>(width)};
 }
 
+// Of log deviations: one row for all steps, or each its own.
+absl::Span<const float> RowOrAll(const torch::Tensor& log_std, int64_t row) {
+  return log_std.dim() == 2 ? Row(log_std, row) : Flat(log_std);
+}
+
 // Adds the surrogate's terms for one step to the diagnostics and returns the
 // derivative of its loss with respect to log p(a).
 double SurrogateDerivative(double log_ratio, double advantage, const Scalars& coefficients,
@@ -107,17 +112,21 @@ void AddGaussianStep(const Heads& heads, const PpoMinibatch& batch, const Scalar
                      int64_t i, absl::Span<float> out, absl::Span<float> log_std_out, Sums& sums) {
   const absl::Span<const float> mean = Row(heads.policy, i);
   const absl::Span<const float> action = Row(batch.actions, i);
-  const absl::Span<const float> log_std(heads.log_std.data_ptr<float>(), mean.size());
+  const absl::Span<const float> log_std = RowOrAll(heads.log_std, i);
   const double scale = 1.0 / static_cast<double>(heads.policy.size(0));
   const double log_ratio =
       GaussianLogProb(mean, log_std, action) - batch.log_probs.data_ptr<float>()[i];
   const double slope =
       SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
   GaussianHeadGradient(mean, log_std, action, slope, scale, out, log_std_out);
+  sums.entropy += GaussianEntropy(log_std);
+  for (float& slope_of_entropy : log_std_out)
+    slope_of_entropy -= static_cast<float>(coefficients.entropy * scale);
   if (!coefficients.penalised) return;
+  const absl::Span<const float> old_log_stds = RowOrAll(batch.old_log_std, i);
   for (size_t a = 0; a < mean.size(); ++a) {
     const double inverse_std = std::exp(-static_cast<double>(log_std[a]));
-    const double old_log_std = batch.old_log_std.data_ptr<float>()[a];
+    const double old_log_std = old_log_stds[a];
     const double shift = (mean[a] - Row(batch.old_policy, i)[a]) * inverse_std;
     const double spread = std::exp(2 * (old_log_std - log_std[a])) + shift * shift;
     sums.kl += log_std[a] - old_log_std + 0.5 * (spread - 1);
@@ -139,9 +148,10 @@ void PpoGradientOf(const Heads& heads, const PpoMinibatch& batch, const PpoCoeff
   Sums sums;
   const absl::Span<float> policy = Flat(out.gradient.policy);
   float* value = out.gradient.value.data_ptr<float>();
+  const bool own_log_std = StateDependentDeviation(heads);
   absl::Span<float> log_std;
   if (!discrete) {
-    Reserve(out.gradient.log_std, {width});
+    Reserve(out.gradient.log_std, heads.log_std.sizes());
     out.gradient.log_std.zero_();
     log_std = Flat(out.gradient.log_std);
   }
@@ -151,18 +161,14 @@ void PpoGradientOf(const Heads& heads, const PpoMinibatch& batch, const PpoCoeff
     if (discrete)
       AddCategoricalStep(heads, batch, coefficients, i, rows, RowOf(policy, i, width), sums);
     else
-      AddGaussianStep(heads, batch, coefficients, i, RowOf(policy, i, width), log_std, sums);
+      AddGaussianStep(heads, batch, coefficients, i, RowOf(policy, i, width),
+                      RowOf(log_std, own_log_std ? i : 0, width), sums);
     value[i] = static_cast<float>(
         value_scale *
         ValueDerivative(heads.value.data_ptr<float>()[i], batch.values.data_ptr<float>()[i],
                         batch.returns.data_ptr<float>()[i], coefficients.value_clip_range, sums));
   }
   const double n = static_cast<double>(steps);
-  if (!discrete) {
-    sums.entropy =
-        n * GaussianEntropy({heads.log_std.data_ptr<float>(), static_cast<size_t>(width)});
-    for (float& slope : log_std) slope -= static_cast<float>(coefficients.entropy);
-  }
   Reserve(out.numbers, {kPpoNumbers});
   const absl::Span<float> numbers = Flat(out.numbers);
   const auto mean = [n](double sum) { return static_cast<float>(sum / n); };

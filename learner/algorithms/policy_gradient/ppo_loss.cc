@@ -44,7 +44,7 @@ PpoLoss ComputePpoLoss(const Heads& heads, const PpoMinibatch& batch,
   }
   const torch::Tensor value = ValueLoss(heads.value, batch, coefficients.value_clip_range).mean();
   const torch::Tensor entropy = discrete ? CategoricalEntropy(heads.policy, heads.counts).mean()
-                                         : GaussianEntropy(heads.log_std);
+                                         : GaussianEntropy(heads.log_std).mean();
 
   PpoLoss loss;
   loss.total = policy + coefficients.value * value - coefficients.entropy * entropy;

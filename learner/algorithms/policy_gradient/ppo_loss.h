@@ -22,7 +22,7 @@ struct PpoMinibatch {
   torch::Tensor weights;
   // Of the policy before the update; only the KL penalty needs them.
   torch::Tensor old_policy;   // [B, D] float32
-  torch::Tensor old_log_std;  // [A] float32
+  torch::Tensor old_log_std;  // [A] or [B, A] float32
 };
 
 // Coefficients at this point of training: schedules and adaptation applied. What may change

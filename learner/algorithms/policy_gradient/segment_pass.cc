@@ -38,7 +38,10 @@ void SegmentPass::Forward(const OnPolicyBatch& batch) {
   values_ = all.value.cpu().contiguous();
   Gather(all.policy, batch.observation_rows, heads_.policy);
   Gather(all.value, batch.observation_rows, heads_.value);
-  heads_.log_std = all.log_std;
+  if (StateDependentDeviation(all))
+    Gather(all.log_std, batch.observation_rows, heads_.log_std);
+  else
+    heads_.log_std = all.log_std;
   heads_.counts = all.counts;
   step_values_ = heads_.value.cpu();
 }
@@ -72,7 +75,10 @@ ActorCriticDiagnostics SegmentPass::Backward(const ActorCriticTargets& targets,
   const int64_t rows = batch_->observations.rows();
   Scatter(gradient_.gradient.policy, batch_->observation_rows, rows, row_gradient_.policy);
   Scatter(gradient_.gradient.value, batch_->observation_rows, rows, row_gradient_.value);
-  row_gradient_.log_std = gradient_.gradient.log_std;
+  if (StateDependentDeviation(heads_))
+    Scatter(gradient_.gradient.log_std, batch_->observation_rows, rows, row_gradient_.log_std);
+  else
+    row_gradient_.log_std = gradient_.gradient.log_std;
   model_->Backward(row_gradient_);
   batch_ = nullptr;
   return gradient_.diagnostics;

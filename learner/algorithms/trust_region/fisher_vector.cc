@@ -18,10 +18,17 @@ FisherVectorProduct::FisherVectorProduct(const ActorCriticNetwork& network,
   policy_ = Masked(HeadsWithGraph(network.network, {ActorCriticNetwork::kPolicy}, parameters_,
                                   observations.columns)[0],
                    observations.mask);
-  if (network.discrete())
+  const int64_t size = network.action.dimensions;
+  if (network.discrete()) {
     probabilities_ = CategoricalProbabilities(policy_.detach(), counts_);
-  else
-    precision_ = (-2 * parameters_.detach().narrow(0, log_std_, network.action.dimensions)).exp();
+  } else if (network.state_dependent_log_std) {
+    const LogDeviationBounds& bounds = network.log_deviation;
+    const torch::Tensor free = policy_.detach().narrow(1, size, size);
+    const torch::Tensor log_std = free.clamp(bounds.min, bounds.max);
+    precision_ = torch::cat({(-2 * log_std).exp(), 2 * log_std.eq(free).to(log_std.dtype())}, 1);
+  } else {
+    precision_ = (-2 * parameters_.detach().narrow(0, log_std_, size)).exp();
+  }
   cotangent_ = torch::zeros_like(policy_).requires_grad_();
   pulled_back_ = grad({policy_}, {parameters_}, {cotangent_}, /*retain_graph=*/true,
                       /*create_graph=*/true)[0];

@@ -38,11 +38,13 @@ class FisherVectorProduct {
   const int64_t log_std_;              // Its offset, or -1.
   const std::vector<int64_t> counts_;  // Of discrete actions: alternatives of each choice.
   torch::Tensor parameters_;           // [P], a leaf.
-  torch::Tensor policy_;               // [B, D], with a graph.
+  torch::Tensor policy_;               // [B, D], with a graph: the head as the network has it.
   torch::Tensor probabilities_;        // [B, D] of discrete actions.
-  torch::Tensor precision_;            // [A] of continuous ones: 1 / variance.
-  torch::Tensor cotangent_;            // u [B, D], a leaf.
-  torch::Tensor pulled_back_;          // J^T u [P], with a graph to u.
+  // Of continuous ones, M's diagonal times B: [A], 1 / variance of each mean; or if the deviation
+  // depends on the state [B, D], that and 2 for each log deviation that is not clamped.
+  torch::Tensor precision_;
+  torch::Tensor cotangent_;    // u [B, D], a leaf.
+  torch::Tensor pulled_back_;  // J^T u [P], with a graph to u.
 };
 
 }  // namespace cadre

@@ -16,7 +16,7 @@ Surrogate ComputeSurrogate(const Heads& heads, const SurrogateSteps& steps,
   const torch::Tensor ratio = (log_prob - steps.log_probs).exp();  // [B]
   Surrogate surrogate;
   surrogate.entropy = discrete ? CategoricalEntropy(heads.policy, heads.counts).mean()
-                               : GaussianEntropy(heads.log_std);
+                               : GaussianEntropy(heads.log_std).mean();
   surrogate.total = (ratio * steps.advantages).mean() + entropy_coefficient * surrogate.entropy;
   return surrogate;
 }

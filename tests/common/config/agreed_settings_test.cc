@@ -87,8 +87,12 @@ std::vector<Case> Cases() {
            {"model.mlp.max_log_std", "model { mlp { max_log_std: 1 } }", "2", "1"},
            {"normalization.observations", "normalization { observations: true }", "false", "true"},
            {"normalization.rewards", "normalization { rewards: true }", "false", "true"},
+           {"model.mlp.state_dependent_log_std", "model { mlp { state_dependent_log_std: true } }",
+            "false", "true"},
        })
     cases.push_back({field, "ppo {}", std::string("ppo {} ") + theirs, wanted, got});
+  cases.push_back({"normalization.observations", "dqn {}",
+                   "dqn {} normalization { observations: true }", "false", "true"});
   cases.push_back({"model.encoder", "ppo {} model { encoder { mlp { hidden: 8 } } }",
                    "ppo {} model { encoder { mlp { hidden: 9 } } }", "[{ mlp { hidden: 8 } }]",
                    "[{ mlp { hidden: 9 } }]"});

@@ -369,17 +369,14 @@ TEST(ConfigValidationTest, WhatIsForTheOtherKindOfAlgorithmIsRefused) {
   ppo.mutable_replay();
   EXPECT_EQ(ErrorsOf(ppo),
             "replay: given; wanted only for algorithms that learn from replay, which ppo does not");
-  EXPECT_EQ(ErrorsOf(GoodDqn("queue {} normalization { observations: true } "
-                             "model { mlp { shared_trunk: true } }")),
+  EXPECT_EQ(ErrorsOf(GoodDqn("queue {} model { mlp { shared_trunk: true } }")),
             "queue: given; wanted only for algorithms that learn on-policy, which dqn does not\n"
-            "normalization: given; wanted only for algorithms that learn on-policy, which dqn does "
-            "not\n"
             "model.mlp.shared_trunk: given; wanted only for algorithms that learn on-policy, which "
             "dqn does not");
-  EXPECT_EQ(ErrorsOf(GoodDqn("normalization { rewards: false } "
-                             "model { mlp { shared_trunk: false } }")),
-            "")
+  EXPECT_EQ(ErrorsOf(GoodDqn("model { mlp { shared_trunk: false } }")), "")
       << "saying that it is off does no harm";
+  EXPECT_EQ(ErrorsOf(GoodDqn("normalization { observations: true rewards: true }")), "")
+      << "both kinds normalise";
 }
 
 TEST(ConfigValidationTest, AReplayHoldsTheWarmUpABatchAndARollout) {

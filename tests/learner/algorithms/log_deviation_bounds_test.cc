@@ -76,6 +76,34 @@ TEST_P(LogDeviationBoundsTest, TheBonusForEntropyEndsAtTheBound) {
   }
 }
 
+// The bonus for entropy raises a deviation that depends on the state too, as far as its bound.
+TEST_P(LogDeviationBoundsTest, SoDoesThatOfADeviationOfTheState) {
+  ModelConfig model_config = WithStateDependentLogStd(MlpModelConfig({9}));
+  model_config.mutable_mlp()->set_min_log_std(kMin);
+  model_config.mutable_mlp()->set_max_log_std(kMax);
+  const ActorCriticNetwork network = ExampleNetwork(model_config, 4, ContinuousActions(2));
+  for (const bool fused : {true, false}) {
+    auto algorithm = MakeOnPolicyAlgorithm(
+        WantsEntropy(GetParam()), WithParameters(fused ? OnKernels(network) : OnGraph(network)),
+        Random(1));
+    ASSERT_TRUE(algorithm.ok()) << algorithm.status();
+    ActorCritic& model = (*algorithm)->model();
+    Random random(2);
+    const torch::Tensor observations = RandomTensor({50, 4}, random);
+    const auto deviations = [&] { return model.Forward(observations).log_std.clone(); };
+    const torch::Tensor before = deviations();
+    ASSERT_GT(before.std().item<float>(), 0.01) << "it depends on the state";
+    for (int i = 0; i < 100 && deviations().mean().item<float>() < 0.9 * kMax; ++i) {
+      const OnPolicyBatch batch = ExampleBatch(model, {8, 8}, random);
+      const auto diagnostics = (*algorithm)->Update(batch, 0);
+      ASSERT_TRUE(diagnostics.ok()) << diagnostics.status();
+    }
+    const torch::Tensor after = deviations();
+    EXPECT_LE(after.max().item<float>(), kMax);
+    EXPECT_GT(after.mean().item<float>(), before.mean().item<float>() + 0.2);
+  }
+}
+
 // What A3C's learners push is descended on the parameter server, which knows no bounds.
 TEST(LogDeviationBoundsTest, A3csGradientDoesNotLeadOut) {
   const ActorCriticNetwork network = Bounded();

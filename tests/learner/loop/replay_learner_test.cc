@@ -12,6 +12,7 @@
 #include "learner/algorithms/diagnostics.h"
 #include "learner/loop/trainer.h"
 #include "learner/temperature_bound.h"
+#include "policy/normalization.h"
 #include "rpc/shards/shard_steps.h"
 #include "tests/learner/example_replay.h"
 #include "tests/learner/fake_parameter_sink.h"
@@ -338,9 +339,32 @@ TEST_F(ReplayLearnerTest, ParametersThatBreakAreNotSaved) {
   EXPECT_TRUE(ListCheckpoints(folder_.path()).empty());
 }
 
+TEST_F(ReplayLearnerTest, StatisticsTravelWithEveryVersion) {
+  ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
+  config.mutable_normalization()->set_observations(true);
+  config.mutable_normalization()->set_rewards(true);
+  replay_.normalizes_rewards = true;
+  replay_.change = [](BatchInMaking& made) {
+    for (float& value : MutableColumnAs<float>(
+             absl::MakeSpan(made.columns[0], made.batch.columns[0].bytes.size())))
+      value = value * 1000 + 5000;
+  };
+  ASSERT_TRUE(Run(config).ok());
+  Normalizer normalizer(config.normalization(), 4);
+  ASSERT_TRUE(normalizer.Restore(*sink_.published.front()).ok());
+  EXPECT_TRUE(normalizer.observation_transform().identity()) << "nothing was seen";
+  ASSERT_TRUE(normalizer.Restore(*sink_.published.back()).ok());
+  std::vector<float> row = {5000, 6000, 4000, 5000};
+  normalizer.observation_transform().Apply(row, absl::MakeSpan(row));
+  EXPECT_THAT(row, testing::Pointwise(testing::FloatNear(0.35f), std::vector<float>{0, 1, -1, 0}));
+}
+
 TEST_F(ReplayLearnerTest, GoesOnFromItsCheckpointBitForBit) {
   ExperimentConfig config = Config(ActorsConfig::LOCKSTEP);
   config.mutable_checkpoint()->set_every_env_steps(5 * kRound);
+  config.mutable_normalization()->set_observations(true);
+  config.mutable_normalization()->set_rewards(true);
+  replay_.normalizes_rewards = true;
   ASSERT_TRUE(Run(config).ok());
   const std::string wanted = sink_.published.back()->values();
 
@@ -348,6 +372,7 @@ TEST_F(ReplayLearnerTest, GoesOnFromItsCheckpointBitForBit) {
   const auto checkpoint = LoadCheckpoint(*FindCheckpoint(folder_.path(), "40"));
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
   FakeReplay replay;
+  replay.normalizes_rewards = true;
   int batches = 0;
   for (; batches < 6; ++batches) ASSERT_TRUE(replay.Sample({.items = kItems}).ok());
   replay.inserted_steps = 5 * kRound;
@@ -356,6 +381,10 @@ TEST_F(ReplayLearnerTest, GoesOnFromItsCheckpointBitForBit) {
   FakeParameterSink sink;
   ASSERT_TRUE(resumed->Run({.replay = &replay}, sink).ok());
   EXPECT_EQ(sink.published.back()->values(), wanted);
+  ASSERT_GT(sink.published.back()->statistics_size(), 0);
+  for (int i = 0; i < sink.published.back()->statistics_size(); ++i)
+    EXPECT_EQ(sink.published.back()->statistics(i).SerializeAsString(),
+              sink_.published.back()->statistics(i).SerializeAsString());
 }
 
 // It is the exponential of a float, which the bound's logarithm was rounded to.

@@ -86,8 +86,8 @@ TEST(UpdateAgreementTest, GatheredMomentsAreThoseOfAllRows) {
     // 5, 10 and 15 rows.
     const size_t first[] = {0, 5, 15, 30};
     const size_t begin = 2 * first[learner.rank()], end = 2 * first[learner.rank() + 1];
-    const auto all =
-        GatherMoments(&learner, absl::MakeConstSpan(rows).subspan(begin, end - begin), 2);
+    const auto all = GatherMoments(
+        &learner, MomentsOf(absl::MakeConstSpan(rows).subspan(begin, end - begin), 2));
     ASSERT_TRUE(all.ok());
     ASSERT_EQ(all->size(), 3);
     RunningMoments got(2);

@@ -12,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "policy/networks/off_policy_network.h"
+#include "policy/normalization.h"
 #include "tests/policy/example_networks.h"
 
 namespace cadre {
@@ -106,6 +107,49 @@ std::vector<double> NaiveActionValues(const ActionValueNetwork& network,
     values.push_back(atoms > 1 ? weighted / sum : logit);
   }
   return values;
+}
+
+// What a policy does with observations as they come and statistics is what it does without either.
+TEST(NormalizedActingTest, EveryPolicyActsOnNormalisedObservations) {
+  NormalizationConfig normalization;
+  normalization.set_observations(true);
+  for (const std::string algorithm : {"dqn", "td3", "ddpg", "sac", "sac discrete", "redq", "ppo"}) {
+    ExperimentConfig config = Config();
+    ActionSpace action = TwoDimensions();
+    if (algorithm == "dqn") config.mutable_dqn(), action = DiscreteActions(3);
+    if (algorithm == "td3") config.mutable_td3();
+    if (algorithm == "ddpg") config.mutable_ddpg();
+    if (algorithm == "sac") config.mutable_sac();
+    if (algorithm == "sac discrete") config.mutable_sac(), action = DiscreteActions(3);
+    if (algorithm == "redq") config.mutable_redq();
+    if (algorithm == "ppo") config.mutable_ppo();
+    Acting plain(config, action);
+
+    *config.mutable_normalization() = normalization;
+    auto normalizing = MakeActingPolicy(config, VectorSpace(kObservation), action, {});
+    ASSERT_TRUE(normalizing.ok()) << normalizing.status();
+    v1::Parameters publication = plain.Publication();
+    EXPECT_EQ((*normalizing)->Load(publication).code(), absl::StatusCode::kDataLoss)
+        << algorithm << ": a publication without statistics";
+    Normalizer normalizer(normalization, kObservation);
+    Random random(3);
+    std::vector<float> seen = RandomFloats(kObservation * 50, random, 1000);
+    for (float& value : seen) value += 5000;
+    normalizer.UpdateObservations(seen);
+    normalizer.AddTo(publication);
+    ASSERT_TRUE((*normalizing)->Load(publication).ok());
+
+    std::vector<float> normalized(seen.size());
+    normalizer.observation_transform().Apply(seen, absl::MakeSpan(normalized));
+    std::vector<std::byte> got(50 * action.bytes()), wanted(got.size());
+    std::vector<float> log_probs(algorithm == "ppo" ? 50 : 0);
+    (*normalizing)
+        ->Act({Block(seen)}, {.greedy = true}, random, absl::MakeSpan(got),
+              absl::MakeSpan(log_probs));
+    plain.policy->Act({Block(normalized)}, {.greedy = true}, random, absl::MakeSpan(wanted),
+                      absl::MakeSpan(log_probs));
+    EXPECT_EQ(got, wanted) << algorithm;
+  }
 }
 
 TEST(ActionValueActingTest, GreedyIsTheLargestOfTheNaiveValues) {

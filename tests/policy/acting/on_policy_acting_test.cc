@@ -114,6 +114,38 @@ TEST(OnPolicyActingTest, ContinuousActionsCarryTheirOwnLogProb) {
   }
 }
 
+TEST(OnPolicyActingTest, EachStateHasItsOwnDeviation) {
+  ModelConfig model = WithStateDependentLogStd(MlpModelConfig({8}, RELU));
+  model.mutable_mlp()->set_max_log_std(0.25);
+  for (const bool greedy : {false, true}) {
+    Acting acting(model, 4, ContinuousActions(3));
+    ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());
+    acting.Act(200, greedy);
+    const std::vector<float> actions = As<float>(acting.actions);
+    double squares = 0;
+    int clamped = 0;
+    for (int64_t b = 0; b < 200; ++b) {
+      const std::vector<double> head = acting.Head(b);
+      ASSERT_EQ(head.size(), 6u);
+      double log_prob = 0;
+      for (int64_t a = 0; a < 3; ++a) {
+        const double log_std = std::min(head[3 + a], 0.25);
+        clamped += head[3 + a] > 0.25;
+        const double z = (actions[b * 3 + a] - head[a]) / std::exp(log_std);
+        log_prob -= 0.5 * z * z + log_std + 0.5 * std::log(2 * M_PI);
+        squares += z * z / 600;
+      }
+      EXPECT_NEAR(acting.log_probs[b], log_prob, 1e-4);
+    }
+    EXPECT_GT(clamped, 10);
+    EXPECT_LT(clamped, 590);
+    if (greedy)
+      EXPECT_LT(squares, 1e-8);
+    else
+      EXPECT_NEAR(squares, 1, 0.2);
+  }
+}
+
 TEST(OnPolicyActingTest, SamplesFollowTheProbabilities) {
   Acting acting(MlpModelConfig({4}), 2, DiscreteActions(4));
   ASSERT_TRUE(acting.policy.Load(Publication(acting.network, acting.parameters, 1)).ok());

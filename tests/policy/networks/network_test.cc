@@ -100,6 +100,21 @@ TEST(InitialParametersTest, TheDeviationIsWhatTheConfigSays) {
   EXPECT_EQ(parameters[network.log_std + 1], -0.5f);
 }
 
+TEST(InitialParametersTest, ADeviationOfTheStateBeginsAroundWhatTheConfigSays) {
+  ModelConfig model = MlpModelConfig({4});
+  model.mutable_mlp()->set_initial_log_std(-0.5);
+  model.mutable_mlp()->set_state_dependent_log_std(true);
+  const ActorCriticNetwork network = ExampleNetwork(model, 3, ContinuousActions(2));
+  EXPECT_EQ(network.log_std, -1);
+  EXPECT_THAT(ShapeOf(network.network), ElementsAre("3>4*", "4>4", "3>4*", "4>1"));
+  Random random(1);
+  const std::vector<float> parameters = InitialParameters(network, random);
+  const auto& head = std::get<Dense>(network.network.operations[1].kind);
+  EXPECT_THAT(
+      std::vector<float>(parameters.begin() + head.bias, parameters.begin() + head.bias + 4),
+      ElementsAre(0, 0, -0.5f, -0.5f));
+}
+
 TEST(InitialParametersTest, FollowFromTheSeed) {
   const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({8}), 4, DiscreteActions(2));
   Random a(1), b(1), c(2);

@@ -86,11 +86,14 @@ void ExpectClose(const torch::Tensor& got, const torch::Tensor& wanted, const st
   EXPECT_LE((got - wanted).abs().max().item<double>(), 1e-5 * scale + 1e-7) << what;
 }
 
-Heads RandomHeads(const ActionSpace& action, int64_t steps, Random& random) {
+Heads RandomHeads(const ActionSpace& action, int64_t steps, Random& random,
+                  bool own_log_std = false) {
   const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({3}), 2, action);
   Heads heads{
       RandomTensor({steps, network.policy_outputs}, random), RandomTensor({steps}, random), {}};
-  if (!network.discrete()) heads.log_std = RandomTensor({network.policy_outputs}, random, 0.4);
+  if (network.discrete()) return heads;
+  heads.log_std = own_log_std ? RandomTensor({steps, network.policy_outputs}, random, 0.4)
+                              : RandomTensor({network.policy_outputs}, random, 0.4);
   return heads;
 }
 
@@ -105,32 +108,44 @@ TEST(ActorCriticLossTest, TheClosedFormIsTheGradientOfTheLoss) {
        {DiscreteActions(2), DiscreteActions(7), ContinuousActions(1), ContinuousActions(3)})
     for (const bool with_returns : {false, true})
       for (const bool with_weights : {false, true})
-        for (const int64_t steps : {1, 7, 200}) {
-          Heads heads = RandomHeads(action, steps, random);
-          ActorCriticTargets targets = RandomTargets(action, heads, random);
-          if (with_returns) targets.returns = RandomTensor({steps}, random);
-          if (with_weights) targets.weights = RandomTensor({steps}, random).abs();
-          const ActorCriticCoefficients coefficients{.value = 0.7, .entropy = 0.03};
-          ActorCriticHeadGradient closed;
-          ComputeActorCriticGradient(heads, targets, coefficients, closed);
+        for (const int64_t steps : {1, 7, 200})
+          for (const bool own_log_std : {false, true}) {
+            Heads heads = RandomHeads(action, steps, random, own_log_std);
+            ActorCriticTargets targets = RandomTargets(action, heads, random);
+            if (with_returns) targets.returns = RandomTensor({steps}, random);
+            if (with_weights) targets.weights = RandomTensor({steps}, random).abs();
+            const ActorCriticCoefficients coefficients{.value = 0.7, .entropy = 0.03};
+            ActorCriticHeadGradient closed;
+            ComputeActorCriticGradient(heads, targets, coefficients, closed);
 
-          Heads leaves{
-              heads.policy.clone().requires_grad_(), heads.value.clone().requires_grad_(), {}};
-          if (heads.log_std.defined()) leaves.log_std = heads.log_std.clone().requires_grad_();
-          const ActorCriticLoss loss = ComputeActorCriticLoss(leaves, targets, coefficients);
-          loss.total.backward();
-          const std::string what =
-              std::to_string(steps) + " steps of " + std::to_string(heads.policy.size(1)) +
-              (with_returns ? ", returns" : "") + (with_weights ? ", weights" : "");
-          ExpectClose(closed.gradient.policy, leaves.policy.grad(), what);
-          if (with_returns) ExpectClose(closed.gradient.value, leaves.value.grad(), what);
-          if (heads.log_std.defined())
-            ExpectClose(closed.gradient.log_std, leaves.log_std.grad(), what);
-          const double policy = loss.policy.item<double>(), value = loss.value.item<double>();
-          EXPECT_NEAR(closed.diagnostics.policy_loss, policy, 1e-5 * (1 + std::abs(policy)));
-          EXPECT_NEAR(closed.diagnostics.value_loss, value, 1e-5 * (1 + value));
-          EXPECT_NEAR(closed.diagnostics.entropy, loss.entropy.item<double>(), 1e-5);
-        }
+            Heads leaves{
+                heads.policy.clone().requires_grad_(), heads.value.clone().requires_grad_(), {}};
+            if (heads.log_std.defined()) leaves.log_std = heads.log_std.clone().requires_grad_();
+            const ActorCriticLoss loss = ComputeActorCriticLoss(leaves, targets, coefficients);
+            loss.total.backward();
+            const std::string what =
+                std::to_string(steps) + " steps of " + std::to_string(heads.policy.size(1)) +
+                (with_returns ? ", returns" : "") + (with_weights ? ", weights" : "");
+            ExpectClose(closed.gradient.policy, leaves.policy.grad(), what);
+            if (with_returns) ExpectClose(closed.gradient.value, leaves.value.grad(), what);
+            if (heads.log_std.defined())
+              ExpectClose(closed.gradient.log_std, leaves.log_std.grad(), what);
+            const double policy = loss.policy.item<double>(), value = loss.value.item<double>();
+            EXPECT_NEAR(closed.diagnostics.policy_loss, policy, 1e-5 * (1 + std::abs(policy)));
+            EXPECT_NEAR(closed.diagnostics.value_loss, value, 1e-5 * (1 + value));
+            EXPECT_NEAR(closed.diagnostics.entropy, loss.entropy.item<double>(), 1e-5);
+          }
+}
+
+TEST(ActorCriticLossTest, LogProbsAreTheTorchTwins) {
+  Random random(8);
+  for (const bool own_log_std : {false, true}) {
+    const Heads heads = RandomHeads(ContinuousActions(3), 9, random, own_log_std);
+    const torch::Tensor actions = RandomActions(ContinuousActions(3), 9, random);
+    torch::Tensor log_probs = torch::empty({9});
+    ActionLogProbs(heads, actions, log_probs);
+    ExpectClose(log_probs, LogProb(heads, actions), "log probs");
+  }
 }
 
 TEST(ActorCriticLossTest, BuffersAreReusedForTheNextBatch) {

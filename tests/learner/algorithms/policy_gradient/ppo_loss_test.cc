@@ -176,36 +176,41 @@ TEST(PpoLossTest, TheClosedFormIsTheGradientOfTheLoss) {
     for (const PpoConfig::Objective objective : {PpoConfig::CLIPPED, PpoConfig::ADAPTIVE_KL})
       for (const double value_clip_range : {0.0, 0.2})
         for (const double entropy : {0.0, 0.03})
-          for (const int64_t steps : {1, 7, 200}) {
-            const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({3}), 2, action);
-            Heads heads;
-            heads.policy = RandomTensor({steps, network.policy_outputs}, random);
-            heads.value = RandomTensor({steps}, random);
-            if (!network.discrete())
-              heads.log_std = RandomTensor({network.policy_outputs}, random, 0.4);
-            const PpoMinibatch batch = ExampleMinibatch(heads, network, random);
-            PpoCoefficients coefficients = Coefficients(1.7);
-            coefficients.objective = objective;
-            coefficients.value_clip_range = value_clip_range;
-            coefficients.value = 0.7;
-            coefficients.entropy = entropy;
-            PpoGradient closed, autograd;
-            ComputePpoGradient(heads, batch, coefficients, /*fast=*/true, closed);
-            ComputePpoGradient(heads, batch, coefficients, /*fast=*/false, autograd);
-            const std::string what = "objective " + std::to_string(objective) + ", value clip " +
-                                     std::to_string(value_clip_range) + ", entropy " +
-                                     std::to_string(entropy) + ", " + std::to_string(steps) +
-                                     " steps of " + std::to_string(network.policy_outputs);
-            ExpectClose(closed.gradient.policy, autograd.gradient.policy, what);
-            ExpectClose(closed.gradient.value, autograd.gradient.value, what);
-            if (!network.discrete())
-              ExpectClose(closed.gradient.log_std, autograd.gradient.log_std, what);
-            for (int n = 0; n < kPpoNumbers; ++n) {
-              const double wanted = autograd.numbers[n].item<double>();
-              EXPECT_NEAR(closed.numbers[n].item<double>(), wanted, 1e-5 * (1 + std::abs(wanted)))
-                  << what << ", number " << n;
+          for (const int64_t steps : {1, 7, 200})
+            for (const bool own_log_std : {false, true}) {
+              if (action.discrete() && own_log_std) continue;
+              const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({3}), 2, action);
+              Heads heads;
+              heads.policy = RandomTensor({steps, network.policy_outputs}, random);
+              heads.value = RandomTensor({steps}, random);
+              if (!network.discrete())
+                heads.log_std = own_log_std
+                                    ? RandomTensor({steps, network.policy_outputs}, random, 0.4)
+                                    : RandomTensor({network.policy_outputs}, random, 0.4);
+              const PpoMinibatch batch = ExampleMinibatch(heads, network, random);
+              PpoCoefficients coefficients = Coefficients(1.7);
+              coefficients.objective = objective;
+              coefficients.value_clip_range = value_clip_range;
+              coefficients.value = 0.7;
+              coefficients.entropy = entropy;
+              PpoGradient closed, autograd;
+              ComputePpoGradient(heads, batch, coefficients, /*fast=*/true, closed);
+              ComputePpoGradient(heads, batch, coefficients, /*fast=*/false, autograd);
+              const std::string what = "objective " + std::to_string(objective) + ", value clip " +
+                                       std::to_string(value_clip_range) + ", entropy " +
+                                       std::to_string(entropy) + ", " + std::to_string(steps) +
+                                       " steps of " + std::to_string(network.policy_outputs) +
+                                       (own_log_std ? ", a deviation for each" : "");
+              ExpectClose(closed.gradient.policy, autograd.gradient.policy, what);
+              ExpectClose(closed.gradient.value, autograd.gradient.value, what);
+              if (!network.discrete())
+                ExpectClose(closed.gradient.log_std, autograd.gradient.log_std, what);
+              for (int n = 0; n < kPpoNumbers; ++n) {
+                const double wanted = autograd.numbers[n].item<double>();
+                EXPECT_NEAR(closed.numbers[n].item<double>(), wanted, 1e-5 * (1 + std::abs(wanted)))
+                    << what << ", number " << n;
+              }
             }
-          }
 }
 
 TEST(PpoLossTest, BuffersAreReusedForTheNextMinibatch) {

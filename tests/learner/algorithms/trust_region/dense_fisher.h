@@ -18,6 +18,12 @@ inline Heads PolicyWithGraph(const ActorCriticNetwork& network, const torch::Ten
   Heads heads;
   heads.policy =
       HeadsWithGraph(network.network, {ActorCriticNetwork::kPolicy}, parameters, {observations})[0];
+  if (network.state_dependent_log_std) {
+    const int64_t size = network.action.dimensions;
+    heads.log_std = heads.policy.narrow(1, size, size)
+                        .clamp(network.log_deviation.min, network.log_deviation.max);
+    heads.policy = heads.policy.narrow(1, 0, size);
+  }
   if (network.log_std >= 0)
     heads.log_std = parameters.narrow(0, network.log_std, network.action.dimensions);
   return heads;

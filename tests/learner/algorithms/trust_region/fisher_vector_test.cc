@@ -38,6 +38,9 @@ std::vector<Example> Examples() {
   add("Gaussian", MlpModelConfig({6, 5}), ContinuousActions(2));
   add("Gaussian, relu", MlpModelConfig({7}, RELU), ContinuousActions(1));
   add("Gaussian, shared trunk", MlpModelConfig({6, 5}, TANH, true), ContinuousActions(3));
+  ModelConfig model = WithStateDependentLogStd(MlpModelConfig({6, 5}));
+  model.mutable_mlp()->set_max_log_std(0.3);  // Some rows are clamped.
+  add("Gaussian, a deviation for each state", model, ContinuousActions(2));
   return examples;
 }
 
