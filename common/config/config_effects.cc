@@ -90,6 +90,7 @@ constexpr Rule kRules[] = {
      "with ppo.objective ADAPTIVE_KL; what ends the epochs of an update is ppo.target_kl"},
     {"ppo.initial_kl_beta", [](E e) { return e.adaptive_kl(); }, "with ppo.objective ADAPTIVE_KL"},
     {"ppo.max_weight", [](E e) { return e.config.ppo().decoupled(); }, "with ppo.decoupled"},
+    {"ppo.proximal_decay", [](E e) { return e.config.ppo().decoupled(); }, "with ppo.decoupled"},
     {"ppo.value_clip_range", [](E e) { return e.config.ppo().value_coefficient() > 0; },
      "with ppo.value_coefficient above 0"},
 

@@ -12,11 +12,11 @@ import cadre_run
 
 class LearningTest(cadre_run.CadreTest):
 
-    def learn(self, name, seeds, threshold, most_steps, checkpoint="last"):
+    def learn(self, name, seeds, threshold, most_steps, *options, checkpoint="last"):
         for seed in seeds:
             with self.subTest(config=name, seed=seed):
                 config = cadre_run.CONFIGS / f"{name}.textproto"
-                run = self.train(config, "--seed", seed, out=f"{name}-{seed}")
+                run = self.train(config, "--seed", seed, *options, out=f"{name}-{seed}")
                 self.assertEqual(run.summary()["seed"], seed)
                 self.assertLessEqual(run.summary()["env_steps"], most_steps)
                 self.assert_greedy(run, threshold, checkpoint=checkpoint)
@@ -29,6 +29,10 @@ class LearningTest(cadre_run.CadreTest):
 
     def test_ppo_pendulum(self):
         self.learn("ppo_pendulum", (1, 2), -250, 310_000)
+
+    def test_ppo_pendulum_with_a_deviation_of_the_state(self):
+        self.learn("ppo_pendulum", (1,), -250, 310_000, "--set",
+                   "model.mlp.state_dependent_log_std=true")
 
     def test_npg_pendulum(self):
         self.learn("npg_pendulum", (1,), -250, 250_000)

@@ -31,6 +31,14 @@ class ReplayLearningTest(cadre_run.CadreTest):
     def test_sac_pendulum(self):
         self.learn("sac_pendulum", -200, 20_100)
 
+    def test_sac_pendulum_with_normalization(self):
+        for mode in ("embedded", "processes"):
+            with self.subTest(mode=mode):
+                run = self.train(cadre_run.CONFIGS / "sac_pendulum.textproto", "--mode", mode,
+                                 "--set", "normalization.observations=true", "--set",
+                                 "normalization.rewards=true", out=mode)
+                self.assert_greedy(run, -200, checkpoint="best")
+
     def test_td3_pendulum(self):
         self.learn("td3_pendulum", -200, 20_100)
 

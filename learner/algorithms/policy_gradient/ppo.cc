@@ -70,6 +70,10 @@ class Ppo final : public OnPolicyAlgorithm {
     adam_.Save("adam", state);
     SaveRandom("ppo.random", random_, state);
     state.AddScalar<double>("ppo.kl_beta", kl_beta_);
+    if (!averages()) return;
+    const torch::Tensor average = proximal_.defined() ? proximal_.cpu() : torch::Tensor();
+    state.AddScalar<double>("ppo.proximal_weight", proximal_weight_);
+    if (average.defined()) state.Add<float>("ppo.proximal", {average.numel()}, Flat(average));
   }
 
   absl::Status Restore(const TensorMap& state) override {
@@ -78,7 +82,7 @@ class Ppo final : public OnPolicyAlgorithm {
     absl::StatusOr<double> kl_beta = state.ReadScalar<double>("ppo.kl_beta");
     if (!kl_beta.ok()) return absl::DataLossError(kl_beta.status().message());
     kl_beta_ = *kl_beta;
-    return absl::OkStatus();
+    return averages() ? RestoreProximalPolicy(state) : absl::OkStatus();
   }
 
  private:
@@ -89,12 +93,16 @@ class Ppo final : public OnPolicyAlgorithm {
   };
 
   bool remembers() const { return model_->network().network.state_size() > 0; }
+  bool averages() const { return config_.decoupled() && config_.proximal_decay() > 0; }
   bool penalised() const { return config_.objective() == PpoConfig::ADAPTIVE_KL; }
   void SetSchedules(double progress);
   // Sets the columns; returns the explained variance.
   double EstimateAdvantages(const OnPolicyBatch& batch);
-  // Sets what decoupled PPO needs of the policy before the update.
+  // Sets old_heads_: of the policy before the update, or of the average over updates.
+  void SetOldHeads(const OnPolicyBatch& batch);
+  // Sets what decoupled PPO needs of them.
   void SetProximalPolicy(const Heads& step_heads, const OnPolicyBatch& batch);
+  absl::Status RestoreProximalPolicy(const TensorMap& state);
   // Sets what an epoch shuffles: the steps, or with a memory the sequences, all of them equally
   // long. Returns the steps of one.
   int64_t Arrange(const OnPolicyBatch& batch);
@@ -132,6 +140,10 @@ class Ppo final : public OnPolicyAlgorithm {
   // makes each action than the policy that acted.
   torch::Tensor proximal_log_probs_, weights_;
   WeightSummary weight_summary_;
+  // With proximal_decay: the average of the parameters over updates [P], and the sum of what
+  // each counted.
+  torch::Tensor proximal_;
+  double proximal_weight_ = 0;
   std::vector<int64_t> order_;                   // [N], shuffled.
   std::vector<int64_t> units_;                   // Steps or sequences, shuffled.
   std::vector<std::vector<int64_t>> sequences_;  // With a memory: the steps of each.
@@ -199,19 +211,8 @@ double Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
                        static_cast<float>(config_.gamma()),
                        static_cast<float>(config_.gae_lambda()), Flat(advantages_), Flat(returns_));
   const torch::Tensor step_values = values.index_select(0, batch.observation_rows.cpu());
-  if (penalised() || config_.decoupled()) {
-    const Heads heads = model_->Forward(batch.observations);
-    old_heads_.policy = heads.policy.index_select(0, batch.observation_rows);
-    old_heads_.counts = heads.counts;
-    if (StateDependentDeviation(heads)) {
-      old_heads_.log_std = heads.log_std.index_select(0, batch.observation_rows);
-    } else if (heads.log_std.defined()) {
-      if (!old_heads_.log_std.defined()) old_heads_.log_std = torch::empty_like(heads.log_std);
-      old_heads_.log_std.copy_(heads.log_std);
-      minibatch_.old_log_std = old_heads_.log_std;
-    }
-    if (config_.decoupled()) SetProximalPolicy(old_heads_, batch);
-  }
+  if (penalised() || config_.decoupled()) SetOldHeads(batch);
+  if (config_.decoupled()) SetProximalPolicy(old_heads_, batch);
   if (columns_.Assign(
           batch,
           {advantages_, returns_, step_values, penalised() ? old_heads_.policy : torch::Tensor(),
@@ -221,6 +222,44 @@ double Ppo::EstimateAdvantages(const OnPolicyBatch& batch) {
            remembers() ? StartsOfSteps(batch.segments, batch.steps()) : torch::Tensor()}))
     gradient_graph_->Forget();
   return ExplainedVariance(Flat(step_values), Flat(returns_));
+}
+
+void Ppo::SetOldHeads(const OnPolicyBatch& batch) {
+  torch::Tensor newest;
+  if (averages()) {
+    newest = model_->parameters().clone();
+    if (!proximal_.defined()) proximal_ = newest.clone();
+    proximal_weight_ = config_.proximal_decay() * proximal_weight_ + 1;
+    proximal_.lerp_(newest, 1 / proximal_weight_);
+    model_->parameters().copy_(proximal_);
+    model_->ParametersChanged();
+  }
+  const Heads heads = model_->Forward(batch.observations);
+  old_heads_.policy = heads.policy.index_select(0, batch.observation_rows);
+  old_heads_.counts = heads.counts;
+  if (StateDependentDeviation(heads)) {
+    old_heads_.log_std = heads.log_std.index_select(0, batch.observation_rows);
+  } else if (heads.log_std.defined()) {
+    if (!old_heads_.log_std.defined()) old_heads_.log_std = torch::empty_like(heads.log_std);
+    old_heads_.log_std.copy_(heads.log_std);
+    minibatch_.old_log_std = old_heads_.log_std;
+  }
+  if (!newest.defined()) return;
+  model_->parameters().copy_(newest);
+  model_->ParametersChanged();
+}
+
+absl::Status Ppo::RestoreProximalPolicy(const TensorMap& state) {
+  const absl::StatusOr<double> weight = state.ReadScalar<double>("ppo.proximal_weight");
+  if (!weight.ok()) return absl::DataLossError(weight.status().message());
+  proximal_weight_ = *weight;
+  proximal_ = torch::Tensor();
+  if (proximal_weight_ == 0) return absl::OkStatus();  // Before the first update.
+  torch::Tensor average = torch::empty({model_->parameters().numel()});
+  const absl::Status status = state.Read("ppo.proximal", Flat(average));
+  if (!status.ok()) return absl::DataLossError(status.message());
+  proximal_ = average.to(device_);
+  return absl::OkStatus();
 }
 
 void Ppo::SetProximalPolicy(const Heads& step_heads, const OnPolicyBatch& batch) {

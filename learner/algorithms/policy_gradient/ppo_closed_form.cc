@@ -8,6 +8,7 @@
 #include "learner/algorithms/device/tensor_spans.h"
 #include "learner/algorithms/optimization/head_gradient.h"
 #include "learner/algorithms/policy_gradient/ppo_loss.h"
+#include "learner/algorithms/targets/importance_weights.h"
 #include "policy/distributions.h"
 
 namespace cadre::closed_form {
@@ -44,12 +45,16 @@ absl::Span<const float> RowOrAll(const torch::Tensor& log_std, int64_t row) {
 
 // Adds the surrogate's terms for one step to the diagnostics and returns the
 // derivative of its loss with respect to log p(a).
-double SurrogateDerivative(double log_ratio, double advantage, const Scalars& coefficients,
-                           Sums& sums) {
+double SurrogateDerivative(double log_prob, const PpoMinibatch& batch, int64_t i,
+                           const Scalars& coefficients, Sums& sums) {
+  const double free = log_prob - batch.log_probs.data_ptr<float>()[i];
+  const double log_ratio = std::min<double>(free, kMaxLogRatio);
+  const double advantage = batch.advantages.data_ptr<float>()[i];
+  const double weight = batch.weights.defined() ? batch.weights.data_ptr<float>()[i] : 1;
   const double ratio = std::exp(log_ratio);
   const double clip = coefficients.clip;
-  sums.approx_kl += (ratio - 1) - log_ratio;
-  if (std::abs(ratio - 1) > clip) sums.clip_fraction += 1;
+  sums.approx_kl += weight * ((ratio - 1) - log_ratio);
+  if (std::abs(ratio - 1) > clip) sums.clip_fraction += weight;
   if (!coefficients.penalised) {
     const double clipped = std::clamp(ratio, 1 - clip, 1 + clip) * advantage;
     sums.policy_loss -= std::min(ratio * advantage, clipped);
@@ -57,7 +62,7 @@ double SurrogateDerivative(double log_ratio, double advantage, const Scalars& co
   } else {
     sums.policy_loss -= ratio * advantage;
   }
-  return -advantage * ratio;
+  return free > log_ratio ? 0 : -advantage * ratio;
 }
 
 // The value's loss and derivative for one step.
@@ -92,10 +97,8 @@ void AddCategoricalStep(const Heads& heads, const PpoMinibatch& batch, const Sca
   LogSoftmaxOfEach(rows.counts, Row(heads.policy, i), absl::MakeSpan(rows.log_probs));
   const int64_t choices = static_cast<int64_t>(rows.counts.size());
   const absl::Span<const int64_t> action(batch.actions.data_ptr<int64_t>() + i * choices, choices);
-  const double log_ratio = CategoricalLogProb(rows.counts, rows.log_probs, action) -
-                           batch.log_probs.data_ptr<float>()[i];
-  const double slope =
-      SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
+  const double slope = SurrogateDerivative(CategoricalLogProb(rows.counts, rows.log_probs, action),
+                                           batch, i, coefficients, sums);
   sums.entropy +=
       CategoricalHeadGradient(rows.counts, rows.log_probs, action, slope, coefficients.entropy,
                               scale, absl::MakeSpan(rows.probs), out);
@@ -114,10 +117,8 @@ void AddGaussianStep(const Heads& heads, const PpoMinibatch& batch, const Scalar
   const absl::Span<const float> action = Row(batch.actions, i);
   const absl::Span<const float> log_std = RowOrAll(heads.log_std, i);
   const double scale = 1.0 / static_cast<double>(heads.policy.size(0));
-  const double log_ratio =
-      GaussianLogProb(mean, log_std, action) - batch.log_probs.data_ptr<float>()[i];
   const double slope =
-      SurrogateDerivative(log_ratio, batch.advantages.data_ptr<float>()[i], coefficients, sums);
+      SurrogateDerivative(GaussianLogProb(mean, log_std, action), batch, i, coefficients, sums);
   GaussianHeadGradient(mean, log_std, action, slope, scale, out, log_std_out);
   sums.entropy += GaussianEntropy(log_std);
   for (float& slope_of_entropy : log_std_out)

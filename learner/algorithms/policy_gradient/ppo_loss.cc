@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "learner/algorithms/optimization/loss_gradient.h"
+#include "learner/algorithms/targets/importance_weights.h"
 #include "policy/torch_distributions.h"
 
 namespace cadre {
@@ -30,7 +31,7 @@ PpoLoss ComputePpoLoss(const Heads& heads, const PpoMinibatch& batch,
   const torch::Tensor log_prob = discrete
                                      ? CategoricalLogProb(heads.policy, batch.actions, heads.counts)
                                      : GaussianLogProb(heads.policy, heads.log_std, batch.actions);
-  const torch::Tensor log_ratio = log_prob - batch.log_probs;  // [B]
+  const torch::Tensor log_ratio = (log_prob - batch.log_probs).clamp_max(kMaxLogRatio);  // [B]
   const torch::Tensor ratio = log_ratio.exp();
   const torch::Tensor clip = coefficients.clip_range.to(torch::kFloat32);
   const torch::Tensor clipped = ratio.clamp(1 - clip, 1 + clip);
@@ -46,10 +47,14 @@ PpoLoss ComputePpoLoss(const Heads& heads, const PpoMinibatch& batch,
   const torch::Tensor entropy = discrete ? CategoricalEntropy(heads.policy, heads.counts).mean()
                                          : GaussianEntropy(heads.log_std).mean();
 
+  // Of the actions of the policy that the ratio is taken to.
+  const auto mean = [&](const torch::Tensor& of_steps) {
+    return (batch.weights.defined() ? batch.weights * of_steps : of_steps).mean();
+  };
   PpoLoss loss;
   loss.total = policy + coefficients.value * value - coefficients.entropy * entropy;
-  loss.numbers = torch::stack({policy, value, entropy, (ratio - 1 - log_ratio).mean(),
-                               (ratio != clipped).to(torch::kFloat32).mean(), kl})
+  loss.numbers = torch::stack({policy, value, entropy, mean(ratio - 1 - log_ratio),
+                               mean((ratio != clipped).to(torch::kFloat32)), kl})
                      .detach();
   return loss;
 }

@@ -17,8 +17,8 @@ struct PpoMinibatch {
   torch::Tensor advantages;       // [B] float32, normalised if the config says so
   torch::Tensor returns;          // [B] float32
   torch::Tensor values;           // [B] float32, before the update
-  // [B] float32, or undefined. The advantages are multiplied by them after their normalisation;
-  // the loss does not read them.
+  // [B] float32, or undefined: 1. The advantages are multiplied by them after their normalisation;
+  // here they weight what is reported of the ratios.
   torch::Tensor weights;
   // Of the policy before the update; only the KL penalty needs them.
   torch::Tensor old_policy;   // [B, D] float32
@@ -42,8 +42,8 @@ enum PpoNumber {
   kPolicyLoss,    // -surrogate, with the KL penalty where there is one.
   kValueLoss,     // Squared error.
   kEntropy,       // Nats.
-  kApproxKl,      // mean((r - 1) - log r), r = new / old probability: >= 0.
-  kClipFraction,  // Share of steps with r beyond the clip range.
+  kApproxKl,      // mean(w ((r - 1) - log r)), r = new / old probability: >= 0.
+  kClipFraction,  // Share of steps with r beyond the clip range, by weight.
   kExactKl,       // KL(old || new); 0 without the KL penalty.
   kPpoNumbers
 };

@@ -85,6 +85,8 @@ constexpr Case kCases[] = {
     {"CartPole-v1", "ppo {}", "", "model { separate_encoders: true }", "model.separate_encoders"},
     {"CartPole-v1", "ppo { decoupled: true }", "ppo { decoupled: false }", "ppo { max_weight: 5 }",
      "ppo.max_weight"},
+    {"CartPole-v1", "ppo { decoupled: true }", "ppo { decoupled: false }",
+     "ppo { proximal_decay: 0.5 }", "ppo.proximal_decay"},
     {"CartPole-v1", "ppo { learning_rate_schedule { shape: LINEAR } }",
      "ppo { learning_rate_schedule { shape: CONSTANT } }",
      "ppo { learning_rate_schedule { final_share: 0.1 } }",

@@ -156,6 +156,7 @@ PpoMinibatch ExampleMinibatch(const Heads& heads, const ActorCriticNetwork& netw
     log_ratios.push_back(static_cast<float>(std::log(ratios[random.Below(9)])));
   batch.log_probs = LogProb(heads, batch.actions) - Floats(log_ratios);
   batch.advantages = RandomTensor({steps}, random);
+  if (steps == 7) batch.weights = RandomTensor({steps}, random).abs();
   batch.values = heads.value + RandomTensor({steps}, random, 0.3);
   batch.returns = heads.value + RandomTensor({steps}, random);
   batch.old_policy = heads.policy + RandomTensor(heads.policy.sizes().vec(), random, 0.5);
@@ -211,6 +212,26 @@ TEST(PpoLossTest, TheClosedFormIsTheGradientOfTheLoss) {
                     << what << ", number " << n;
               }
             }
+}
+
+TEST(PpoLossTest, AnActionThatWasNextToImpossibleLeavesTheGradientFinite) {
+  Random random(6);
+  for (const ActionSpace& action : {DiscreteActions(3), ContinuousActions(2)}) {
+    const ActorCriticNetwork network = ExampleNetwork(MlpModelConfig({3}), 2, action);
+    Heads heads{RandomTensor({4, network.policy_outputs}, random), RandomTensor({4}, random), {}};
+    if (!network.discrete()) heads.log_std = RandomTensor({network.policy_outputs}, random, 0.4);
+    PpoMinibatch batch = ExampleMinibatch(heads, network, random);
+    // As decoupled PPO has it: of weight 0 under a policy that made it e^-1000 as likely.
+    batch.log_probs = batch.log_probs - 1000;
+    batch.weights = torch::zeros({4});
+    batch.advantages = torch::zeros({4});
+    for (const bool fast : {true, false}) {
+      PpoGradient out;
+      ComputePpoGradient(heads, batch, Coefficients(), fast, out);
+      EXPECT_TRUE(out.gradient.policy.isfinite().all().item<bool>()) << "fast " << fast;
+      EXPECT_TRUE(out.numbers.isfinite().all().item<bool>()) << out.numbers;
+    }
+  }
 }
 
 TEST(PpoLossTest, BuffersAreReusedForTheNextMinibatch) {

@@ -477,6 +477,42 @@ TEST(PpoTest, DecoupledWeightsStepsInsteadOfClippingThem) {
   EXPECT_GT(distance(GradientOfOneStep(false, batch, std::log(2.0)), 2), 0.1);
 }
 
+// By hand: with a decay of 1/2 the second update's proximal policy is 2/3 of its own beginning and
+// 1/3 of the first one's.
+TEST(PpoTest, TheProximalPolicyIsAnAverageOverUpdates) {
+  PpoConfig config = ExampleConfig();
+  config.set_decoupled(true);
+  config.set_proximal_decay(0.5);
+  config.set_learning_rate(0.02);
+  auto ppo = ExamplePpo(config);
+  const torch::Tensor first = ppo->model().parameters().clone();
+  Random random(3);
+  const OnPolicyBatch batch = ExampleBatch(ppo->model(), kLengths, random);
+  EXPECT_NEAR(Update(*ppo, batch)["importance_weight"], 1, 1e-4) << "there is one policy so far";
+  const torch::Tensor second = ppo->model().parameters().clone();
+  TensorMap saved;
+  ppo->Save(saved);
+
+  const auto weight_of = [&](const torch::Tensor& parameters) {
+    auto model = OnKernels(ExamplePolicy());
+    model->parameters().copy_(parameters);
+    model->ParametersChanged();
+    const Heads heads = model->Forward(batch.observations.Select(batch.observation_rows));
+    return (LogProb(heads, batch.actions) - batch.log_probs).exp().mean().item<double>();
+  };
+  const double wanted = weight_of((2 * second + first) / 3);
+  ASSERT_GT(std::abs(wanted - weight_of(second)), 1e-3) << "nothing is tested";
+  EXPECT_NEAR(Update(*ppo, batch)["importance_weight"], wanted, 1e-5);
+
+  // And it continues from what was saved, bit for bit.
+  auto restored = ExamplePpo(config);
+  restored->model().parameters().copy_(second);
+  restored->model().ParametersChanged();
+  ASSERT_TRUE(restored->Restore(saved).ok());
+  EXPECT_NEAR(Update(*restored, batch)["importance_weight"], wanted, 1e-5);
+  EXPECT_TRUE(torch::equal(restored->model().parameters(), ppo->model().parameters()));
+}
+
 TEST(PpoTest, DecoupledReportsItsWeights) {
   auto same = WithParameters(OnKernels(ExamplePolicy()));
   Random random(3);
