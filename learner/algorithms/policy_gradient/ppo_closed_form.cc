@@ -8,7 +8,6 @@
 #include "learner/algorithms/device/tensor_spans.h"
 #include "learner/algorithms/optimization/head_gradient.h"
 #include "learner/algorithms/policy_gradient/ppo_loss.h"
-#include "learner/algorithms/targets/importance_weights.h"
 #include "policy/distributions.h"
 
 namespace cadre::closed_form {
@@ -48,7 +47,7 @@ absl::Span<const float> RowOrAll(const torch::Tensor& log_std, int64_t row) {
 double SurrogateDerivative(double log_prob, const PpoMinibatch& batch, int64_t i,
                            const Scalars& coefficients, Sums& sums) {
   const double free = log_prob - batch.log_probs.data_ptr<float>()[i];
-  const double log_ratio = std::min<double>(free, kMaxLogRatio);
+  const double log_ratio = std::min<double>(free, kMaxPpoLogRatio);
   const double advantage = batch.advantages.data_ptr<float>()[i];
   const double weight = batch.weights.defined() ? batch.weights.data_ptr<float>()[i] : 1;
   const double ratio = std::exp(log_ratio);

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "learner/algorithms/optimization/loss_gradient.h"
-#include "learner/algorithms/targets/importance_weights.h"
 #include "policy/torch_distributions.h"
 
 namespace cadre {
@@ -31,7 +30,7 @@ PpoLoss ComputePpoLoss(const Heads& heads, const PpoMinibatch& batch,
   const torch::Tensor log_prob = discrete
                                      ? CategoricalLogProb(heads.policy, batch.actions, heads.counts)
                                      : GaussianLogProb(heads.policy, heads.log_std, batch.actions);
-  const torch::Tensor log_ratio = (log_prob - batch.log_probs).clamp_max(kMaxLogRatio);  // [B]
+  const torch::Tensor log_ratio = (log_prob - batch.log_probs).clamp_max(kMaxPpoLogRatio);  // [B]
   const torch::Tensor ratio = log_ratio.exp();
   const torch::Tensor clip = coefficients.clip_range.to(torch::kFloat32);
   const torch::Tensor clipped = ratio.clamp(1 - clip, 1 + clip);

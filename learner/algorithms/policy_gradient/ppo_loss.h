@@ -9,6 +9,11 @@
 
 namespace cadre {
 
+// Ratios are bounded by e to this power, still a float32. Far less would not do: under a policy
+// that has left the actions of stale experience their ratios are huge and their weights next to
+// nothing, and it is the product that counts.
+inline constexpr float kMaxPpoLogRatio = 80;
+
 // One minibatch of B steps.
 struct PpoMinibatch {
   ObservationBatch observations;  // B rows
