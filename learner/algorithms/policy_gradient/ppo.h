@@ -1,7 +1,8 @@
 // Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347), complete:
 // clipped objective or adaptive KL penalty, GAE, value clipping, entropy bonus,
 // advantage normalisation for each minibatch, annealing, early stop on KL, gradient
-// clipping. Discrete and continuous actions.
+// clipping; decoupled for stale experience (Hilton et al. 2022, arXiv:2110.00641). Discrete and
+// continuous actions.
 #pragma once
 
 #include <memory>
