@@ -6,8 +6,10 @@ DEPS ?= install
 # What the config's environment needs besides.
 MUJOCO_TASKS = Ant|HalfCheetah|Hopper|Humanoid|HumanoidStandup|InvertedDoublePendulum|$\
   InvertedPendulum|Pusher|Reacher|Swimmer|Walker2d
-DEPS_OF_CONFIG = $(shell grep -qsE '^[^\#]*("($(MUJOCO_TASKS))-v[45]"|mujoco *\{)' $(CONFIG) && \
-  echo --mujoco)
+DEPS_OF_CONFIG = $(shell grep -qsE \
+  '^[^\#]*("($(MUJOCO_TASKS))-v[45]"|(mujoco|gymnasium) *\{)' $(CONFIG) && echo --mujoco)
+# For environments in Python: the interpreter that --mujoco has given Gymnasium, unless told.
+PYTHON = $(or $(CADRE_PYTHON),$(wildcard $(CURDIR)/.venv/bin/python),python3)
 
 .PHONY: build train test bench format deps
 
@@ -21,8 +23,10 @@ build: deps
 	cmake --build --preset release -- -j $(JOBS)
 
 train: build
-	build/bin/cadre train $(CONFIG)
+	CADRE_PYTHON="$(PYTHON)" build/bin/cadre train $(CONFIG)
 
+# Every environment is tested.
+test: DEPS_OF_CONFIG = --mujoco
 test: build
 	ctest --preset release -j $(JOBS)
 

@@ -25,6 +25,12 @@ namespace cadre {
 absl::Status CheckActions(const ActionSpace& space, int64_t count,
                           absl::Span<const std::byte> actions);
 
+// An environment of which something outlasts an episode. A Reset of the batch calls it.
+template <typename E>
+concept Remembers = requires(E environment) {
+  environment.Forget();
+};
+
 template <typename E>
 class BatchOf final : public VectorEnvironment {
  public:
@@ -94,6 +100,7 @@ absl::Status BatchOf<E>::Reset(uint64_t seed) {
   random_.clear();
   for (size_t i = 0; i < environments_.size(); ++i) {
     random_.push_back(Random::ForStream(seed, i));
+    if constexpr (Remembers<E>) environments_[i].Forget();
     StartEpisode(i);
     rewards_[i] = 0;
     terminated_[i] = truncated_[i] = 0;
@@ -106,10 +113,9 @@ absl::Status BatchOf<E>::Step(absl::Span<const std::byte> actions) {
   CADRE_RETURN_IF_ERROR(CheckStarted());
   CADRE_RETURN_IF_ERROR(CheckActions(spec_.action, count(), actions));
   if constexpr (StepsAll<E>) {
-    E::StepAll(absl::MakeSpan(environments_),
-               {.actions = actions,
-                .observations = absl::MakeSpan(observations_.bytes[0]),
-                .results = absl::MakeSpan(results_)});
+    E::StepAll(absl::MakeSpan(environments_), {.actions = actions,
+                                               .observations = observations_.column(0),
+                                               .results = absl::MakeSpan(results_)});
     for (size_t i = 0; i < environments_.size(); ++i) Finish(i, results_[i]);
   } else {
     for (size_t i = 0; i < environments_.size(); ++i) StepOne(i, actions);

@@ -29,6 +29,8 @@ class ObservationBlocks {
   ObservationBlocks& operator=(ObservationBlocks&&) = default;
 
   ShownBlocks blocks() const { return blocks_; }
+  // All rows of a column, to be written.
+  absl::Span<std::byte> column(size_t c) { return absl::MakeSpan(bytes_[c]); }
   ObservationRow Row(size_t i) const {
     return ObservationRow(rows_.data() + i * blocks_.size(), blocks_.size());
   }

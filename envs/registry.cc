@@ -18,6 +18,11 @@
 #include "envs/classic/mountain_car.h"
 #include "envs/classic/mountain_car_continuous.h"
 #include "envs/classic/pendulum.h"
+#include "envs/minatar/asterix.h"
+#include "envs/minatar/breakout.h"
+#include "envs/minatar/freeway.h"
+#include "envs/minatar/seaquest.h"
+#include "envs/minatar/space_invaders.h"
 #include "envs/mujoco/gymnasium_tasks.h"
 #include "envs/mujoco/mujoco.h"
 #include "envs/probe/masked_corridor.h"
@@ -47,26 +52,30 @@ constexpr Registration Register() {
 // Sorted by id. A new environment is one more line here. MuJoCo's are in
 // mujoco/gymnasium_tasks.cc.
 constexpr Registration kRegistrations[] = {
-    Register<Acrobot>(),          //
-    Register<CartPole>(),         //
-    Register<CartPolePo>(),       //
-    Register<DictionaryMatch>(),  //
-    Register<MaskedCorridor>(),   //
-    Register<MinAtar<Asterix, false>>(),
-    Register<MinAtar<Asterix, true>>(),
-    Register<MinAtar<Breakout, false>>(),
-    Register<MinAtar<Breakout, true>>(),
-    Register<MinAtar<Freeway, false>>(),
-    Register<MinAtar<Freeway, true>>(),
-    Register<MinAtar<Seaquest, false>>(),
-    Register<MinAtar<Seaquest, true>>(),
-    Register<MinAtar<SpaceInvaders, false>>(),
-    Register<MinAtar<SpaceInvaders, true>>(),
-    Register<MountainCar>(),            //
-    Register<MountainCarContinuous>(),  //
-    Register<MultiBinaryMatch>(),       //
-    Register<MultiDiscreteMatch>(),     //
-    Register<Pendulum>(),
+    Register<Acrobot>(),                        //
+    Register<BipedalWalker>(),                  //
+    Register<BipedalWalkerHardcore>(),          //
+    Register<CartPole>(),                       //
+    Register<CartPolePo>(),                     //
+    Register<DictionaryMatch>(),                //
+    Register<LunarLander>(),                    //
+    Register<LunarLanderContinuous>(),          //
+    Register<MaskedCorridor>(),                 //
+    Register<MinAtar<Asterix, false>>(),        //
+    Register<MinAtar<Asterix, true>>(),         //
+    Register<MinAtar<Breakout, false>>(),       //
+    Register<MinAtar<Breakout, true>>(),        //
+    Register<MinAtar<Freeway, false>>(),        //
+    Register<MinAtar<Freeway, true>>(),         //
+    Register<MinAtar<Seaquest, false>>(),       //
+    Register<MinAtar<Seaquest, true>>(),        //
+    Register<MinAtar<SpaceInvaders, false>>(),  //
+    Register<MinAtar<SpaceInvaders, true>>(),   //
+    Register<MountainCar>(),                    //
+    Register<MountainCarContinuous>(),          //
+    Register<MultiBinaryMatch>(),               //
+    Register<MultiDiscreteMatch>(),             //
+    Register<Pendulum>(),                       //
 };
 
 // Single-character insertions, deletions and substitutions from `a` to `b`, capitals
@@ -94,11 +103,11 @@ absl::Status UnknownEnvironment(absl::string_view id) {
       *std::min_element(ids.begin(), ids.end(), [id](const std::string& a, const std::string& b) {
         return EditDistance(id, a) < EditDistance(id, b);
       });
-  std::string message =
-      absl::StrCat("unknown environment '", id, "'; known: ", absl::StrJoin(ids, ", "));
   const bool close = EditDistance(id, nearest) <= nearest.size() / 3;
-  if (close) absl::StrAppend(&message, "; did you mean '", nearest, "'?");
-  return absl::NotFoundError(message);
+  return absl::NotFoundError(
+      absl::StrCat("unknown environment '", id, "'",
+                   close ? absl::StrCat("; did you mean '", nearest, "'?") : "",
+                   "; wanted one that `cadre envs` lists"));
 }
 
 absl::StatusOr<const Registration*> Find(absl::string_view id) {

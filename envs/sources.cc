@@ -1,10 +1,13 @@
 #include "envs/sources.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "envs/mujoco/gymnasium_tasks.h"
+#include "envs/mujoco/mujoco.h"
 #include "envs/plugin/plugin_environment.h"
 #include "envs/python/python_source.h"
 #include "envs/registry.h"
@@ -17,18 +20,21 @@ namespace {
 absl::Status NoSource() {
   return absl::InvalidArgumentError(
       "environment: says nothing of which; wanted one of id, gymnasium { ... }, atari { ... }, "
-      "mujoco { ... }, plugin { ... }, remote { ... }");
+      "mujoco { ... }, plugin { ... }");
 }
 
-absl::Status NotThere(absl::string_view source) {
-  return absl::UnimplementedError(absl::StrCat("environment.", source, ": not built in"));
+// A MuJoCo task is known without MuJoCo, too, but cannot be made.
+absl::StatusOr<EnvironmentSpec> FindNative(const std::string& id) {
+  const GymnasiumTask* const task = FindGymnasiumTask(id);
+  if (task != nullptr && !MujocoBuiltIn()) return MakeGymnasiumTask(*task).status();
+  return FindEnvironment(id);
 }
 
 // As the source has it: without wrappers.
 absl::StatusOr<EnvironmentSpec> SourceSpec(const EnvironmentConfig& config) {
   switch (config.source_case()) {
     case EnvironmentConfig::kId:
-      return FindEnvironment(config.id());
+      return FindNative(config.id());
     case EnvironmentConfig::kGymnasium:
     case EnvironmentConfig::kAtari:
       return DescribePython(config);
@@ -36,8 +42,6 @@ absl::StatusOr<EnvironmentSpec> SourceSpec(const EnvironmentConfig& config) {
       return FindMujocoModel(config.mujoco());
     case EnvironmentConfig::kPlugin:
       return FindPlugin(config.plugin());
-    case EnvironmentConfig::kRemote:
-      return NotThere("remote");
     case EnvironmentConfig::SOURCE_NOT_SET:
       break;
   }
@@ -56,8 +60,6 @@ absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakeSource(const EnvironmentC
       return MakeMujocoModels(config.mujoco(), count, config.max_episode_steps());
     case EnvironmentConfig::kPlugin:
       return MakePlugin(config.plugin(), count);
-    case EnvironmentConfig::kRemote:
-      return NotThere("remote");
     case EnvironmentConfig::SOURCE_NOT_SET:
       break;
   }
@@ -70,15 +72,16 @@ absl::StatusOr<EnvironmentSpec> FindEnvironment(const EnvironmentConfig& config)
   CADRE_ASSIGN_OR_RETURN(EnvironmentSpec spec, SourceSpec(config));
   const int64_t limit = config.max_episode_steps();
   // A native environment may play on beyond its usual limit; another one ends when it likes.
-  if (limit > 0 && config.has_id()) spec.max_episode_steps = limit;
-  if (limit > 0 && !config.has_id()) spec = TimeLimit::Spec(std::move(spec), limit);
+  const bool native = config.has_id() || config.has_mujoco();
+  if (limit > 0 && native) spec.max_episode_steps = limit;
+  if (limit > 0 && !native) spec = TimeLimit::Spec(std::move(spec), limit);
   return WrappedSpec(std::move(spec), config.wrappers());
 }
 
 absl::StatusOr<std::unique_ptr<VectorEnvironment>> MakeVectorEnvironment(
     const EnvironmentConfig& config, int64_t count) {
   CADRE_ASSIGN_OR_RETURN(auto environment, MakeSource(config, count));
-  if (config.max_episode_steps() > 0 && !config.has_id())
+  if (config.max_episode_steps() > 0 && !config.has_id() && !config.has_mujoco())
     environment = LimitTime(std::move(environment), config.max_episode_steps());
   return Wrap(std::move(environment), config.wrappers());
 }

@@ -103,7 +103,7 @@ std::vector<Meaning> WeightMeaning(const ExperimentConfig& config,
                                    const EnvironmentSpec& environment) {
   Meanings meanings(config);
   meanings.Add("algorithm", AlgorithmName(config));
-  meanings.Add("environment.id", environment.id);
+  meanings.Add("environment.id", absl::StrCat("\"", environment.id, "\""));
   meanings.Add("environment.observation", ObservationText(environment.observation));
   meanings.Add("environment.action", ActionText(environment.action));
   for (absl::string_view field : {"rescale_observations", "observation_clip", "frame_stack"})

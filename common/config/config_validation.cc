@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "absl/functional/function_ref.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -39,15 +38,6 @@ void CheckName(const ExperimentConfig& config, ErrorList* errors) {
 AlgorithmTraits::Actions ActionsOf(const EnvironmentCatalog::Entry& entry) {
   if (!entry.discrete) return AlgorithmTraits::CONTINUOUS;
   return entry.several_choices ? AlgorithmTraits::SEVERAL_CHOICES : AlgorithmTraits::DISCRETE;
-}
-
-// Ids of the environments whose actions `allowed` is true of.
-std::string Ids(const EnvironmentCatalog& catalog,
-                absl::FunctionRef<bool(AlgorithmTraits::Actions)> allowed) {
-  std::vector<std::string> ids;
-  for (const EnvironmentCatalog::Entry& entry : catalog.entries)
-    if (allowed(ActionsOf(entry))) ids.push_back(entry.id);
-  return absl::StrJoin(ids, ", ");
 }
 
 const char* KindOf(AlgorithmTraits::Actions actions) {
@@ -93,18 +83,17 @@ const EnvironmentCatalog::Entry* Chosen(const EnvironmentConfig& environment,
 void CheckEnvironment(const ExperimentConfig& config, const EnvironmentCatalog& catalog,
                       ErrorList* errors) {
   const EnvironmentConfig& environment = config.environment();
-  if (environment.source_case() == EnvironmentConfig::SOURCE_NOT_SET) {
-    if (config.has_environment())
-      errors->Add(absl::StrCat("environment: does not say which; wanted one of ", Sources()));
-    return;
-  }
+  if (environment.source_case() == EnvironmentConfig::SOURCE_NOT_SET)
+    return errors->Add(
+        absl::StrCat("environment: ", config.has_environment() ? "does not say which" : "not given",
+                     "; wanted one of ", Sources()));
   const EnvironmentCatalog::Entry* const entry = Chosen(environment, catalog);
   if (entry == nullptr && environment.has_id()) {
     std::vector<std::string> known;
     for (const EnvironmentCatalog::Entry& each : catalog.entries) known.push_back(each.id);
     return errors->Add(absl::StrCat("environment.id: got ", Quoted(environment.id()),
-                                    DidYouMean(environment.id(), known), "wanted one of ",
-                                    absl::StrJoin(known, ", ")));
+                                    DidYouMean(environment.id(), known),
+                                    "wanted one that `cadre envs` lists"));
   }
   if (entry == nullptr) {
     if (catalog.other.has_value())
@@ -117,10 +106,9 @@ void CheckEnvironment(const ExperimentConfig& config, const EnvironmentCatalog& 
   const AlgorithmTraits& traits = TraitsOf(config);
   const AlgorithmTraits::Actions actions = ActionsOf(*entry);
   if (!algorithm.empty() && !Allows(traits, actions))
-    errors->Add(absl::StrCat(
-        "environment.", SourceName(environment), ": got ", Quoted(id), ", whose actions are ",
-        KindOf(actions), "; wanted, for ", algorithm, ", ", AllowedKind(traits, actions),
-        " actions: ", Ids(catalog, [&](auto kind) { return Allows(traits, kind); })));
+    errors->Add(absl::StrCat("environment.", SourceName(environment), ": got ", Quoted(id),
+                             ", whose actions are ", KindOf(actions), "; wanted, for ", algorithm,
+                             ", ", AllowedKind(traits, actions), " actions"));
   if (config.normalization().observations() && !entry->floats)
     errors->Add(absl::StrCat("normalization.observations: got true; wanted false for ", id,
                              ", which has no float32 observation to normalise"));

@@ -105,6 +105,9 @@ class MinAtar final : public Environment {
     Show(observation);
   }
 
+  // The last action, which outlasts an episode.
+  void Forget() { last_ = MinAtarAction::kNone; }
+
   StepResult Step(absl::Span<const std::byte> action, Random& random,
                   ObservationRow observation) override {
     // Sticky actions (Machado et al. 2018, arXiv:1709.06009): sometimes the last one acts again.

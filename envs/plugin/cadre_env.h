@@ -41,8 +41,8 @@ struct CadreEnvSpec {
   int32_t column_count;
   const struct CadreEnvColumn* columns; /* [column_count] */
 
-  int32_t action_kind;  /* CadreEnvActionKind */
-  int32_t action_count; /* K choices, or A numbers */
+  int32_t action_kind;   /* CadreEnvActionKind */
+  int32_t action_count;  /* K choices, or A numbers */
   const int64_t* counts; /* Discrete: [K] */
   const float* low;      /* Continuous: [A] */
   const float* high;
@@ -62,7 +62,7 @@ struct CadreEnvBatch {
   void* const* observations; /* By column, the mask last: [N, shape...] */
   float* rewards;            /* [N] finite */
   uint8_t* terminated;       /* [N] 1: a terminal state */
-  uint8_t* truncated;        /* [N] 1: cut by the environment itself; not together with terminated */
+  uint8_t* truncated; /* [N] 1: cut by the environment itself; not together with terminated */
 };
 
 /* Functions return 0, or another number and then say why in last_error(). */

@@ -235,7 +235,7 @@ Violations CheckClipping(const EnvironmentFactory& make, int /*steps*/) {
 }  // namespace
 
 std::vector<std::string> ConformanceViolations(const EnvironmentFactory& make, int steps) {
-  Violations violations = CheckSpec(make()->spec());
+  Violations violations = SpecFaults(make()->spec());
   if (!violations.empty()) return violations;  // The rest relies on it.
   for (const auto& check : {CheckPlay, CheckSeeds, CheckClipping}) {
     for (std::string& violation : check(make, steps)) violations.push_back(std::move(violation));

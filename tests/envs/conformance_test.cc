@@ -27,6 +27,11 @@ TEST_P(RegisteredEnvironmentTest, Conforms) {
   const bool mujoco = FindGymnasiumTask(GetParam().id) != nullptr;
   if (mujoco && !MujocoBuiltIn()) GTEST_SKIP() << "built without MuJoCo";
   CheckConformance([] { return MakeEnvironment(GetParam().id).value(); }, mujoco ? 150 : 3000);
+  const int64_t steps = mujoco ? 50 : 500;
+  const Conformance batch = CheckEnvironment(
+      [](int64_t count) { return MakeVectorEnvironment(GetParam().id, count); }, steps);
+  EXPECT_THAT(batch.faults, IsEmpty());
+  EXPECT_GE(batch.steps, 3 * steps);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RegisteredEnvironmentTest,

@@ -5,31 +5,45 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
-#include "absl/strings/str_join.h"
+#include "absl/strings/str_cat.h"
 #include "envs/mujoco/mujoco.h"
 
 namespace cadre {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::IsSupersetOf;
 using ::testing::Not;
-
-std::vector<std::string> RegisteredIds() {
-  std::vector<std::string> ids;
-  for (const EnvironmentSpec& spec : RegisteredEnvironments()) ids.push_back(spec.id);
-  return ids;
-}
+using ::testing::UnorderedElementsAreArray;
 
 TEST(RegistryTest, ListsEveryEnvironmentSortedById) {
-  const std::vector<std::string> ids = RegisteredIds();
+  std::vector<std::string> ids;
+  for (const EnvironmentSpec& spec : RegisteredEnvironments()) ids.push_back(spec.id);
   EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
-  EXPECT_THAT(ids,
-              IsSupersetOf({"Acrobot-v1", "Ant-v4", "CartPole-v1", "CartPolePO-v1",
-                            "DictionaryMatch-v0", "HalfCheetah-v5", "MaskedCorridor-v0",
-                            "MountainCar-v0", "MountainCarContinuous-v0", "MultiBinaryMatch-v0",
-                            "MultiDiscreteMatch-v0", "Pendulum-v1", "Walker2d-v5"}));
+  std::vector<std::string> wanted = {"Acrobot-v1",
+                                     "BipedalWalker-v3",
+                                     "BipedalWalkerHardcore-v3",
+                                     "CartPole-v1",
+                                     "CartPolePO-v1",
+                                     "DictionaryMatch-v0",
+                                     "LunarLander-v3",
+                                     "LunarLanderContinuous-v3",
+                                     "MaskedCorridor-v0",
+                                     "MountainCar-v0",
+                                     "MountainCarContinuous-v0",
+                                     "MultiBinaryMatch-v0",
+                                     "MultiDiscreteMatch-v0",
+                                     "Pendulum-v1"};
+  for (const char* const game : {"Asterix", "Breakout", "Freeway", "Seaquest", "SpaceInvaders"})
+    for (const char* const version : {"-v0", "-v1"})
+      wanted.push_back(absl::StrCat("MinAtar/", game, version));
+  for (const char* const body :
+       {"Ant", "HalfCheetah", "Hopper", "Humanoid", "HumanoidStandup", "InvertedDoublePendulum",
+        "InvertedPendulum", "Pusher", "Reacher", "Swimmer", "Walker2d"})
+    for (const char* const version : {"-v4", "-v5"}) wanted.push_back(absl::StrCat(body, version));
+  EXPECT_THAT(ids, UnorderedElementsAreArray(wanted));
 }
 
 TEST(RegistryTest, MakesWhatItLists) {
@@ -60,11 +74,10 @@ TEST(RegistryTest, SpecsHaveTheLimitsAndThresholdsOfGymnasium) {
   EXPECT_TRUE(std::isnan(spec("Pendulum-v1").reward_threshold));
 }
 
-TEST(RegistryTest, AnUnknownIdIsAnsweredWithTheKnownOnes) {
+TEST(RegistryTest, AnUnknownIdIsAnswered) {
   const absl::Status status = MakeEnvironment("Chess-v0").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(status.message(),
-            "unknown environment 'Chess-v0'; known: " + absl::StrJoin(RegisteredIds(), ", "));
+  EXPECT_EQ(status.message(), "unknown environment 'Chess-v0'; wanted one that `cadre envs` lists");
   EXPECT_EQ(MakeVectorEnvironment("Chess-v0", 1).status(), status);
 }
 

@@ -80,8 +80,9 @@ TEST(ConfigValidationTest, AnEmptyConfigLacksExactlyWhatIsRequired) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(),
             "name: not given; wanted a string\n"
-            "environment: not given; wanted { ... }\n"
             "stop.env_steps: not given; wanted an integer of at least 1\n"
+            "environment: not given; wanted one of id: \"...\", gymnasium { ... }, atari { ... }, "
+            "mujoco { ... }, plugin { ... }\n"
             "algorithm: not given; wanted one of ppo { ... }, dqn { ... }, "
             "ddpg { ... }, td3 { ... }, sac { ... }, reinforce { ... }, a2c { ... }, "
             "a3c { ... }, impala { ... }, off_policy_gradient { ... }, npg { ... }, "
@@ -172,7 +173,7 @@ TEST(ConfigValidationTest, AnUnknownEnvironmentBringsAGuessAndTheKnownOnes) {
   config.mutable_environment()->set_id("CartPol-v1");
   EXPECT_EQ(ErrorsOf(config),
             "environment.id: got 'CartPol-v1'; did you mean 'CartPole-v1'? "
-            "wanted one of CartPole-v1, Acrobot-v1, Pendulum-v1");
+            "wanted one that `cadre envs` lists");
 }
 
 TEST(ConfigValidationTest, AnAlgorithmForOneKindOfActionsRefusesTheOther) {
@@ -180,13 +181,13 @@ TEST(ConfigValidationTest, AnAlgorithmForOneKindOfActionsRefusesTheOther) {
   config.mutable_ddpg();
   EXPECT_EQ(ErrorsOf(config),
             "environment.id: got 'CartPole-v1', whose actions are discrete; "
-            "wanted, for ddpg, continuous actions: Pendulum-v1");
+            "wanted, for ddpg, continuous actions");
   config.mutable_environment()->set_id("Pendulum-v1");
   EXPECT_EQ(ErrorsOf(config), "");
   config.mutable_dqn();
   EXPECT_EQ(ErrorsOf(config),
             "environment.id: got 'Pendulum-v1', whose actions are continuous; "
-            "wanted, for dqn, discrete actions: CartPole-v1, Acrobot-v1");
+            "wanted, for dqn, discrete actions");
   config.mutable_environment()->set_id("CartPole-v1");
   EXPECT_EQ(ErrorsOf(config), "");
 }
@@ -211,7 +212,7 @@ TEST(ConfigValidationTest, AlgorithmsOfASingleChoiceAreRefusedSeveral) {
     EXPECT_THAT(error, testing::HasSubstr(absl::StrCat(
                            "environment.id: got 'Bits-v0', whose actions are several discrete "
                            "choices at once; wanted, for ",
-                           name, ", single discrete actions: CartPole-v1, Acrobot-v1")));
+                           name, ", single discrete actions")));
   }
   ExperimentConfig ppo = Good();
   ppo.mutable_environment()->set_id("Bits-v0");

@@ -234,7 +234,7 @@ TEST(WrappersTest, ConfigsThatMakeNoSense) {
             "wanted continuous ones with bounds");
   EXPECT_EQ(error(""),
             "environment: says nothing of which; wanted one of id, gymnasium { ... }, "
-            "atari { ... }, mujoco { ... }, plugin { ... }, remote { ... }");
+            "atari { ... }, mujoco { ... }, plugin { ... }");
 }
 
 }  // namespace
