@@ -1,4 +1,4 @@
-// Notices a learned temperature of soft actor-critic that has run into sac.max_temperature:
+// Notices a learned temperature of soft actor-critic that has run into its max_temperature:
 // the policy cannot have the target entropy, or the value's errors outrun the rewards. Not
 // thread-safe.
 #pragma once
@@ -19,6 +19,7 @@ class TemperatureBound {
   std::string Warning(const Diagnostics& diagnostics);
 
  private:
+  const std::string algorithm_;
   double bound_;  // Infinite: there is none, or it was warned of.
 };
 

@@ -415,6 +415,15 @@ TEST(TemperatureBoundTest, ATemperatureAtItsBoundIsWarnedOfOnce) {
   EXPECT_EQ(TemperatureBound(config).Warning({{"temperature", 60.0}}), "") << "it is the user's";
 }
 
+TEST(TemperatureBoundTest, EveryAlgorithmThatLearnsOneIsNamed) {
+  ExperimentConfig config;
+  config.mutable_redq()->set_max_temperature(50);
+  EXPECT_THAT(TemperatureBound(config).Warning({{"temperature", 50.0}}),
+              HasSubstr("redq.max_temperature 50: the policy does not reach redq.target_entropy"));
+  config.mutable_td3();
+  EXPECT_EQ(TemperatureBound(config).Warning({{"temperature", 1e9}}), "");
+}
+
 // Of two that move one model together.
 struct OneOfTwo {
   OneOfTwo(const ExperimentConfig& config, int rank)
