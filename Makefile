@@ -26,7 +26,7 @@ train: build
 	CADRE_PYTHON="$(PYTHON)" build/bin/cadre train $(CONFIG)
 
 # Every environment is tested.
-test: DEPS_OF_CONFIG = --mujoco
+test: DEPS_OF_CONFIG = --try-mujoco
 test: build
 	ctest --preset release -j $(JOBS)
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Usage: scripts/install-deps.sh [--torch=debian|wheel] [--mujoco]
+# Usage: scripts/install-deps.sh [--torch=debian|wheel] [--mujoco|--try-mujoco]
 # Installs what Cadre builds with, on Debian 12 and Ubuntu 24.04. Runs as root or
 # through sudo, and does nothing where everything is there already.
 #   --torch=debian  LibTorch from the distribution (default; CPU)
 #   --torch=wheel   the current LibTorch out of PyPI's torch wheel (scripts/torch-wheel.sh)
 #   --mujoco        MuJoCo, and Gymnasium for its models, into the virtual environment .venv
+#   --try-mujoco    the same, but goes on without where PyPI has an error
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +14,8 @@ for argument in "$@"; do
   case "$argument" in
     --torch=debian | --torch=wheel) torch="${argument#--torch=}" ;;
     --mujoco) mujoco=yes ;;
-    *) sed -n '2,7s/^# //p' "$0" >&2; exit 2 ;;
+    --try-mujoco) mujoco=try ;;
+    *) sed -n '2,8s/^# //p' "$0" >&2; exit 2 ;;
   esac
 done
 
@@ -53,13 +55,18 @@ if ((${#missing[@]})); then
 fi
 scripts/box2d-2.3.sh || echo "install-deps: no Box2D 2.3; the build takes the distribution's" >&2
 if [[ "$torch" == wheel ]]; then scripts/torch-wheel.sh; fi
-if [[ "$mujoco" == yes ]]; then
+
+install_mujoco() {
   # The library and its headers are in mujoco-core; Gymnasium's models need no extras.
   wanted=("mujoco-core==4.0.0" "gymnasium==1.4.0")
-  [[ -x .venv/bin/pip ]] || python3 -m venv .venv
-  installed="$(.venv/bin/pip freeze --disable-pip-version-check)"
+  [[ -x .venv/bin/pip ]] || python3 -m venv .venv || return
+  installed="$(.venv/bin/pip freeze --disable-pip-version-check)" || return
   for package in "${wanted[@]}"; do
     grep -qx "$package" <<<"$installed" && continue
-    .venv/bin/pip install -q --disable-pip-version-check "$package"
+    .venv/bin/pip install -q --disable-pip-version-check "$package" || return
   done
-fi
+}
+case "$mujoco" in
+  yes) install_mujoco ;;
+  try) (install_mujoco) || echo "install-deps: no MuJoCo; what needs it is skipped" >&2 ;;
+esac
