@@ -23,12 +23,15 @@ find_package(Torch REQUIRED)
 
 # Box2D 2.3, which Gymnasium steps, from the sources that scripts/box2d-2.3.sh fetched, or else
 # the distribution's 2.4, with which LunarLander and BipedalWalker differ (envs/README.md).
-set(CADRE_BOX2D_FETCHED "$ENV{HOME}/.local/share/cadre/box2d-2.3")
-if(NOT EXISTS "${CADRE_BOX2D_FETCHED}/Box2D/Box2D.h")
-  set(CADRE_BOX2D_FETCHED "")
+set(CADRE_BOX2D AUTO CACHE STRING
+    "What scripts/box2d-2.3.sh made; AUTO: where it puts that; empty: the distribution's Box2D")
+if(CADRE_BOX2D STREQUAL "AUTO")
+  # Looked for each time: it may be fetched after the first build.
+  set(CADRE_BOX2D "$ENV{HOME}/.local/share/cadre/box2d-2.3")
+  if(NOT EXISTS "${CADRE_BOX2D}/Box2D/Box2D.h")
+    set(CADRE_BOX2D "")
+  endif()
 endif()
-set(CADRE_BOX2D "${CADRE_BOX2D_FETCHED}" CACHE PATH
-    "What scripts/box2d-2.3.sh made; empty: the distribution's Box2D")
 if(CADRE_BOX2D)
   file(GLOB_RECURSE CADRE_BOX2D_SOURCES "${CADRE_BOX2D}/Box2D/*.cpp")
   if(NOT CADRE_BOX2D_SOURCES)

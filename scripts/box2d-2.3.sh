@@ -12,14 +12,19 @@ if [[ -f "$target/Box2D/Box2D.h" ]]; then echo "box2d: $target is there"; exit 0
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
 python3 -m venv "$scratch/venv"
-"$scratch/venv/bin/pip" install -q setuptools wheel
-"$scratch/venv/bin/pip" download -q --no-deps --no-build-isolation --no-binary :all: -d "$scratch" \
+pip=("$scratch/venv/bin/pip" --retries 1 --timeout 10 --disable-pip-version-check -q)
+"${pip[@]}" install setuptools wheel
+"${pip[@]}" download --no-deps --no-build-isolation --no-binary :all: -d "$scratch" \
   "box2d==$version"
 tar -xzf "$scratch"/[Bb]ox2[Dd]-"$version".tar.gz -C "$scratch"
-mkdir -p "$target/Box2D"
+# As a whole or not at all.
+made="$target.$$"
+trap 'rm -rf "$scratch" "$made"' EXIT
+mkdir -p "$made/Box2D"
 source="$(echo "$scratch"/[Bb]ox2[Dd]-"$version"/Box2D)"
-cp -r "$source"/{Box2D.h,Collision,Common,Dynamics} "$target/Box2D/"
-cp "$source/Box2D-License.txt" "$target/" # zlib
+cp -r "$source"/{Box2D.h,Collision,Common,Dynamics} "$made/Box2D/"
+cp "$source/Box2D-License.txt" "$made/" # zlib
 # Failed assertions raise Python's exceptions there; here they are plain assert().
-sed -i '/^#define USE_EXCEPTIONS/d' "$target/Box2D/Common/b2Settings.h"
+sed -i '/^#define USE_EXCEPTIONS/d' "$made/Box2D/Common/b2Settings.h"
+mv -T "$made" "$target"
 echo "box2d: sources of $version in $target"

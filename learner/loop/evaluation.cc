@@ -14,7 +14,8 @@ namespace cadre {
 
 namespace {
 
-// An episode of an environment without a time limit ends here, so that every evaluation ends.
+// Every evaluation ends after so many steps: there are environments without a time limit, and ones
+// in which each episode is lost.
 constexpr int64_t kLongestEpisode = 100'000;
 
 // Without what changes rewards or episodes for the learner's sake.
@@ -52,7 +53,7 @@ absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
   // Where it explores, as at the end of a run.
   const ActMode mode{.greedy = !options.stochastic, .progress = 1};
   const ActedBy acted_by{.version = policy->version(), .env_steps = parameters.env_steps()};
-  while (running > 0) {
+  for (int64_t step = 0; running > 0 && step < kLongestEpisode; ++step) {
     if (options.stop && options.stop())
       return absl::CancelledError("the evaluation was stopped before its end");
     const ShownBlocks shown = environments->observations();
@@ -66,12 +67,12 @@ absl::StatusOr<Evaluation> Evaluate(const ExperimentConfig& config,
         // The episode is lost; the next one counts.
         returns[i] = 0;
         lengths[i] = 0;
+        policy->EndEpisode(i);
         continue;
       }
       returns[i] += environments->rewards()[i];
       ++lengths[i];
-      if (environments->terminated()[i] | environments->truncated()[i] ||
-          lengths[i] == kLongestEpisode) {
+      if (environments->terminated()[i] | environments->truncated()[i]) {
         over[i] = true;
         --running;
       }

@@ -1,6 +1,7 @@
 #include "learner/loop/replay_normalizer.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "common/status_macros.h"
@@ -21,7 +22,8 @@ std::vector<float> StepWeights(const ReplaySpaces& spaces, const ReplayBatch& ba
     const double rarity =  // How much rarer it is than if all were as likely.
         batch.probabilities.empty()
             ? 1.0
-            : 1.0 / (static_cast<double>(table_items) * batch.probabilities[i]);
+            : 1.0 / (static_cast<double>(table_items) *
+                     std::max(batch.probabilities[i], std::numeric_limits<float>::min()));
     const int64_t length = spaces.sequences() ? tensors.lengths.data_ptr<int64_t>()[i] : int64_t{1};
     for (int64_t t = 0; t < steps; ++t)
       weights[t * batch.items + i] = t < length ? static_cast<float>(rarity) : 0.0f;

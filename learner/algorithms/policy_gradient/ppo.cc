@@ -250,9 +250,9 @@ void Ppo::SetOldHeads(const OnPolicyBatch& batch) {
 }
 
 absl::Status Ppo::RestoreProximalPolicy(const TensorMap& state) {
+  // One without an average has none: it begins with the next update.
   const absl::StatusOr<double> weight = state.ReadScalar<double>("ppo.proximal_weight");
-  if (!weight.ok()) return absl::DataLossError(weight.status().message());
-  proximal_weight_ = *weight;
+  proximal_weight_ = weight.ok() ? *weight : 0;
   proximal_ = torch::Tensor();
   if (proximal_weight_ == 0) return absl::OkStatus();  // Before the first update.
   torch::Tensor average = torch::empty({model_->parameters().numel()});
