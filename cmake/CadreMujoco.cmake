@@ -1,7 +1,7 @@
 # MuJoCo and the models of its tasks, out of PyPI's mujoco and gymnasium packages. The
 # environments of envs/mujoco are built in if all three are there: headers, library and models.
 #   CADRE_MUJOCO_ROOT  a virtual environment that has both packages
-# Sets CADRE_MUJOCO, and the target cadre_mujoco with the definition CADRE_MUJOCO_MODELS.
+# Sets CADRE_MUJOCO, the target cadre_mujoco, and CADRE_MUJOCO_MODELS, the folder of the models.
 
 set(CADRE_MUJOCO_ROOT "${CMAKE_SOURCE_DIR}/.venv" CACHE PATH
     "Virtual environment with mujoco and gymnasium (scripts/install-deps.sh --mujoco)")
@@ -21,7 +21,7 @@ if(_libraries EQUAL 1 AND _mujoco_header AND _mujoco_model)
   add_library(cadre_mujoco INTERFACE)
   target_include_directories(cadre_mujoco SYSTEM INTERFACE "${_mujoco_include}")
   target_link_libraries(cadre_mujoco INTERFACE "${_mujoco_library}")
-  target_compile_definitions(cadre_mujoco INTERFACE "CADRE_MUJOCO_MODELS=\"${_mujoco_models}\"")
+  set(CADRE_MUJOCO_MODELS "${_mujoco_models}")
   # Also for what is installed elsewhere: the library stays where pip has put it.
   target_link_options(cadre_mujoco INTERFACE "LINKER:-rpath,${_mujoco_folder}")
   message(STATUS "Cadre: MuJoCo: ${_mujoco_library}")

@@ -3,8 +3,9 @@
 // differs in how they solve is in envs/README.md.
 #pragma once
 
-#ifdef CADRE_BOX2D_23
+#if __has_include(<Box2D/Box2D.h>)
 #include <Box2D/Box2D.h>
+#define CADRE_BOX2D_23
 #else
 #include <box2d/box2d.h>
 #endif
