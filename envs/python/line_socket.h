@@ -45,11 +45,11 @@ class LineSocket {
     return line;
   }
 
-  // Waits for more; false where there will be none.
-  bool ReadMore() {
+  // Waits for more, or with `flags` MSG_DONTWAIT does not; false where there is none.
+  bool ReadMore(int flags = 0) {
     char buffer[4096];
     ssize_t n;
-    do n = ::recv(descriptor_, buffer, sizeof(buffer), 0);
+    do n = ::recv(descriptor_, buffer, sizeof(buffer), flags);
     while (n < 0 && errno == EINTR);
     if (n <= 0) return false;
     received_.append(buffer, n);

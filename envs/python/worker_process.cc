@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -34,6 +35,7 @@ namespace {
 constexpr char kPythonPath[] = "PYTHONPATH";
 // A process that has closed its socket ends soon; then it says with which status.
 constexpr absl::Duration kTimeToEnd = absl::Seconds(2);
+constexpr absl::Duration kSoon = absl::Microseconds(200);
 
 // Where the package is that fits this binary: as installed, or in the sources. Empty: only where
 // the interpreter finds it.
@@ -162,6 +164,16 @@ absl::Status WorkerProcess::Send(absl::string_view line) {
 }
 
 absl::StatusOr<std::string> WorkerProcess::Receive(MonotonicTime deadline) {
+  // To be woken up takes as long as many a step: whoever answered soon is asked before that.
+  const MonotonicTime asked = MonotonicTime::Now();
+  while (answers_soon_ && MonotonicTime::Now() - asked < kSoon && !control_.ReadMore(MSG_DONTWAIT))
+    ::sched_yield();
+  absl::StatusOr<std::string> line = Await(deadline);
+  answers_soon_ = MonotonicTime::Now() - asked < 2 * kSoon;
+  return line;
+}
+
+absl::StatusOr<std::string> WorkerProcess::Await(MonotonicTime deadline) {
   while (true) {
     if (std::optional<std::string> line = control_.TakeLine(); line.has_value())
       return *std::move(line);

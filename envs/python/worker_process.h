@@ -57,11 +57,13 @@ class WorkerProcess {
   WorkerProcess(pid_t pid, int control, const WakeUp* wake)
       : pid_(pid), control_(control), wake_(wake) {}
 
+  absl::StatusOr<std::string> Await(MonotonicTime deadline);
   absl::Status Ended();
 
   const pid_t pid_;
   LineSocket control_;
   const WakeUp* const wake_;
+  bool answers_soon_ = true;  // It did the last time.
   bool reaped_ = false;
 };
 
