@@ -105,6 +105,8 @@ absl::StatusOr<EnvironmentSpec> ToSpec(const CadreEnvSpec& given) {
   if (given.action_kind == CADRE_ENV_CONTINUOUS) {
     if (given.low == nullptr || given.high == nullptr)
       return absl::InvalidArgumentError("its continuous actions have no bounds");
+    if (given.masked != 0)
+      return absl::InvalidArgumentError("its continuous actions have a mask; wanted none");
     spec.action.kind = ActionSpace::Kind::kContinuous;
     spec.action.dimensions = n;
     spec.action.low.assign(given.low, given.low + n);

@@ -87,6 +87,11 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   ::_exit(127);
 }
 
+// The worker and what its environments started. It leads a group unless it has just begun.
+void KillGroup(pid_t pid) {
+  if (::kill(-pid, SIGKILL) != 0) ::kill(pid, SIGKILL);
+}
+
 }  // namespace
 
 WakeUp::WakeUp() : descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -155,7 +160,7 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(int memory,
 
 WorkerProcess::~WorkerProcess() {
   if (reaped_) return;
-  ::kill(pid_, SIGKILL);
+  KillGroup(pid_);
   ::waitpid(pid_, nullptr, 0);
 }
 
@@ -194,7 +199,7 @@ absl::Status WorkerProcess::Ended() {
   const auto process = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   pollfd wait = {.fd = process, .events = POLLIN};
   if (process < 0 || ::poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(kTimeToEnd))) == 0)
-    ::kill(pid_, SIGKILL);
+    KillGroup(pid_);
   if (process >= 0) ::close(process);
   int status = 0;
   ::waitpid(pid_, &status, 0);

@@ -17,7 +17,8 @@ constexpr char kTimeColumn[] = "time";
 bool IsFloat(const ObservationColumn& column) { return column.dtype == v1::DTYPE_FLOAT32; }
 
 bool IsBounded(const ObservationColumn& column, size_t element) {
-  return std::isfinite(column.low[element]) && std::isfinite(column.high[element]) &&
+  // The largest float, as some environments have it, is no bound either: twice it is infinite.
+  return std::isfinite(2 * (column.high[element] - column.low[element])) &&
          column.low[element] < column.high[element];
 }
 
